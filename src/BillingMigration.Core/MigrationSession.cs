@@ -1,0 +1,53 @@
+using BillingMigration.Control;
+using BillingMigration.Definition;
+using BillingMigration.Source;
+using BillingMigration.Target;
+
+namespace BillingMigration;
+
+/// <summary>An open migration: the definition with a way to the source, the target and the control table. What every job works on.</summary>
+public sealed class MigrationSession : IAsyncDisposable
+{
+    private MigrationSession(MigrationDefinition definition, SourceConnections source, TargetConnection target, TimeProvider time)
+    {
+        Definition = definition;
+        Source = source;
+        Target = target;
+        Time = time;
+        Control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time);
+    }
+
+    public MigrationDefinition Definition { get; }
+
+    public SourceConnections Source { get; }
+
+    public TargetConnection Target { get; }
+
+    public ControlTable Control { get; }
+
+    public TimeProvider Time { get; }
+
+    /// <summary>Opens both sides and proves that each answers, before any job starts.</summary>
+    /// <exception cref="MigrationException">The source or the target cannot be reached, or refuses.</exception>
+    public static async Task<MigrationSession> ConnectAsync(
+        MigrationDefinition definition, SourceCredential credential, TargetAccess access, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var target = await TargetConnection.OpenAsync(definition, access, cancellationToken);
+        try
+        {
+            var source = await SourceConnections.OpenAsync(definition, credential, cancellationToken);
+            return new MigrationSession(definition, source, target, time);
+        }
+        catch
+        {
+            await target.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Source.DisposeAsync();
+        await Target.DisposeAsync();
+    }
+}

@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+
+namespace BillingMigration.Model;
+
+/// <summary>A source table as the data dictionary describes it.</summary>
+public sealed record TableSchema
+{
+    public required string Database { get; init; }
+
+    public required string Name { get; init; }
+
+    /// <summary>All columns, in ordinal order.</summary>
+    public required ImmutableArray<ColumnSchema> Columns { get; init; }
+
+    /// <summary>Column names of the primary key, in key order; empty when there is none.</summary>
+    public required ImmutableArray<string> PrimaryKey { get; init; }
+
+    /// <summary>Unique keys other than the primary key.</summary>
+    public ImmutableArray<UniqueKeySchema> UniqueKeys { get; init; } = [];
+
+    public ImmutableArray<ForeignKeySchema> ForeignKeys { get; init; } = [];
+
+    /// <summary>The optimizer's estimate of the number of rows.</summary>
+    public long EstimatedRows { get; init; }
+
+    /// <summary>The optimizer's estimate of the mean row length in bytes.</summary>
+    public long AverageRowBytes { get; init; }
+
+    public string? Engine { get; init; }
+
+    public ColumnSchema? FindColumn(string name) =>
+        Columns.FirstOrDefault(c => string.Equals(c.Name, name, StringComparison.OrdinalIgnoreCase));
+}
+
+public enum GeneratedColumn
+{
+    No,
+    Stored,
+    Virtual,
+}
+
+/// <summary>A column as <c>information_schema.COLUMNS</c> describes it.</summary>
+public sealed record ColumnSchema
+{
+    public required string Name { get; init; }
+
+    /// <summary>1-based position in the table.</summary>
+    public required int Ordinal { get; init; }
+
+    /// <summary><c>DATA_TYPE</c> in lower case: <c>decimal</c>, <c>varchar</c>, <c>datetime</c> …</summary>
+    public required string DataType { get; init; }
+
+    /// <summary><c>COLUMN_TYPE</c>: <c>bigint(20) unsigned</c>, <c>enum('a','b')</c> …</summary>
+    public required string ColumnType { get; init; }
+
+    public required bool Nullable { get; init; }
+
+    public bool Unsigned { get; init; }
+
+    /// <summary>Digits of a DECIMAL (1 to 65), or bits of a BIT (1 to 64).</summary>
+    public int Precision { get; init; }
+
+    /// <summary>Decimals of a DECIMAL, 0 to 38.</summary>
+    public int Scale { get; init; }
+
+    /// <summary>Fractional second digits of TIME, DATETIME and TIMESTAMP, 0 to 6.</summary>
+    public int FractionalDigits { get; init; }
+
+    /// <summary>Maximum length in characters, or in bytes for binary types.</summary>
+    public long? MaxLength { get; init; }
+
+    /// <summary>Null for types that hold no text.</summary>
+    public string? CharacterSet { get; init; }
+
+    public string? Collation { get; init; }
+
+    public GeneratedColumn Generated { get; init; }
+
+    public bool AutoIncrement { get; init; }
+
+    /// <summary><c>COLUMN_DEFAULT</c> as the server prints it.</summary>
+    public string? Default { get; init; }
+
+    public bool HasDefault { get; init; }
+
+    /// <summary>Member names of an ENUM or SET, unquoted, in declaration order; else empty.</summary>
+    public ImmutableArray<string> Members { get; init; } = [];
+}
+
+public sealed record UniqueKeySchema(string Name, ImmutableArray<string> Columns);
+
+/// <param name="Name">Constraint name.</param>
+/// <param name="Columns">Referencing columns, in key order.</param>
+/// <param name="ReferencedTable">Referenced table, of the same database.</param>
+/// <param name="ReferencedColumns">Referenced columns, in key order.</param>
+/// <param name="OnDelete"><c>RESTRICT</c>, <c>CASCADE</c>, <c>SET NULL</c>, <c>NO ACTION</c>.</param>
+/// <param name="OnUpdate">As <paramref name="OnDelete"/>.</param>
+public sealed record ForeignKeySchema(
+    string Name, ImmutableArray<string> Columns, string ReferencedTable, ImmutableArray<string> ReferencedColumns, string OnDelete, string OnUpdate);
