@@ -41,7 +41,7 @@ internal static class SnapshotErrors
         "DefinitionDoesNotFitSource", MigrationErrorKind.InvalidDefinition,
         $"The definition {name} does not fit the source's schema:{Environment.NewLine}{string.Join(Environment.NewLine, problems.Select(p => "  " + p))}", problems);
 
-    public static MigrationException TableNotVisible(string problems, string table) => new(
+    public static MigrationException TablesNotVisible(SourceDefinition source, IReadOnlyList<string> tables) => new(
         "SourceTableNotFound", MigrationErrorKind.NotFound,
-        $"The source account does not see a table that the definition names: {problems} If the table is there, grant SELECT on it to the account.", table);
+        $"The source account does not see {string.Join(", ", tables)} in the database {source.Database} on {source.Host}. Correct the table names in migration.json, or GRANT SELECT on them to the account.", tables[0]);
 }

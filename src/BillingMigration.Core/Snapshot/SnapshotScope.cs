@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using BillingMigration.Definition;
 using BillingMigration.Model;
 using BillingMigration.Source;
 using MySqlConnector;
@@ -21,13 +22,14 @@ internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityMo
     {
         var definition = session.Definition;
         var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), cancellationToken);
-        var problems = DefinitionSchemaCheck.Check(definition, tables);
-        if (problems.FirstOrDefault(p => p.Id == "SourceTableNotFound") is { } missing)
+        var missing = BillingModel.TablesOf(definition).Where(t => !tables.ContainsKey(t)).ToArray();
+        if (missing.Length > 0)
         {
-            throw SnapshotErrors.TableNotVisible(missing.ToString(), missing.Place);
+            throw SnapshotErrors.TablesNotVisible(definition.Source, missing);
         }
 
-        return problems.IsEmpty
+        var problems = DefinitionSchemaCheck.Check(definition, tables).Where(p => p.Severity == DefinitionSeverity.Error).ToArray();
+        return problems.Length == 0
             ? BillingModel.Bind(definition, tables)
             : throw SnapshotErrors.DefinitionMisfit(definition.Name, [.. problems.Select(p => p.ToString())]);
     }

@@ -6,7 +6,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
 
-namespace BillingMigration.Core.Tests.Model;
+namespace BillingMigration.Tests.Model;
 
 public sealed class CanonicalNumberTests
 {

@@ -6,9 +6,9 @@ using BillingMigration.Model;
 using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
-using static BillingMigration.Core.Tests.Model.ModelFixtures;
+using static BillingMigration.Tests.Model.ModelFixtures;
 
-namespace BillingMigration.Core.Tests.Model;
+namespace BillingMigration.Tests.Model;
 
 public sealed class ItemEncoderTests
 {

@@ -3,7 +3,7 @@ using System.Text;
 using BillingMigration.Definition;
 using BillingMigration.Model;
 
-namespace BillingMigration.Core.Tests.Model;
+namespace BillingMigration.Tests.Model;
 
 /// <summary>Tables and definitions built in memory.</summary>
 internal static class ModelFixtures

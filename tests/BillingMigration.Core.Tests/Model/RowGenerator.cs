@@ -4,7 +4,7 @@ using BillingMigration.Model;
 using FsCheck;
 using FsCheck.Fluent;
 
-namespace BillingMigration.Core.Tests.Model;
+namespace BillingMigration.Tests.Model;
 
 /// <summary>Rows as MySQL prints them, for the table of the identity test.</summary>
 internal static class RowGenerator
