@@ -31,8 +31,8 @@ internal static class RowGenerator
         var year = Gen.OneOf(Gen.Constant("0000"), Gen.Choose(1901, 2155).Select(y => y.ToString(CultureInfo.InvariantCulture)));
         Gen<byte[]?>[] columns =
         [
-            id.Select(Bytes)!, Nullable(Decimal(22, 8)), Nullable(Decimal(35, 30)), Nullable(day), Nullable(at), Nullable(stamp), Nullable(span), Nullable(text),
-            Gen.OneOf(Gen.Constant<byte[]?>(null), ArbMap.Default.GeneratorFor<byte[]>().Select(b => b ?? [])!),
+            id.Select(Value), Nullable(Decimal(22, 8)), Nullable(Decimal(35, 30)), Nullable(day), Nullable(at), Nullable(stamp), Nullable(span), Nullable(text),
+            Gen.OneOf(Gen.Constant<byte[]?>(null), ArbMap.Default.GeneratorFor<byte[]>().Select(b => (byte[]?)(b ?? []))),
             Nullable(doubles.Select(d => d.ToString("R", CultureInfo.InvariantCulture))),
             Nullable(doubles.Select(d => (double)(float)d).Where(d => double.IsFinite(d) && (d == 0 ? !double.IsNegative(d) : true)).Select(d => d.ToString("R", CultureInfo.InvariantCulture))),
             Nullable(year), Nullable(flags),
@@ -72,7 +72,7 @@ internal static class RowGenerator
             : double.Parse(text, CultureInfo.InvariantCulture).ToString("R", CultureInfo.InvariantCulture);
     }
 
-    private static Gen<byte[]?> Nullable(Gen<string> texts) => Gen.Frequency((1, Gen.Constant<byte[]?>(null)), (6, texts.Select(Bytes)!));
+    private static Gen<byte[]?> Nullable(Gen<string> texts) => Gen.Frequency((1, Gen.Constant<byte[]?>(null)), (6, texts.Select(Value)));
 
-    private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
+    private static byte[]? Value(string text) => Encoding.UTF8.GetBytes(text);
 }
