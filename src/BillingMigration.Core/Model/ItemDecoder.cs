@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -78,11 +79,20 @@ public sealed class ItemDecoder
             case AttributeForm.Integer:
                 row.Set(attribute.RowIndex, attribute.Column.DataType == "year" ? Plain(ref json).PadLeft(4, '0') : Plain(ref json));
                 break;
+            case AttributeForm.Single or AttributeForm.SingleText:
+                row.Set(attribute.RowIndex, Float(float.Parse(json.GetString()!, CultureInfo.InvariantCulture)));
+                break;
+            case AttributeForm.Double or AttributeForm.DoubleText:
+                row.Set(attribute.RowIndex, Float(double.Parse(json.GetString()!, CultureInfo.InvariantCulture)));
+                break;
             default:
                 row.Set(attribute.RowIndex, json.GetString()!);
                 break;
         }
     }
+
+    // With an exponent: MySQL reads a long plain number as a DECIMAL, and cuts it at 65 digits.
+    private static string Float(double value) => value.ToString("R", CultureInfo.InvariantCulture);
 
     private static string Plain(ref Utf8JsonReader json)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using BillingMigration.Model;
 using MySqlConnector;
 
@@ -9,6 +10,7 @@ public sealed class RowReader(EntityModel model, SelectStatement statement)
 {
     private const int Room = 1024;
     private readonly ImmutableArray<int> ordinalKeys = statement.OrdinalKeyColumns;
+    private readonly bool[] floats = [.. model.Row.Select(c => c.Column.DataType is "float" or "double" or "real")];
     private readonly RowBuffer ordinals = new(Math.Max(1, statement.OrdinalKeyColumns.Length));
 
     public void Read(MySqlDataReader reader, RowBuffer row)
@@ -23,7 +25,7 @@ public sealed class RowReader(EntityModel model, SelectStatement statement)
         ordinals.Clear();
         for (var i = 0; i < ordinalKeys.Length; i++)
         {
-            Copy(reader, count + i, ordinals, i);
+            CopyBytes(reader, count + i, ordinals, i);
         }
     }
 
@@ -41,7 +43,7 @@ public sealed class RowReader(EntityModel model, SelectStatement statement)
         return key.MoveToImmutable();
     }
 
-    private static void Copy(MySqlDataReader reader, int ordinal, RowBuffer row, int column)
+    private void Copy(MySqlDataReader reader, int ordinal, RowBuffer row, int column)
     {
         if (reader.IsDBNull(ordinal))
         {
@@ -49,6 +51,19 @@ public sealed class RowReader(EntityModel model, SelectStatement statement)
             return;
         }
 
+        if (floats[column])
+        {
+            var text = row.Reserve(Room).AsSpan(row.Used);
+            reader.GetDouble(ordinal).TryFormat(text, out var digits, "R", CultureInfo.InvariantCulture);
+            row.Commit(column, digits);
+            return;
+        }
+
+        CopyBytes(reader, ordinal, row, column);
+    }
+
+    private static void CopyBytes(MySqlDataReader reader, int ordinal, RowBuffer row, int column)
+    {
         var buffer = row.Reserve(Room);
         var free = buffer.Length - row.Used;
         var length = (int)reader.GetBytes(ordinal, 0, buffer, row.Used, free);

@@ -55,9 +55,10 @@ public sealed class SelectStatement
         var name = $"{Name(table)}.{Name(column.Name)}";
         switch (column.DataType)
         {
-            // FLOAT is printed with 6 digits, FLOAT(M,D) with D decimals; as a DOUBLE it is printed exactly.
+            // FLOAT is printed with 6 digits, FLOAT(M,D) with D decimals; as a DOUBLE it is printed exactly. Not as BINARY: that cuts a
+            // long exponent's digits off.
             case "float" or "double" or "real":
-                return $"CAST({name} + 0E0 AS BINARY)";
+                return $"{name} + 0E0";
             case "bit":
                 return $"CAST({name} + 0 AS BINARY)";
             case "uuid" or "inet4" or "inet6":

@@ -9,9 +9,6 @@ namespace BillingMigration.Tests.Model;
 /// <summary>Rows as MySQL prints them, for the table of the identity test.</summary>
 internal static class RowGenerator
 {
-    private const int Raw = 8;
-    private const int Small = 10;
-
     public static Gen<byte[]?[]> Rows()
     {
         var digits = Gen.Choose(0, 9).Select(d => (char)('0' + d));
@@ -56,20 +53,6 @@ internal static class RowGenerator
         }
 
         return row;
-    }
-
-    /// <summary>Floating-point texts are compared by value, all others byte for byte.</summary>
-    public static string Comparable(int column, ReadOnlySpan<byte> value)
-    {
-        if (column == Raw)
-        {
-            return Convert.ToHexString(value);
-        }
-
-        var text = Encoding.UTF8.GetString(value);
-        return column is not (Small - 1 or Small) || text.Length == 0 ? text
-            : column == Small ? ((float)double.Parse(text, CultureInfo.InvariantCulture)).ToString("R", CultureInfo.InvariantCulture)
-            : double.Parse(text, CultureInfo.InvariantCulture).ToString("R", CultureInfo.InvariantCulture);
     }
 
     private static Gen<byte[]?> Nullable(Gen<string> texts) => Gen.Frequency((1, Gen.Constant<byte[]?>(null)), (6, texts.Select(Value)));
