@@ -108,7 +108,7 @@ internal static class KeyTemplateParser
         }
 
         var dots = reference.Split('.');
-        if (dots.Length > 2 || dots.Any(name => name.Length == 0 || name.Trim() != name || name.Contains('#', StringComparison.Ordinal)))
+        if (dots.Length > 2 || dots.Any(name => name.Length == 0 || name.Trim() != name || name.AsSpan().IndexOfAny('#', '%') >= 0))
         {
             return Problem(
                 $"The placeholder '{{{inner}}}' in '{text}' names no column.",
