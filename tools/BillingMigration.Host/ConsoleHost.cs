@@ -23,9 +23,9 @@ internal sealed class ConsoleHost(ConsoleScreen screen) : PSHost
 
     public override Version Version { get; } = typeof(ConsoleHost).Assembly.GetName().Version!;
 
-    public override void EnterNestedPrompt() => throw new PSNotSupportedException();
+    public override void EnterNestedPrompt() => throw new NotSupportedException();
 
-    public override void ExitNestedPrompt() => throw new PSNotSupportedException();
+    public override void ExitNestedPrompt() => throw new NotSupportedException();
 
     public override void NotifyBeginApplication()
     {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Management.Automation;
+using System.Management.Automation.Internal;
 
 namespace BillingMigration.Host;
 
@@ -14,10 +15,16 @@ internal sealed class ConsoleScreen(TimeProvider time)
 
     private readonly object gate = new();
     private readonly bool terminal = !Console.IsOutputRedirected;
+    private readonly bool plainErrors = Console.IsErrorRedirected || NoColor;
     private readonly Dictionary<int, ProgressRecord> steps = [];
     private string shown = "";
     private long lastShown;
     private bool middleOfLine;
+
+    /// <summary>False: escape sequences are taken out of what is written (also by https://no-color.org).</summary>
+    public bool Decorated { get; } = !Console.IsOutputRedirected && !NoColor;
+
+    private static bool NoColor => Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
 
     /// <summary>Columns of the terminal; 80 where there is none.</summary>
     public int Width
@@ -40,7 +47,7 @@ internal sealed class ConsoleScreen(TimeProvider time)
         lock (gate)
         {
             Hide();
-            Console.Out.Write(text);
+            Console.Out.Write(Decorated ? text : Plain(text));
             middleOfLine = text.Length > 0 && text[^1] != '\n';
         }
     }
@@ -50,7 +57,7 @@ internal sealed class ConsoleScreen(TimeProvider time)
         lock (gate)
         {
             Hide();
-            Console.Out.WriteLine(text);
+            Console.Out.WriteLine(Decorated ? text : Plain(text));
             middleOfLine = false;
             Redraw();
         }
@@ -63,7 +70,7 @@ internal sealed class ConsoleScreen(TimeProvider time)
             Hide();
             // A file that takes both streams shows them in order.
             Console.Out.Flush();
-            Console.Error.WriteLine(text);
+            Console.Error.WriteLine(plainErrors ? Plain(text) : text);
             Redraw();
         }
     }
@@ -100,9 +107,12 @@ internal sealed class ConsoleScreen(TimeProvider time)
         }
     }
 
+    private static string Plain(string text) => new StringDecorated(text).ToString(OutputRendering.PlainText);
+
     private void Completed(ProgressRecord record)
     {
-        if (!string.IsNullOrWhiteSpace(record.StatusDescription))
+        // The engine's own commands end with this word alone, which is no news.
+        if (!string.IsNullOrWhiteSpace(record.StatusDescription) && record.StatusDescription != "Completed")
         {
             var indent = record.ParentActivityId >= 0 ? "  " : "";
             Console.Out.WriteLine(Fit($"{indent}{record.Activity}: {record.StatusDescription}"));

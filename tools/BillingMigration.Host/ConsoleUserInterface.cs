@@ -12,7 +12,7 @@ internal sealed class ConsoleUserInterface(ConsoleScreen screen) : PSHostUserInt
 
     public override PSHostRawUserInterface RawUI { get; } = new ConsoleRawUserInterface(screen);
 
-    public override bool SupportsVirtualTerminal => false;
+    public override bool SupportsVirtualTerminal => screen.Decorated;
 
     public override void Write(string value) => screen.Write(value);
 
@@ -85,9 +85,9 @@ internal sealed class ConsoleRawUserInterface(ConsoleScreen screen) : PSHostRawU
     {
     }
 
-    public override BufferCell[,] GetBufferContents(Rectangle rectangle) => throw new PSNotSupportedException();
+    public override BufferCell[,] GetBufferContents(Rectangle rectangle) => throw new NotSupportedException();
 
-    public override KeyInfo ReadKey(ReadKeyOptions options) => throw new PSNotSupportedException();
+    public override KeyInfo ReadKey(ReadKeyOptions options) => throw new NotSupportedException();
 
     public override void ScrollBufferContents(Rectangle source, Coordinates destination, Rectangle clip, BufferCell fill)
     {
