@@ -87,12 +87,15 @@ internal sealed class ScriptRun(PowerShell shell, ConsoleHost host)
     }
 }
 
-/// <summary>Ctrl+C and a request to terminate stop the pipeline, which then ends as a stopped one does; a second one ends the process.</summary>
+/// <summary>
+/// Ctrl+C and a request to terminate stop the pipeline, which then ends as a stopped one does. Another one, after the second that this may
+/// take, ends the process.
+/// </summary>
 internal sealed class Interrupt : IDisposable
 {
     private readonly PowerShell shell;
     private readonly System.Runtime.InteropServices.PosixSignalRegistration terminate;
-    private int count;
+    private long stoppedAt;
 
     public Interrupt(PowerShell shell)
     {
@@ -113,12 +116,12 @@ internal sealed class Interrupt : IDisposable
 
     private bool Stop()
     {
-        if (Interlocked.Increment(ref count) > 1)
+        var first = Interlocked.CompareExchange(ref stoppedAt, TimeProvider.System.GetTimestamp(), 0);
+        if (first == 0)
         {
-            return false;
+            shell.BeginStop(null, null);
         }
 
-        shell.BeginStop(null, null);
-        return true;
+        return first == 0 || TimeProvider.System.GetElapsedTime(first) < TimeSpan.FromSeconds(1);
     }
 }
