@@ -34,7 +34,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         var started = Session.Time.GetTimestamp();
         await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
         var scope = await SnapshotScope.BindAsync(Session, Options, connection, cancellationToken);
-        await TableInitializer.EnsureUsableAsync(Session, cancellationToken);
+        await new TableInitializer(Session).EnsureUsableAsync(cancellationToken);
         var job = Options.ShardCount == 1 ? "EXPORT" : string.Create(CultureInfo.InvariantCulture, $"EXPORT-{Options.ShardIndex}-OF-{Options.ShardCount}");
         await using var lease = await Session.Control.AcquireLeaseAsync(job, cancellationToken);
 
@@ -49,7 +49,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         var completed = await work.RunAsync(cancellationToken);
         if (completed)
         {
-            run = await CompleteAsync(scope, run, lease, connection, cancellationToken);
+            run = await CompleteAsync(scope, run, lease, cancellationToken);
         }
 
         return await ResultAsync(scope, run, work, started, cancellationToken);
@@ -111,24 +111,19 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
     }
 
     /// <summary>Ends the run when this worker's part was the last one: every range of every entity, whoever exported it.</summary>
-    private async Task<SnapshotRun> CompleteAsync(SnapshotScope scope, SnapshotRun run, Lease lease, MySqlConnector.MySqlConnection connection, CancellationToken cancellationToken)
+    private async Task<SnapshotRun> CompleteAsync(SnapshotScope scope, SnapshotRun run, Lease lease, CancellationToken cancellationToken)
     {
-        var current = await Session.Control.FindSnapshotAsync(cancellationToken) ?? run;
-        if (current.RunId != run.RunId || scope.Model.Entities.Any(e => !current.PlannedEntities.Contains(e.Entity)))
-        {
-            return current;
-        }
-
-        var ranges = await Session.Control.ListRangesAsync(run.RunId, null, cancellationToken);
-        if (!ranges.All(r => r.Done))
-        {
-            return current;
-        }
-
-        // The connection of the beginning may have timed out in a long export.
-        await using var fresh = await Session.Source.OpenConnectionAsync(cancellationToken);
-        var end = await SnapshotPosition.TakeEndAsync(fresh, Session.Source.Server, cancellationToken);
-        return await Session.Control.CompleteSnapshotAsync(lease, current, end, cancellationToken);
+        var whole = run with { PlannedEntities = [.. scope.Model.Entities.Select(e => e.Entity)] };
+        return await Session.Control.CompleteSnapshotAsync(
+            lease,
+            whole,
+            async ct =>
+            {
+                // The connection of the beginning may have timed out in a long export.
+                await using var connection = await Session.Source.OpenConnectionAsync(ct);
+                return await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, ct);
+            },
+            cancellationToken);
     }
 
     private async Task<SnapshotResult> ResultAsync(SnapshotScope scope, SnapshotRun run, ExportRun? work, long started, CancellationToken cancellationToken)

@@ -56,6 +56,23 @@ public sealed class TableInitializer
     public Task<ImmutableArray<InitializeStep>> InitializeAsync(IProgress<string> progress, CancellationToken cancellationToken) =>
         RunAsync(apply: true, progress, cancellationToken);
 
+    /// <summary>Proves, before a job starts, that both tables are there with the design's keys.</summary>
+    /// <exception cref="MigrationException"><c>TableNotFound</c>, <c>WrongKeySchema</c>.</exception>
+    public async Task EnsureUsableAsync(CancellationToken cancellationToken)
+    {
+        foreach (var spec in new[] { TableSpec.Billing(definition.Target), TableSpec.Control(definition.Target) })
+        {
+            try
+            {
+                await new TableSetup(target, spec, time, apply: false, new Progress<string>(), _ => { }).EnsureUsableAsync(cancellationToken);
+            }
+            catch (Exception e) when (e is not MigrationException && !cancellationToken.IsCancellationRequested)
+            {
+                throw TargetErrors.From(e, target.Endpoint, $"Looking at the {spec.Role} '{spec.Name}'");
+            }
+        }
+    }
+
     private async Task<ImmutableArray<InitializeStep>> RunAsync(bool apply, IProgress<string> progress, CancellationToken cancellationToken)
     {
         var steps = ImmutableArray.CreateBuilder<InitializeStep>();

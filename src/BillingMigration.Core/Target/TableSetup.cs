@@ -56,6 +56,13 @@ internal sealed class TableSetup(
         await SetTagsAsync(table, created, cancellationToken);
     }
 
+    /// <summary>The table is there and its key is the design's; nothing else is looked at.</summary>
+    public async Task EnsureUsableAsync(CancellationToken cancellationToken)
+    {
+        var table = await FindAsync(cancellationToken) ?? throw TargetErrors.TableNotFound(spec.Name, target.Endpoint, null);
+        CheckKeySchema(table);
+    }
+
     private async Task<TableDescription?> FindAsync(CancellationToken cancellationToken)
     {
         try

@@ -1,0 +1,29 @@
+@{
+    RootModule           = 'module/BillingMigration.psm1'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '9a2a578f-a726-4266-97f4-4be228465877'
+    Author               = 'BillingMigration'
+    CompanyName          = 'BillingMigration'
+    Copyright            = '(c) BillingMigration'
+    Description          = 'Moves a live MySQL or MariaDB billing database into one DynamoDB table.'
+    PowerShellVersion    = '7.4'
+    CompatiblePSEditions = @('Core')
+    FormatsToProcess     = @('module/BillingMigration.Format.ps1xml')
+    FunctionsToExport    = @()
+    AliasesToExport      = @()
+    VariablesToExport    = @()
+    CmdletsToExport      = @(
+        'Connect-BillingMigration'
+        'Disconnect-BillingMigration'
+        'Export-BillingSnapshot'
+        'Get-BillingAccount'
+        'Get-BillingMigration'
+        'Initialize-BillingTable'
+        'New-BillingMigrationDefinition'
+    )
+    PrivateData          = @{
+        PSData = @{
+            Tags = @('MySQL', 'MariaDB', 'DynamoDB', 'AWS', 'Migration', 'Billing', 'PSEdition_Core', 'Windows', 'Linux', 'MacOS')
+        }
+    }
+}

@@ -1,0 +1,69 @@
+using System.Collections.Immutable;
+using BillingMigration.Source;
+using BillingMigration.Target;
+
+namespace BillingMigration.Control;
+
+/// <summary>How far a migration is, as its control table says.</summary>
+public sealed record MigrationState
+{
+    public required string Name { get; init; }
+
+    /// <summary><c>host:port/database</c>.</summary>
+    public required string Source { get; init; }
+
+    public required string SourceVersion { get; init; }
+
+    public required string Table { get; init; }
+
+    public required Uri Endpoint { get; init; }
+
+    /// <summary>Null: no export has begun.</summary>
+    public SnapshotRun? Snapshot { get; init; }
+
+    public required ImmutableArray<EntityState> Entities { get; init; }
+
+    public long Items => Entities.Sum(e => e.Items);
+
+    public long SetAside => Entities.Sum(e => e.SetAside);
+
+    /// <summary>Reads the state; changes nothing.</summary>
+    /// <param name="session">The migration.</param>
+    /// <param name="countItems">Also count the items in the billing table by reading all of it, which consumes read capacity.</param>
+    /// <param name="cancellationToken">Stops the reading.</param>
+    public static async Task<MigrationState> ReadAsync(MigrationSession session, bool countItems, CancellationToken cancellationToken)
+    {
+        var run = await session.Control.FindSnapshotAsync(cancellationToken);
+        var ranges = run is null ? [] : await session.Control.ListRangesAsync(run.RunId, null, cancellationToken);
+        var counted = countItems ? await ItemCensus.CountAsync(session, cancellationToken) : null;
+        var byEntity = ranges.ToLookup(r => r.Entity);
+        var definition = session.Definition;
+        return new MigrationState
+        {
+            Name = definition.Name,
+            Source = $"{definition.Source.Host}:{definition.Source.Port}/{definition.Source.Database}",
+            SourceVersion = session.Source.Server.VersionText,
+            Table = definition.Target.Table,
+            Endpoint = session.Target.Endpoint,
+            Snapshot = run,
+            Entities = [.. definition.Entities.Select(e => EntityState.Of(e.Entity, e.Table, [.. byEntity[e.Entity]], counted))],
+        };
+    }
+}
+
+/// <param name="Items">Items written, by the checkpoints of the run.</param>
+/// <param name="Counted">Items counted in the table; null when they were not counted.</param>
+public sealed record EntityState(
+    string Entity, string SourceTable, long Rows, long Items, long Bytes, long SetAside, int RangesDone, int Ranges, long? Counted)
+{
+    internal static EntityState Of(string entity, string table, ImmutableArray<SnapshotRange> ranges, IReadOnlyDictionary<string, long>? counted) => new(
+        entity,
+        table,
+        ranges.Sum(r => r.Rows),
+        ranges.Sum(r => r.Items),
+        ranges.Sum(r => r.Bytes),
+        ranges.Sum(r => r.SetAside),
+        ranges.Count(r => r.Done),
+        ranges.Length,
+        counted?.GetValueOrDefault(entity));
+}

@@ -1,0 +1,84 @@
+using System.Management.Automation;
+
+namespace BillingMigration.PowerShell;
+
+/// <summary>What every cmdlet of the module shares: jobs off the pipeline thread, stopping, and errors with a stable id.</summary>
+public abstract class BillingCmdlet : PSCmdlet, IDisposable
+{
+    private readonly CmdletJob job = new();
+
+    /// <summary>Secrets that this call knows, never to be shown.</summary>
+    private protected List<string> Secrets { get; } = [];
+
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected sealed override void ProcessRecord()
+    {
+        try
+        {
+            Process();
+        }
+        catch (MigrationException e)
+        {
+            ThrowTerminatingError(Errors.ToRecord(e));
+        }
+    }
+
+    protected sealed override void StopProcessing() => job.Stop();
+
+    /// <summary>The work for one input object. A <see cref="MigrationException"/> becomes the error that ends the pipeline.</summary>
+    protected abstract void Process();
+
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            job.Dispose();
+        }
+    }
+
+    /// <summary>True when <c>-WhatIf</c> is in effect, so that a plan has to be made for it to show.</summary>
+    private protected bool IsWhatIf =>
+        MyInvocation.BoundParameters.TryGetValue("WhatIf", out var given)
+            ? LanguagePrimitives.IsTrue(given)
+            : LanguagePrimitives.IsTrue(GetVariableValue("WhatIfPreference"));
+
+    /// <summary>Runs a job on the thread pool while this thread shows its reports.</summary>
+    /// <exception cref="MigrationException">The job's own error, or <c>Unexpected</c> with any other failure.</exception>
+    private protected T Run<T>(Func<CancellationToken, Task<T>> work)
+    {
+        try
+        {
+            return job.Run(token => Shielded(work, token));
+        }
+        catch (JobFailedException failed)
+        {
+            throw Errors.ToMigrationException(failed.InnerException!, Secrets);
+        }
+    }
+
+    /// <summary>A report that appears on the pipeline thread while <see cref="Run"/> runs.</summary>
+    private protected IProgress<T> ReportTo<T>(Action<T> show)
+        where T : class => new LatestProgress<T>(job, show);
+
+    private protected string ResolvePath(string path) => SessionState.Path.GetUnresolvedProviderPathFromPSPath(path);
+
+    /// <summary>Tells the job's failures from the engine's own exceptions, which must pass untouched.</summary>
+    private static async Task<T> Shielded<T>(Func<CancellationToken, Task<T>> work, CancellationToken token)
+    {
+        try
+        {
+            return await work(token);
+        }
+        catch (Exception e) when (e is not MigrationException)
+        {
+            throw new JobFailedException(e);
+        }
+    }
+
+    private sealed class JobFailedException(Exception cause) : Exception(cause.Message, cause);
+}
