@@ -23,6 +23,7 @@ need_dotnet() {
     fail "the .NET 10 SDK is missing: it builds and runs everything. Get it: apt-get install dotnet-sdk-10.0 (Microsoft's package feed), or https://dot.net"
 }
 need_servers() { # all that is missing at once, before minutes of building
+  ! servers_given || return 0
   local missing=0
   command -v java >/dev/null ||
     { say "build.sh: java is missing: DynamoDB Local runs on it. Get it: apt-get install default-jre-headless" >&2; missing=1; }
@@ -112,7 +113,10 @@ task_servers() {
 
 # Servers for a while: each on a free port with fresh data, stopped when this script ends (also by kill -9: they watch it).
 # Below the range from which systems give ports to connections.
+# Where all three addresses are given, those servers are used and none is started.
+servers_given() { [[ -n ${BILLING_MYSQL:-} && -n ${BILLING_MARIADB:-} && -n ${BILLING_DYNAMODB:-} ]]; }
 start_for_a_while() {
+  ! servers_given || return 0
   registry=$root/.servers/for-$$; mkdir -p "$registry/data"
   export SERVERS_REGISTRY=$registry/servers OWNER=$$
   run start_kinds "$@" || fail "could not start the servers"
