@@ -57,14 +57,14 @@ interrupted() {
   exit "$status"
 }
 
+stop_servers() {
+  [[ -n $registry && -d $registry ]] || return 0
+  tests/servers/stop-registered "$registry/servers" && rm -rf "$registry"
+}
 cleanup() {
   local status=$?
   trap '' INT TERM HUP
-  if [[ -n $registry && -d $registry ]]; then
-    compgen -G "$registry/*" >/dev/null && say "Stopping servers."
-    tests/servers/stop-registered "$registry/servers" || status=1
-    rm -rf "$registry"
-  fi
+  stop_servers || status=1
   exit "$status"
 }
 trap cleanup EXIT
@@ -157,7 +157,7 @@ run_test_project() {
   name=$(basename "$project") report=$root/artifacts/test/$name.xml
   rm -f "$report"
   say "--- $name"
-  run dotnet "$project/bin/Release/net10.0/$name.dll" -noLogo -noColor -xml "$report" || status=$?
+  run dotnet "$project/bin/Release/net10.0/$name.dll" -noLogo -noColor -result-xml "$report" || status=$?
   if [[ ! -s $report ]]; then
     say "$name ended with code $status and left no report: counted as one failure"
     failed=$((failed + 1)); return 0
@@ -195,6 +195,8 @@ task_test() {
     [[ -e $project/$(basename "$project").csproj ]] && run_test_project "$project"
   done
   run_pester
+  stop_servers || failed=$((failed + 1))
+  # The last line, for every reader of a log.
   say "$passed passed, $failed failed, $skipped skipped"
   (( failed == 0 && passed > 0 ))
 }
