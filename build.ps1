@@ -53,15 +53,17 @@ function Assert-Dotnet {
 function Invoke-Build {
     Assert-Dotnet
     Invoke-Dotnet build BillingMigration.slnx -c Release -v q
-    $fresh = Join-Path $PSScriptRoot 'artifacts/obj/bin'
+    $fresh = Join-Path $PSScriptRoot 'artifacts/obj/module'
     if (Test-Path -LiteralPath $fresh) { Remove-Item -LiteralPath $fresh -Recurse -Force }
-    Invoke-Dotnet publish src/BillingMigration.PowerShell -c Release -v q --no-build -o $fresh
-    if (Test-Path -LiteralPath (Join-Path $fresh 'System.Management.Automation.dll')) {
+    Invoke-Dotnet publish src/BillingMigration.PowerShell -c Release -v q --no-build -o (Join-Path $fresh 'bin')
+    if (Test-Path -LiteralPath (Join-Path $fresh 'bin/System.Management.Automation.dll')) {
         Stop-Task 'System.Management.Automation.dll must not be shipped: mark its package ExcludeAssets="runtime"'
     }
-    $bin = Join-Path $PSScriptRoot 'bin'
-    if (Test-Path -LiteralPath $bin) { Remove-Item -LiteralPath $bin -Recurse -Force }
-    Copy-Item -LiteralPath $fresh -Destination $bin -Recurse
+    foreach ($folder in Get-ChildItem -LiteralPath $fresh -Directory) {
+        $place = Join-Path $PSScriptRoot $folder.Name
+        if (Test-Path -LiteralPath $place) { Remove-Item -LiteralPath $place -Recurse -Force }
+        Copy-Item -LiteralPath $folder.FullName -Destination $place -Recurse
+    }
     "Built; the module is ready: Import-Module $PSScriptRoot/BillingMigration.psd1"
 }
 

@@ -73,15 +73,18 @@ trap 'interrupted TERM 143' TERM
 trap 'interrupted HUP 129' HUP
 
 # --- build ---------------------------------------------------------------------------------------------------------
+# Published beside the checkout's own folders first; what changed takes their place. Left alone when nothing did: someone may have it loaded.
 build_all() {
+  local fresh=$root/artifacts/obj/module folder
   dotnet build BillingMigration.slnx -c Release -v q || return 1
-  local fresh=artifacts/obj/bin
   rm -rf "$fresh"
-  dotnet publish src/BillingMigration.PowerShell -c Release -v q --no-build -o "$fresh" || return 1
+  dotnet publish src/BillingMigration.PowerShell -c Release -v q --no-build -o "$fresh/bin" || return 1
   # The engine of the PowerShell that imports the module must be the only one.
-  [[ ! -e $fresh/System.Management.Automation.dll ]] || { say "build.sh: System.Management.Automation.dll must not be shipped: mark its package ExcludeAssets=\"runtime\"" >&2; return 1; }
-  # Left alone when nothing changed: someone may have it loaded.
-  diff -rq "$fresh" bin >/dev/null 2>&1 || { rm -rf bin; cp -r "$fresh" bin; }
+  [[ ! -e $fresh/bin/System.Management.Automation.dll ]] ||
+    { say "build.sh: System.Management.Automation.dll must not be shipped: mark its package ExcludeAssets=\"runtime\"" >&2; return 1; }
+  for folder in "$fresh"/*; do # bin, and the help (en-US)
+    diff -rq "$folder" "$(basename "$folder")" >/dev/null 2>&1 || { rm -rf "$(basename "$folder")"; cp -r "$folder" .; }
+  done
 }
 locked_build() { if command -v flock >/dev/null; then ( flock 9; build_all 9>&- ) 9>artifacts/.build.lock; else build_all; fi; }
 
