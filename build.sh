@@ -208,7 +208,8 @@ task_test() {
 task_demo() {
   need_dotnet; need_servers
   say "Building."
-  task_build >/dev/null
+  mkdir -p artifacts
+  run locked_build >artifacts/build.log 2>&1 || { cat artifacts/build.log >&2; fail "the build failed"; }
   say "Starting MySQL and DynamoDB Local."
   start_for_a_while mysql dynamodb-local
   say "Filling the sample billing database."
