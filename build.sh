@@ -23,6 +23,7 @@ need_dotnet() {
     fail "the .NET 10 SDK is missing: it builds and runs everything. Get it: apt-get install dotnet-sdk-10.0 (Microsoft's package feed), or https://dot.net"
 }
 need_servers() { # all that is missing at once, before minutes of building
+  ! servers_given || return 0
   local missing=0
   command -v java >/dev/null ||
     { say "build.sh: java is missing: DynamoDB Local runs on it. Get it: apt-get install default-jre-headless" >&2; missing=1; }
@@ -56,14 +57,14 @@ interrupted() {
   exit "$status"
 }
 
+stop_servers() {
+  [[ -n $registry && -d $registry ]] || return 0
+  tests/servers/stop-registered "$registry/servers" && rm -rf "$registry"
+}
 cleanup() {
   local status=$?
   trap '' INT TERM HUP
-  if [[ -n $registry && -d $registry ]]; then
-    compgen -G "$registry/*" >/dev/null && say "Stopping servers."
-    tests/servers/stop-registered "$registry/servers" || status=1
-    rm -rf "$registry"
-  fi
+  stop_servers || status=1
   exit "$status"
 }
 trap cleanup EXIT
@@ -72,15 +73,18 @@ trap 'interrupted TERM 143' TERM
 trap 'interrupted HUP 129' HUP
 
 # --- build ---------------------------------------------------------------------------------------------------------
+# Published beside the checkout's own folders first; what changed takes their place. Left alone when nothing did: someone may have it loaded.
 build_all() {
+  local fresh=$root/artifacts/obj/module folder
   dotnet build BillingMigration.slnx -c Release -v q || return 1
-  local fresh=artifacts/obj/bin
   rm -rf "$fresh"
-  dotnet publish src/BillingMigration.PowerShell -c Release -v q --no-build -o "$fresh" || return 1
+  dotnet publish src/BillingMigration.PowerShell -c Release -v q --no-build -o "$fresh/bin" || return 1
   # The engine of the PowerShell that imports the module must be the only one.
-  [[ ! -e $fresh/System.Management.Automation.dll ]] || { say "build.sh: System.Management.Automation.dll must not be shipped: mark its package ExcludeAssets=\"runtime\"" >&2; return 1; }
-  # Left alone when nothing changed: someone may have it loaded.
-  diff -rq "$fresh" bin >/dev/null 2>&1 || { rm -rf bin; cp -r "$fresh" bin; }
+  [[ ! -e $fresh/bin/System.Management.Automation.dll ]] ||
+    { say "build.sh: System.Management.Automation.dll must not be shipped: mark its package ExcludeAssets=\"runtime\"" >&2; return 1; }
+  for folder in "$fresh"/*; do # bin, and the help (en-US)
+    diff -rq "$folder" "$(basename "$folder")" >/dev/null 2>&1 || { rm -rf "$(basename "$folder")"; cp -r "$folder" .; }
+  done
 }
 locked_build() { if command -v flock >/dev/null; then ( flock 9; build_all 9>&- ) 9>artifacts/.build.lock; else build_all; fi; }
 
@@ -112,7 +116,10 @@ task_servers() {
 
 # Servers for a while: each on a free port with fresh data, stopped when this script ends (also by kill -9: they watch it).
 # Below the range from which systems give ports to connections.
+# Where all three addresses are given, those servers are used and none is started.
+servers_given() { [[ -n ${BILLING_MYSQL:-} && -n ${BILLING_MARIADB:-} && -n ${BILLING_DYNAMODB:-} ]]; }
 start_for_a_while() {
+  ! servers_given || return 0
   registry=$root/.servers/for-$$; mkdir -p "$registry/data"
   export SERVERS_REGISTRY=$registry/servers OWNER=$$
   run start_kinds "$@" || fail "could not start the servers"
@@ -153,7 +160,7 @@ run_test_project() {
   name=$(basename "$project") report=$root/artifacts/test/$name.xml
   rm -f "$report"
   say "--- $name"
-  run dotnet "$project/bin/Release/net10.0/$name.dll" -noLogo -noColor -xml "$report" || status=$?
+  run dotnet "$project/bin/Release/net10.0/$name.dll" -noLogo -noColor -result-xml "$report" || status=$?
   if [[ ! -s $report ]]; then
     say "$name ended with code $status and left no report: counted as one failure"
     failed=$((failed + 1)); return 0
@@ -191,6 +198,8 @@ task_test() {
     [[ -e $project/$(basename "$project").csproj ]] && run_test_project "$project"
   done
   run_pester
+  stop_servers || failed=$((failed + 1))
+  # The last line, for every reader of a log.
   say "$passed passed, $failed failed, $skipped skipped"
   (( failed == 0 && passed > 0 ))
 }
@@ -199,7 +208,8 @@ task_test() {
 task_demo() {
   need_dotnet; need_servers
   say "Building."
-  task_build >/dev/null
+  mkdir -p artifacts
+  run locked_build >artifacts/build.log 2>&1 || { cat artifacts/build.log >&2; fail "the build failed"; }
   say "Starting MySQL and DynamoDB Local."
   start_for_a_while mysql dynamodb-local
   say "Filling the sample billing database."
