@@ -22,11 +22,15 @@ if ($null -eq $loader) {
 $cmdlets = $loader.GetType('BillingMigration.Loader.ModuleLoader').GetMethod('Load').Invoke($null, @($bin, 'BillingMigration.PowerShell'))
 $inner = Import-Module -Assembly $cmdlets -PassThru
 
-# An assembly that the session has seen before is imported from a cache, which forgets to export its cmdlets from here:
-# https://github.com/PowerShell/PowerShell/issues/20710
-$export = [System.Management.Automation.PSModuleInfo].GetMethod('AddExportedCmdlet', [System.Reflection.BindingFlags]'Instance, NonPublic')
-foreach ($cmdlet in $inner.ExportedCmdlets.Values) {
-    if (-not $ExecutionContext.SessionState.Module.ExportedCmdlets.ContainsKey($cmdlet.Name)) {
-        $export.Invoke($ExecutionContext.SessionState.Module, @(, $cmdlet))
+# An assembly that the session has seen before is imported from a cache, which forgets to tell this module of its cmdlets, and so Get-Help of
+# the folder that their help is in: https://github.com/PowerShell/PowerShell/issues/20710
+$self = $ExecutionContext.SessionState.Module
+if ($self.NestedModules.Count -eq 0) {
+    $nonPublic = [System.Reflection.BindingFlags]'Instance, NonPublic'
+    $export = [System.Management.Automation.PSModuleInfo].GetMethod('AddExportedCmdlet', $nonPublic)
+    foreach ($cmdlet in $inner.ExportedCmdlets.Values) {
+        $null = $export.Invoke($self, @(, $cmdlet))
     }
+
+    $null = [System.Management.Automation.PSModuleInfo].GetMethod('AddNestedModule', $nonPublic).Invoke($self, @(, $inner.PSObject.BaseObject))
 }

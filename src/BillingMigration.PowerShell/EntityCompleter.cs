@@ -57,8 +57,8 @@ public sealed class EntityCompleter : IArgumentCompleter
         try
         {
             using var shell = System.Management.Automation.PowerShell.Create(RunspaceMode.CurrentRunspace);
-            var here = shell.Runspace.SessionStateProxy.Path;
-            return MigrationDefinitionFile.Load(here.GetUnresolvedProviderPathFromPSPath(path));
+            shell.AddScript("param($path) $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($path)").AddArgument(path);
+            return MigrationDefinitionFile.Load(shell.Invoke<string>()[0]);
         }
         catch (Exception e) when (e is MigrationException or RuntimeException or IOException or UnauthorizedAccessException)
         {

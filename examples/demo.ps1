@@ -1,0 +1,90 @@
+<#
+.SYNOPSIS
+    Moves the sample billing database into DynamoDB Local and shows what arrived.
+.DESCRIPTION
+    Runs on pwsh and on tools/BillingMigration.Host, so it uses core commands and .NET only.
+    The source is MySQL or MariaDB on this machine with the user root and no password, as tests/servers starts it.
+.PARAMETER Source
+    Host and port of the source.
+.PARAMETER EndpointUrl
+    Endpoint of DynamoDB Local.
+.PARAMETER Account
+    Account to read back.
+.PARAMETER Rows
+    Number of rows in the source, for the heading only.
+#>
+[CmdletBinding()]
+param(
+    [string] $Source = '127.0.0.1:33306',
+    [string] $EndpointUrl = 'http://127.0.0.1:33800',
+    [string] $Account = '42',
+    [long] $Rows
+)
+
+$ErrorActionPreference = 'Stop'
+$root = [System.IO.Path]::GetDirectoryName($PSScriptRoot)
+Import-Module ([System.IO.Path]::Combine($root, 'BillingMigration.psd1'))
+
+function Step([string] $Title, [string] $Command) {
+    ''
+    "== $Title"
+    "   PS> $Command"
+}
+
+# The sample definition with this run's addresses, as a copy: a definition names one source and one target.
+function New-DemoDefinition {
+    $json = [System.Text.Json.Nodes.JsonNode]::Parse([System.IO.File]::ReadAllText([System.IO.Path]::Combine($root, 'examples', 'sample', 'migration.json')))
+    $colon = $Source.LastIndexOf(':')
+    $json['source']['host'] = [System.Text.Json.Nodes.JsonNode]::Parse('"' + $Source.Substring(0, $colon) + '"')
+    $json['source']['port'] = [System.Text.Json.Nodes.JsonNode]::Parse($Source.Substring($colon + 1))
+    $json['target']['endpointUrl'] = [System.Text.Json.Nodes.JsonNode]::Parse('"' + $EndpointUrl + '"')
+    $null = $json.Remove('$schema')
+    $folder = [System.IO.Directory]::CreateDirectory([System.IO.Path]::Combine($root, 'artifacts', 'demo'))
+    $path = [System.IO.Path]::Combine($folder.FullName, 'migration.json')
+    [System.IO.File]::WriteAllText($path, $json.ToString())
+    $path
+}
+
+$watch = [System.Diagnostics.Stopwatch]::StartNew()
+"BillingMigration: from $Source (MySQL) to $EndpointUrl (DynamoDB)"
+if ($Rows) { 'The sample database holds {0:N0} rows.' -f $Rows }
+
+$path = New-DemoDefinition
+$login = [pscredential]::new('root', [securestring]::new())
+Step 'Connect to both sides' 'Connect-BillingMigration -Path artifacts/demo/migration.json ...'
+$migration = Connect-BillingMigration -Path $path -SourceCredential $login -EndpointUrl $EndpointUrl -AccessKey demo -SecretKey demo
+$migration
+
+Step 'Create the tables' 'Initialize-BillingTable'
+$tables = $migration | Initialize-BillingTable
+$tables
+
+Step 'Look at the plan' 'Export-BillingSnapshot -WhatIf'
+$tables | Export-BillingSnapshot -WhatIf
+
+Step 'Export' 'Export-BillingSnapshot'
+$export = $tables | Export-BillingSnapshot
+$export
+
+Step 'Count what arrived' 'Get-BillingMigration -CountItems'
+Get-BillingMigration -CountItems
+
+Step 'Read one account back' "Get-BillingAccount -Id $Account"
+$read = Get-BillingAccount -Id $Account
+$read
+'  Its last bills:'
+foreach ($bill in @($read.Bills)[-3..-1]) {
+    if ($bill) { '    {0,-14}{1,-12}{2,-10}{3,14:N2} {4}' -f $bill.bill_number, $bill.bill_date, $bill.status, $bill.total, $read.currency }
+}
+'  Its last charges:'
+foreach ($charge in @($read.Charges)[-5..-1]) {
+    if ($charge) {
+        $text = "$($charge.description)"
+        if ($text.Length -gt 30) { $text = $text.Substring(0, 29) + '…' }
+        '    {0,-20}{1,-11}{2,-31}{3,12:N4}' -f "$($charge.charged_at)".Substring(0, 19), $charge.charge_type, $text, $charge.amount
+    }
+}
+
+Disconnect-BillingMigration
+''
+'Done: {0:N0} items in {1:0.0} s, {2:N0} items/s; the whole demo took {3:0.0} s.' -f $export.Items, $export.Duration.TotalSeconds, $export.ItemsPerSecond, $watch.Elapsed.TotalSeconds
