@@ -49,8 +49,8 @@ interrupted() {
   local signal=$1 status=$2
   trap '' INT TERM HUP
   if [[ -n $child ]]; then
-    # Shells in the background do not hear INT: they get TERM after a while.
-    for signal in "$signal" TERM TERM KILL; do
+    # Shells in the background do not hear INT, and a MySQL that creates its data hears neither.
+    for signal in "$signal" TERM KILL; do
       kill "-$signal" "-$child" 2>/dev/null || break
       for _ in {1..30}; do kill -0 "-$child" 2>/dev/null || break; sleep 0.1; done
     done
