@@ -80,6 +80,7 @@ public sealed class DefinitionDraftTests(TestServers servers)
         Assert.Equal("CUSTOMER_NUMBER#{client_no}", customer.Indexes["gsi2"].PartitionKey[0].Text);
         Assert.Equal("PHONE#{msisdn}", definition.Entities.Single(e => e.Entity == "SUBSCRIBER").Indexes["gsi2"].PartitionKey[0].Text);
         Assert.Equal(["SENT"], definition.Entities.Single(e => e.Entity == "BILL").Indexes["gsi3"].When!.In.AsEnumerable());
+        Assert.Contains("in 'tbl_contracts.acct_code' (foreign key to 'tbl_subscriptions')", found, StringComparison.Ordinal);
         Assert.Contains("tbl_audit_log, tbl_bills_import, tbl_client_addresses", found, StringComparison.Ordinal);
         Assert.Contains("'tbl_clients.e_mail' is unique but personal", found, StringComparison.Ordinal);
     }

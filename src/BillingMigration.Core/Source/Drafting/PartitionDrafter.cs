@@ -67,17 +67,18 @@ internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> 
             return false;
         }
 
-        foreach (var parent in entities.Values.Where(p => p.PartitionColumns is not null && p.PartitionKey.Length > 0 && p != child).OrderBy(p => p == Hub ? 0 : 1))
+        // What is declared is certain; a name is a guess, and good enough for the account itself only.
+        var ways = entities.Values.Where(p => p.PartitionColumns is not null && p.PartitionKey.Length > 0 && p != child)
+            .SelectMany(parent => child.ReferencesTo(parent).Where(r => !r.Nullable && (parent == Hub || r.Declared)).Select(reference => (parent, reference)))
+            .OrderByDescending(w => w.reference.Declared).ThenByDescending(w => w.parent == Hub);
+        foreach (var (parent, reference) in ways)
         {
-            foreach (var reference in child.ReferencesTo(parent).Where(r => !r.Nullable && (parent == Hub || r.Declared)))
+            if (reference.ChildColumns(parent.PartitionColumns!) is { } columns)
             {
-                if (reference.ChildColumns(parent.PartitionColumns!) is { } columns)
-                {
-                    child.PartitionColumns = columns;
-                    child.PartitionKey = $"{Hub.Label}#{string.Join('#', columns.Select(EntityDraft.Plain))}";
-                    guesses.Add($"{child.Profile.Entity} belongs to the account in {string.Join(", ", columns.Select(c => $"'{child.Table.Name}.{c}'"))} ({Why(reference)}).");
-                    return true;
-                }
+                child.PartitionColumns = columns;
+                child.PartitionKey = $"{Hub.Label}#{string.Join('#', columns.Select(EntityDraft.Plain))}";
+                guesses.Add($"{child.Profile.Entity} belongs to the account in {string.Join(", ", columns.Select(c => $"'{child.Table.Name}.{c}'"))} ({Why(reference)}).");
+                return true;
             }
         }
 
