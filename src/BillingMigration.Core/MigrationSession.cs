@@ -2,6 +2,7 @@ using BillingMigration.Control;
 using BillingMigration.Definition;
 using BillingMigration.Source;
 using BillingMigration.Target;
+using BillingMigration.Transfer;
 
 namespace BillingMigration;
 
@@ -26,6 +27,9 @@ public sealed class MigrationSession : IAsyncDisposable
     public ControlTable Control { get; }
 
     public TimeProvider Time { get; }
+
+    /// <summary>How long and how patiently both sides are tried again.</summary>
+    public RetryPolicy Retry { get; init; } = new();
 
     /// <summary>Opens both sides and proves that each answers, before any job starts.</summary>
     /// <exception cref="MigrationException">The source or the target cannot be reached, or refuses.</exception>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 
 namespace BillingMigration.Definition;
 
@@ -21,6 +22,25 @@ public sealed record KeyColumn(string? Lookup, string Column, string? Format, in
 public sealed record KeyTemplate(string Text, ImmutableArray<KeyPart> Parts)
 {
     public IEnumerable<KeyColumn> Columns => Parts.OfType<KeyColumn>();
+
+    /// <summary>Reads a template.</summary>
+    /// <exception cref="MigrationException"><c>InvalidKeyTemplate</c>.</exception>
+    public static KeyTemplate Parse(string text) => TryParse(text, out var template, out var problem)
+        ? template
+        : throw new MigrationException("InvalidKeyTemplate", MigrationErrorKind.InvalidDefinition, $"{problem.Problem} {problem.Remedy}", text);
+
+    /// <summary>Reads a template, or says what is wrong with it; the problem's place is left empty.</summary>
+    public static bool TryParse(string text, [NotNullWhen(true)] out KeyTemplate? template, [NotNullWhen(false)] out DefinitionProblem? problem)
+    {
+        problem = KeyTemplateParser.Parse(text, out var parts);
+        template = problem is null ? new KeyTemplate(text, parts) : null;
+        return problem is null;
+    }
+
+    // Two templates are the same when their texts are: an ImmutableArray compares by reference.
+    public bool Equals(KeyTemplate? other) => other is not null && Text == other.Text;
+
+    public override int GetHashCode() => Text.GetHashCode(StringComparison.Ordinal);
 
     public override string ToString() => Text;
 }

@@ -53,6 +53,19 @@ public sealed class ItemBatch : IBufferWriter<byte>, IDisposable
         written = 0;
     }
 
+    /// <summary>Bytes written so far, the uncommitted ones included.</summary>
+    internal int Pending => written;
+
+    /// <summary>What has been written since the last committed item.</summary>
+    internal ReadOnlySpan<byte> PendingBytes => buffer.AsSpan(ByteLength, written - ByteLength);
+
+    internal void Append(ReadOnlySpan<byte> bytes)
+    {
+        Reserve(bytes.Length);
+        bytes.CopyTo(buffer.AsSpan(written));
+        written += bytes.Length;
+    }
+
     public void Advance(int count) => written += count;
 
     public Memory<byte> GetMemory(int sizeHint = 0)

@@ -78,12 +78,22 @@ public sealed record ColumnSchema
 
     public bool AutoIncrement { get; init; }
 
-    /// <summary><c>COLUMN_DEFAULT</c> as the server prints it.</summary>
+    /// <summary>True for <c>ON UPDATE CURRENT_TIMESTAMP</c>: the server changes it with every change of the row.</summary>
+    public bool UpdatedAutomatically { get; init; }
+
+    /// <summary>The default: a literal's text without quotes, or an expression; null for NULL and for none.</summary>
     public string? Default { get; init; }
 
+    /// <summary>True when <see cref="Default"/> is an expression (<c>CURRENT_TIMESTAMP(6)</c>, <c>uuid()</c>), not a literal.</summary>
+    public bool DefaultIsExpression { get; init; }
+
+    /// <summary>True when a row can be inserted without naming the column: it has a default, or may be NULL.</summary>
     public bool HasDefault { get; init; }
 
-    /// <summary>Member names of an ENUM or SET, unquoted, in declaration order; else empty.</summary>
+    /// <summary>
+    /// Member names of an ENUM or SET, unquoted, in declaration order; else empty. The servers' data dictionary keeps three bytes a
+    /// character: a character beyond U+FFFF reads as <c>?</c>, in SHOW CREATE TABLE as well (seen on MySQL 9.7 and MariaDB 10.11).
+    /// </summary>
     public ImmutableArray<string> Members { get; init; } = [];
 }
 

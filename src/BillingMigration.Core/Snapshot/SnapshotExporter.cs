@@ -1,18 +1,154 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using BillingMigration.Control;
+using BillingMigration.Source;
+using BillingMigration.Target;
+
 namespace BillingMigration.Snapshot;
 
 /// <summary>Copies the source into the billing table, range by range, from one proven start position. Resumable at any instant.</summary>
 public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions options)
 {
+    private const int MostRefusedShown = 1000;
+
     public MigrationSession Session { get; } = session;
 
     public SnapshotOptions Options { get; } = options;
 
     /// <summary>What <see cref="RunAsync"/> would do now; changes nothing.</summary>
-    public Task<SnapshotPlan> PlanAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+    public async Task<SnapshotPlan> PlanAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
+        var scope = await SnapshotScope.BindAsync(Session, Options, connection, cancellationToken);
+        return await new SnapshotEstimator(Session, Options, scope, connection).EstimateAsync(cancellationToken);
+    }
 
     /// <summary>
-    /// Runs until complete, until <see cref="SnapshotOptions.MaxDuration"/>, or until cancelled: then it returns <see cref="SnapshotOutcome.Stopped"/>
-    /// within a second, checkpointed.
+    /// Runs until complete, or until <see cref="SnapshotOptions.MaxDuration"/>: then it returns <see cref="SnapshotOutcome.Stopped"/>. When
+    /// cancelled it saves its checkpoints and throws within a second.
     /// </summary>
-    public Task<SnapshotResult> RunAsync(IProgress<SnapshotProgress> progress, CancellationToken cancellationToken) => throw new NotSupportedException();
+    /// <exception cref="OperationCanceledException">Cancelled; the same command goes on.</exception>
+    /// <exception cref="MigrationException">Any trouble that does not pass by itself.</exception>
+    public async Task<SnapshotResult> RunAsync(IProgress<SnapshotProgress> progress, CancellationToken cancellationToken)
+    {
+        var started = Session.Time.GetTimestamp();
+        await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
+        var scope = await SnapshotScope.BindAsync(Session, Options, connection, cancellationToken);
+        await new TableInitializer(Session).EnsureUsableAsync(cancellationToken);
+        var job = Options.ShardCount == 1 ? "EXPORT" : string.Create(CultureInfo.InvariantCulture, $"EXPORT-{Options.ShardIndex}-OF-{Options.ShardCount}");
+        await using var lease = await Session.Control.AcquireLeaseAsync(job, cancellationToken);
+
+        var run = await FindOrBeginAsync(scope, connection, cancellationToken);
+        if (run.State == SnapshotState.Complete)
+        {
+            return await ResultAsync(scope, run, null, started, CancellationToken.None);
+        }
+
+        var ranges = await PlanRangesAsync(scope, run, connection, cancellationToken);
+        using var work = new ExportRun(Session, Options, scope, run, ranges, lease, progress);
+        var completed = await work.RunAsync(cancellationToken);
+        if (completed)
+        {
+            run = await CompleteAsync(scope, run, lease, cancellationToken);
+        }
+
+        return await ResultAsync(scope, run, work, started, cancellationToken);
+    }
+
+    private async Task<SnapshotRun> FindOrBeginAsync(SnapshotScope scope, MySqlConnector.MySqlConnection connection, CancellationToken cancellationToken)
+    {
+        var found = await Session.Control.FindSnapshotAsync(cancellationToken);
+        if (found is not null && !Options.Restart)
+        {
+            Check(found, scope);
+            return await SnapshotPosition.IsReachedAsync(connection, Session.Source.Server, found.Start, cancellationToken)
+                ? found
+                : throw SnapshotErrors.SourceBehindStart(Session.Source.Source, found.Start);
+        }
+
+        var now = Session.Time.GetUtcNow();
+        var run = await Session.Control.BeginSnapshotAsync(
+            new SnapshotRun
+            {
+                RunId = now.ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture) + "-" + Guid.NewGuid().ToString("N")[..6],
+                StartedAt = now,
+                Start = await SnapshotPosition.TakeStartAsync(connection, Session.Source.Server, cancellationToken),
+                State = SnapshotState.Running,
+                ShardCount = Options.ShardCount,
+                ModelDigest = scope.Model.Digest,
+            },
+            found?.RunId,
+            cancellationToken);
+        Check(run, scope);
+        return run;
+    }
+
+    private void Check(SnapshotRun run, SnapshotScope scope)
+    {
+        if (run.ModelDigest != scope.Model.Digest)
+        {
+            throw SnapshotErrors.ModelChanged(run);
+        }
+
+        if (run.State == SnapshotState.Running && run.ShardCount != Options.ShardCount)
+        {
+            throw SnapshotErrors.ShardCountChanged(run, Options.ShardCount);
+        }
+    }
+
+    private async Task<ImmutableArray<SnapshotRange>> PlanRangesAsync(SnapshotScope scope, SnapshotRun run, MySqlConnector.MySqlConnection connection, CancellationToken cancellationToken)
+    {
+        var planner = new RangePlanner(connection);
+        var all = ImmutableArray.CreateBuilder<SnapshotRange>();
+        foreach (var entity in scope.Chosen)
+        {
+            all.AddRange(run.PlannedEntities.Contains(entity.Entity)
+                ? await Session.Control.ListRangesAsync(run.RunId, entity.Entity, cancellationToken)
+                : await Session.Control.PlanRangesAsync(run.RunId, entity.Entity, await planner.PlanAsync(entity, cancellationToken), cancellationToken));
+        }
+
+        return all.ToImmutable();
+    }
+
+    /// <summary>Ends the run when this worker's part was the last one: every range of every entity, whoever exported it.</summary>
+    private async Task<SnapshotRun> CompleteAsync(SnapshotScope scope, SnapshotRun run, Lease lease, CancellationToken cancellationToken)
+    {
+        var whole = run with { PlannedEntities = [.. scope.Model.Entities.Select(e => e.Entity)] };
+        return await Session.Control.CompleteSnapshotAsync(
+            lease,
+            whole,
+            async ct =>
+            {
+                // The connection of the beginning may have timed out in a long export.
+                await using var connection = await Session.Source.OpenConnectionAsync(ct);
+                return await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, ct);
+            },
+            cancellationToken);
+    }
+
+    private async Task<SnapshotResult> ResultAsync(SnapshotScope scope, SnapshotRun run, ExportRun? work, long started, CancellationToken cancellationToken)
+    {
+        var ranges = (await Session.Control.ListRangesAsync(run.RunId, null, cancellationToken)).ToLookup(r => r.Entity);
+        var refused = await Session.Control.ListSetAsideAsync(run.RunId, MostRefusedShown, cancellationToken);
+        var entities = scope.Chosen.Select(e => new EntityResult(
+            e.Entity, e.Table.Name, ranges[e.Entity].Sum(r => r.Rows), ranges[e.Entity].Sum(r => r.Items), ranges[e.Entity].Sum(r => r.SetAside),
+            ranges[e.Entity].Count(r => r.Done), ranges[e.Entity].Count())).ToImmutableArray();
+        return new SnapshotResult
+        {
+            Migration = Session.Definition.Name,
+            Table = Session.Definition.Target.Table,
+            RunId = run.RunId,
+            Outcome = work is null ? SnapshotOutcome.Complete : work.Outcome,
+            Start = run.Start,
+            RunState = run.State,
+            Entities = entities,
+            Items = work?.Items ?? 0,
+            Bytes = work?.Bytes ?? 0,
+            ConsumedWriteUnits = work?.Metrics.ConsumedUnits ?? 0,
+            Requests = work?.Metrics.Requests ?? 0,
+            ThrottledRequests = work?.Metrics.Throttled ?? 0,
+            Duration = Session.Time.GetElapsedTime(started),
+            Refused = refused,
+        };
+    }
 }

@@ -1,4 +1,6 @@
+using System.Globalization;
 using BillingMigration.Definition;
+using BillingMigration.Transfer;
 using MySqlConnector;
 
 namespace BillingMigration.Source;
@@ -13,15 +15,142 @@ public sealed record SourceServer(SourceFlavor Flavor, Version Version, string V
 /// <summary>Opens connections to the source: TLS as defined, session set up so that texts are canonical.</summary>
 public sealed class SourceConnections : IAsyncDisposable
 {
-    private SourceConnections(SourceServer server) => Server = server;
+    // UTC makes TIMESTAMP texts independent of the server's zone; an empty sql_mode keeps CHAR texts unpadded and identifiers
+    // plain; a long net_write_timeout lets the reader wait for a slow target without losing its result set.
+    private const string SessionSetup =
+        "SET SESSION time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600, character_set_results = utf8mb4; SET SESSION TRANSACTION READ ONLY";
+
+    private readonly string connectionString;
+
+    private SourceConnections(string connectionString, SourceDefinition source, SourceServer server)
+    {
+        this.connectionString = connectionString;
+        Source = source;
+        Server = server;
+    }
+
+    /// <summary>Source as reached: host and port of the path in use.</summary>
+    public SourceDefinition Source { get; }
 
     public SourceServer Server { get; }
 
-    public static Task<SourceConnections> OpenAsync(MigrationDefinition definition, SourceCredential credential, CancellationToken cancellationToken) =>
-        throw new NotSupportedException();
+    /// <summary>Connects once, over the first path that answers, and asks the server what it is.</summary>
+    /// <exception cref="MigrationException">See <see cref="SourceErrors"/>.</exception>
+    public static async Task<SourceConnections> OpenAsync(MigrationDefinition definition, SourceCredential credential, CancellationToken cancellationToken)
+    {
+        MigrationException? unreachable = null;
+        foreach (var source in Ways(definition))
+        {
+            try
+            {
+                return await OpenAsync(source, credential, definition.BaseDirectory, cancellationToken);
+            }
+            catch (MigrationException e) when (e.Kind == MigrationErrorKind.Unreachable)
+            {
+                unreachable = e;
+            }
+        }
 
-    /// <summary>A connection of its own for the caller, who disposes it; from a pool.</summary>
-    public ValueTask<MySqlConnection> OpenConnectionAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+        throw unreachable!;
+    }
+
+    public static async Task<SourceConnections> OpenAsync(SourceDefinition source, SourceCredential credential, string? baseDirectory, CancellationToken cancellationToken)
+    {
+        var connectionString = ConnectionStringFor(source, credential, baseDirectory);
+        await using var connection = await ConnectAsync(connectionString, source, cancellationToken);
+        return new SourceConnections(connectionString, source, await IdentifyAsync(connection, cancellationToken));
+    }
+
+    /// <summary>A connection of its own for the caller, who disposes it.</summary>
+    public async ValueTask<MySqlConnection> OpenConnectionAsync(CancellationToken cancellationToken) =>
+        await ConnectAsync(connectionString, Source, cancellationToken);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private static IEnumerable<SourceDefinition> Ways(MigrationDefinition definition)
+    {
+        var ways = definition.Paths.Where(p => p.SourceHost is not null)
+            .Select(p => definition.Source with { Host = p.SourceHost!, Port = p.SourcePort ?? definition.Source.Port });
+        return ways.Any() ? ways : [definition.Source];
+    }
+
+    private static string ConnectionStringFor(SourceDefinition source, SourceCredential credential, string? baseDirectory)
+    {
+        var loopback = Loopback.Is(source.Host);
+        if (source.Tls.Mode == SourceTlsMode.None && !loopback)
+        {
+            throw SourceErrors.TlsRequired(source);
+        }
+
+        var builder = new MySqlConnectionStringBuilder
+        {
+            Server = source.Host,
+            Port = (uint)source.Port,
+            Database = source.Database,
+            UserID = credential.UserName,
+            Password = credential.Password,
+            SslMode = source.Tls.Mode switch
+            {
+                SourceTlsMode.VerifyFull => MySqlSslMode.VerifyFull,
+                SourceTlsMode.VerifyCA => MySqlSslMode.VerifyCA,
+                _ => MySqlSslMode.Disabled,
+            },
+            TlsVersion = "TLS 1.2, TLS 1.3",
+            // Without TLS, and only on loopback, caching_sha2_password needs the server's RSA key.
+            AllowPublicKeyRetrieval = source.Tls.Mode == SourceTlsMode.None,
+            UseCompression = source.Compression,
+            ConnectionTimeout = 15,
+            DefaultCommandTimeout = 0,
+            // On cancellation the socket is closed at once; a page of rows ends by itself on the server.
+            CancellationTimeout = -1,
+            Keepalive = 30,
+            Pooling = false,
+            TreatTinyAsBoolean = false,
+            AllowUserVariables = false,
+            ApplicationName = "BillingMigration",
+        };
+        if (source.Tls.CaFile is { } caFile && source.Tls.Mode != SourceTlsMode.None)
+        {
+            builder.SslCa = Path.Combine(baseDirectory ?? Environment.CurrentDirectory, caFile);
+        }
+
+        return builder.ConnectionString;
+    }
+
+    private static async Task<MySqlConnection> ConnectAsync(string connectionString, SourceDefinition source, CancellationToken cancellationToken)
+    {
+        var connection = new MySqlConnection(connectionString);
+        try
+        {
+            await connection.OpenAsync(cancellationToken);
+            await using var setup = new MySqlCommand(SessionSetup, connection);
+            await setup.ExecuteNonQueryAsync(cancellationToken);
+            return connection;
+        }
+        catch (Exception e)
+        {
+            await connection.DisposeAsync();
+            cancellationToken.ThrowIfCancellationRequested();
+            throw SourceErrors.FromConnect(e, source);
+        }
+    }
+
+    private static async Task<SourceServer> IdentifyAsync(MySqlConnection connection, CancellationToken cancellationToken)
+    {
+        // MySqlConnection.ServerVersion of MariaDB begins with 5.5.5, a fiction for old replicas.
+        var text = await ScalarAsync(connection, "SELECT VERSION()", cancellationToken) ?? "";
+        var flavor = text.Contains("MariaDB", StringComparison.OrdinalIgnoreCase) ? SourceFlavor.MariaDb : SourceFlavor.MySql;
+        var number = new string([.. text.TakeWhile(c => char.IsAsciiDigit(c) || c == '.')]).TrimEnd('.');
+        var identity = await ScalarAsync(connection, flavor == SourceFlavor.MySql ? "SELECT @@server_uuid" : "SELECT @@server_id", cancellationToken);
+        var gtid = flavor == SourceFlavor.MariaDb || await ScalarAsync(connection, "SELECT @@gtid_mode", cancellationToken) == "ON";
+        var binlog = await ScalarAsync(connection, "SELECT @@log_bin", cancellationToken) == "1";
+        return new SourceServer(flavor, Version.TryParse(number, out var version) ? version : new Version(0, 0), text, identity ?? "", gtid, binlog);
+    }
+
+    internal static async Task<string?> ScalarAsync(MySqlConnection connection, string sql, CancellationToken cancellationToken)
+    {
+        await using var command = new MySqlCommand(sql, connection);
+        var value = await command.ExecuteScalarAsync(cancellationToken);
+        return value is null or DBNull ? null : Convert.ToString(value, CultureInfo.InvariantCulture);
+    }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using BillingMigration.Definition;
 
 namespace BillingMigration.Target;
 
@@ -26,14 +27,68 @@ public enum InitializeStepStatus
 public sealed record InitializeStep(string Table, string Setting, InitializeStepStatus Status, string Detail);
 
 /// <summary>Creates and checks the billing table and the control table. Idempotent; never deletes.</summary>
-public sealed class TableInitializer(MigrationSession session)
+public sealed class TableInitializer
 {
-    public MigrationSession Session { get; } = session;
+    private readonly MigrationDefinition definition;
+    private readonly TargetConnection target;
+    private readonly TimeProvider time;
+
+    public TableInitializer(MigrationSession session)
+        : this(session.Definition, session.Target, session.Time)
+    {
+    }
+
+    /// <summary>Needs no way to the source: tables may be prepared before it is reachable.</summary>
+    public TableInitializer(MigrationDefinition definition, TargetConnection target, TimeProvider time)
+    {
+        this.definition = definition;
+        this.target = target;
+        this.time = time;
+    }
 
     /// <summary>What <see cref="InitializeAsync"/> would do now; changes nothing.</summary>
-    public Task<ImmutableArray<InitializeStep>> PlanAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+    /// <exception cref="MigrationException"><c>WrongKeySchema</c> and others.</exception>
+    public Task<ImmutableArray<InitializeStep>> PlanAsync(CancellationToken cancellationToken) =>
+        RunAsync(apply: false, new Progress<string>(), cancellationToken);
 
     /// <summary>Creates what is missing and waits until the tables are active.</summary>
     /// <exception cref="MigrationException"><c>WrongKeySchema</c> and others.</exception>
-    public Task<ImmutableArray<InitializeStep>> InitializeAsync(IProgress<string> progress, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public Task<ImmutableArray<InitializeStep>> InitializeAsync(IProgress<string> progress, CancellationToken cancellationToken) =>
+        RunAsync(apply: true, progress, cancellationToken);
+
+    /// <summary>Proves, before a job starts, that both tables are there with the design's keys.</summary>
+    /// <exception cref="MigrationException"><c>TableNotFound</c>, <c>WrongKeySchema</c>.</exception>
+    public async Task EnsureUsableAsync(CancellationToken cancellationToken)
+    {
+        foreach (var spec in new[] { TableSpec.Billing(definition.Target), TableSpec.Control(definition.Target) })
+        {
+            try
+            {
+                await new TableSetup(target, spec, time, apply: false, new Progress<string>(), _ => { }).EnsureUsableAsync(cancellationToken);
+            }
+            catch (Exception e) when (e is not MigrationException && !cancellationToken.IsCancellationRequested)
+            {
+                throw TargetErrors.From(e, target.Endpoint, $"Looking at the {spec.Role} '{spec.Name}'");
+            }
+        }
+    }
+
+    private async Task<ImmutableArray<InitializeStep>> RunAsync(bool apply, IProgress<string> progress, CancellationToken cancellationToken)
+    {
+        var steps = ImmutableArray.CreateBuilder<InitializeStep>();
+        foreach (var spec in new[] { TableSpec.Billing(definition.Target) with { Indexes = definition.Indexes }, TableSpec.Control(definition.Target) })
+        {
+            var setup = new TableSetup(target, spec, time, apply, progress, steps.Add);
+            try
+            {
+                await setup.RunAsync(cancellationToken);
+            }
+            catch (Exception e) when (e is not MigrationException && !cancellationToken.IsCancellationRequested)
+            {
+                throw TargetErrors.From(e, target.Endpoint, $"Preparing the {spec.Role} '{spec.Name}'");
+            }
+        }
+
+        return steps.ToImmutable();
+    }
 }

@@ -1,15 +1,27 @@
+using Amazon;
 using Amazon.DynamoDBv2;
+using Amazon.DynamoDBv2.Model;
 using Amazon.Runtime;
+using Amazon.Runtime.CredentialManagement;
+using Amazon.Runtime.Credentials;
 using BillingMigration.Definition;
+using BillingMigration.Transfer;
+using RetryPolicy = BillingMigration.Transfer.RetryPolicy;
 
 namespace BillingMigration.Target;
 
 /// <summary>The way to DynamoDB: the SDK's client for what is not hot, and what the signed hot path needs.</summary>
 public sealed class TargetConnection : IAsyncDisposable
 {
-    private TargetConnection(IAmazonDynamoDB client, Uri endpoint, string region, AWSCredentials credentials)
+    // The chain's last link asks the instance metadata service, which outside EC2 nobody answers.
+    private static readonly TimeSpan CredentialTimeout = TimeSpan.FromSeconds(15);
+
+    private readonly OwnHttpClient http;
+
+    private TargetConnection(IAmazonDynamoDB client, OwnHttpClient http, Uri endpoint, string region, AWSCredentials credentials)
     {
         Client = client;
+        this.http = http;
         Endpoint = endpoint;
         Region = region;
         Credentials = credentials;
@@ -28,12 +40,210 @@ public sealed class TargetConnection : IAsyncDisposable
         && !Endpoint.Host.EndsWith(".amazonaws.com.cn", StringComparison.OrdinalIgnoreCase)
         && !Endpoint.Host.EndsWith(".api.aws", StringComparison.OrdinalIgnoreCase);
 
-    public static Task<TargetConnection> OpenAsync(MigrationDefinition definition, TargetAccess access, CancellationToken cancellationToken) =>
-        throw new NotSupportedException();
+    /// <summary>Resolves credentials, Region and endpoint, and proves that the endpoint answers to them.</summary>
+    /// <exception cref="MigrationException">
+    /// <c>RegionMissing</c>, <c>ProfileNotFound</c>, <c>InsecureEndpoint</c>, <c>CredentialsMissing</c>, <c>CredentialsExpired</c>, <c>CredentialsRefused</c>,
+    /// <c>AccessDenied</c>, <c>TargetUnreachable</c>.
+    /// </exception>
+    public static async Task<TargetConnection> OpenAsync(MigrationDefinition definition, TargetAccess access, CancellationToken cancellationToken)
+    {
+        var endpointUrl = access.EndpointUrl ?? definition.Target.EndpointUrl;
+        RequireTls(endpointUrl);
+        var region = ResolveRegion(definition, access);
+        var policy = new RetryPolicy();
+        var http = new OwnHttpClient(policy.ConnectTimeout);
+        AmazonDynamoDBClient? client = null;
+        try
+        {
+            var config = CreateConfig(endpointUrl, region, policy, http);
+            var credentials = await ResolveCredentialsAsync(access, config, endpointUrl, cancellationToken);
+            client = new AmazonDynamoDBClient(credentials, config);
+            var endpoint = new Uri(client.DetermineServiceOperationEndpoint(new DescribeTableRequest { TableName = definition.Target.Table }).URL);
+            RequireTls(endpoint);
+            await ProveAsync(client, endpoint, definition.Target.Table, cancellationToken);
+            return new TargetConnection(client, http, endpoint, region, credentials);
+        }
+        catch
+        {
+            client?.Dispose();
+            http.Dispose();
+            throw;
+        }
+    }
 
     public ValueTask DisposeAsync()
     {
         Client.Dispose();
+        http.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    private static AmazonDynamoDBConfig CreateConfig(Uri? endpointUrl, string region, RetryPolicy policy, OwnHttpClient http)
+    {
+        var config = new AmazonDynamoDBConfig
+        {
+            // One host name per Region, which firewalls between the sites know, and not one per account.
+            AccountIdEndpointMode = AccountIdEndpointMode.DISABLED,
+            RetryMode = RequestRetryMode.Standard,
+            MaxErrorRetry = 3,
+            Timeout = policy.AttemptTimeout,
+            ConnectTimeout = policy.ConnectTimeout,
+            HttpClientFactory = http,
+        };
+        if (endpointUrl is null)
+        {
+            config.RegionEndpoint = RegionEndpoint.GetBySystemName(region);
+        }
+        else
+        {
+            config.ServiceURL = endpointUrl.ToString();
+            config.AuthenticationRegion = region;
+        }
+
+        return config;
+    }
+
+    /// <summary>Nothing leaves the machine without TLS.</summary>
+    private static void RequireTls(Uri? endpoint)
+    {
+        if (endpoint is null || endpoint.Scheme == Uri.UriSchemeHttps || (endpoint.Scheme == Uri.UriSchemeHttp && endpoint.IsLoopback))
+        {
+            return;
+        }
+
+        throw new MigrationException(
+            "InsecureEndpoint",
+            MigrationErrorKind.SecurityViolation,
+            $"The target's endpoint {endpoint} would be used without TLS, which is allowed to a loopback address only. Write it with https://.",
+            endpoint);
+    }
+
+    private static string ResolveRegion(MigrationDefinition definition, TargetAccess access)
+    {
+        var region = access.Region ?? definition.Target.Region ?? ProfileRegion(access) ?? FallbackRegionFactory.GetRegionEndpoint()?.SystemName;
+        return region ?? throw new MigrationException(
+            "RegionMissing",
+            MigrationErrorKind.InvalidArgument,
+            "No AWS Region is known: none was passed, the definition has no target.region, and neither the profile nor AWS_REGION names one. "
+            + "Pass -Region, for example eu-central-1, or write target.region in the definition.",
+            definition.Target.Table);
+    }
+
+    private static string? ProfileRegion(TargetAccess access) => access.ProfileName is null ? null : FindProfile(access.ProfileName).Region?.SystemName;
+
+    private static CredentialProfile FindProfile(string name) =>
+        new CredentialProfileStoreChain().TryGetProfile(name, out var profile)
+            ? profile
+            : throw new MigrationException(
+                "ProfileNotFound",
+                MigrationErrorKind.AuthenticationFailed,
+                $"There is no AWS profile '{name}' in the shared config and credentials files. Look at 'aws configure list-profiles', or create it with 'aws configure --profile {name}'.",
+                name);
+
+    private static async Task<AWSCredentials> ResolveCredentialsAsync(
+        TargetAccess access, AmazonDynamoDBConfig config, Uri? endpoint, CancellationToken cancellationToken)
+    {
+        if (access.AccessKeyId is not null || access.SecretAccessKey is not null)
+        {
+            return Explicit(access, endpoint);
+        }
+
+        try
+        {
+            AWSCredentials credentials;
+            if (access.ProfileName is { } name)
+            {
+                var profile = FindProfile(name);
+                credentials = profile.GetAWSCredentials(new CredentialProfileStoreChain());
+            }
+            else
+            {
+                credentials = await Task.Run(() => DefaultAWSCredentialsIdentityResolver.GetCredentials(config), cancellationToken)
+                    .WaitAsync(CredentialTimeout, cancellationToken);
+            }
+
+            await credentials.GetCredentialsAsync().WaitAsync(CredentialTimeout, cancellationToken);
+            return credentials;
+        }
+        catch (Exception e) when (e is not OperationCanceledException and not MigrationException)
+        {
+            if (e is AmazonServiceException { ErrorCode: { Length: > 0 } code } && (TargetErrors.IsCredentialTrouble(code) || code.StartsWith("AccessDenied", StringComparison.Ordinal)))
+            {
+                throw TargetErrors.FromCode(code, e.Message, endpoint ?? new Uri("https://sts.amazonaws.com"), "Getting credentials", e);
+            }
+
+            throw access.ProfileName is null ? TargetErrors.CredentialsMissing(endpoint, e) : ProfileUnusable(access.ProfileName, e);
+        }
+    }
+
+    private static AWSCredentials Explicit(TargetAccess access, Uri? endpoint)
+    {
+        if (string.IsNullOrEmpty(access.AccessKeyId) || string.IsNullOrEmpty(access.SecretAccessKey))
+        {
+            throw new MigrationException(
+                "CredentialsMissing",
+                MigrationErrorKind.AuthenticationFailed,
+                $"Half of the AWS credentials was passed: the {(string.IsNullOrEmpty(access.AccessKeyId) ? "access key id" : "secret access key")} is missing. Pass both, or a profile.",
+                endpoint);
+        }
+
+        return string.IsNullOrEmpty(access.SessionToken)
+            ? new BasicAWSCredentials(access.AccessKeyId, access.SecretAccessKey)
+            : new SessionAWSCredentials(access.AccessKeyId, access.SecretAccessKey, access.SessionToken);
+    }
+
+    private static MigrationException ProfileUnusable(string name, Exception inner)
+    {
+        var text = TargetErrors.Innermost(inner);
+        var expired = text.Contains("expired", StringComparison.OrdinalIgnoreCase);
+        return new MigrationException(
+            expired ? "CredentialsExpired" : "CredentialsMissing",
+            MigrationErrorKind.AuthenticationFailed,
+            $"The AWS profile '{name}' gives no credentials: {text.TrimEnd('.')}. Sign in with 'aws sso login --profile {name}', or check the profile.",
+            name,
+            inner);
+    }
+
+    /// <summary>DescribeTable is needed anyway, so it asks for no permission of its own; that the table is missing is an answer too.</summary>
+    private static async Task ProveAsync(AmazonDynamoDBClient client, Uri endpoint, string table, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await client.DescribeTableAsync(table, cancellationToken);
+        }
+        catch (ResourceNotFoundException)
+        {
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && e is not MigrationException)
+        {
+            throw e is OperationCanceledException ? TargetErrors.Unreachable(endpoint, e) : TargetErrors.From(e, endpoint, $"Looking at table '{table}'");
+        }
+    }
+
+    /// <summary>The SDK's HTTP client, over the same kind of connections as the hot path: TLS 1.2 or newer.</summary>
+    private sealed class OwnHttpClient(TimeSpan connectTimeout) : HttpClientFactory, IDisposable
+    {
+        private readonly object gate = new();
+        private HttpClient? client;
+
+        public override HttpClient CreateHttpClient(IClientConfig clientConfig)
+        {
+            lock (gate)
+            {
+                return client ??= new HttpClient(DynamoDbHttp.CreateHandler(EndpointOf(clientConfig), connectTimeout))
+                {
+                    Timeout = clientConfig.Timeout ?? Timeout.InfiniteTimeSpan,
+                };
+            }
+        }
+
+        public override bool UseSDKHttpClientCaching(IClientConfig clientConfig) => false;
+
+        public override bool DisposeHttpClientsAfterUse(IClientConfig clientConfig) => false;
+
+        public void Dispose() => client?.Dispose();
+
+        private static Uri EndpointOf(IClientConfig config) =>
+            new(config.ServiceURL is { Length: > 0 } url ? url : "https://dynamodb.amazonaws.com");
     }
 }

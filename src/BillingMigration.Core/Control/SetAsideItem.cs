@@ -1,0 +1,35 @@
+using System.Security.Cryptography;
+using System.Text;
+using Amazon.DynamoDBv2.Model;
+
+namespace BillingMigration.Control;
+
+/// <summary>
+/// <c>SNAPSHOT#{run}#SETASIDE#{entity}#{digest of the key}</c>: a row that cannot be an item. The digest makes a row that is read again after a crash
+/// the same item, and fits where the key itself might be too long.
+/// </summary>
+internal static class SetAsideItem
+{
+    private const string Kind = "set-aside";
+    private const int Format = 1;
+    private const int DigestBytes = 16;
+
+    public static string Prefix(string runId) => $"SNAPSHOT#{runId}#SETASIDE#";
+
+    public static Dictionary<string, AttributeValue> ToItem(string pk, string runId, SetAsideRow row)
+    {
+        var digest = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(row.Key)).AsSpan(0, DigestBytes));
+        return new ControlItemBuilder(pk, $"{Prefix(runId)}{row.Entity}#{digest}", Kind, Format)
+            .Set("entity", row.Entity)
+            .Set("key", row.Key)
+            .Set("reasonId", row.ReasonId)
+            .Set("reason", row.Reason)
+            .Build();
+    }
+
+    public static SetAsideRow FromItem(Dictionary<string, AttributeValue> attributes)
+    {
+        var item = new ControlItem(attributes, Kind, Format);
+        return new SetAsideRow(item.String("entity"), item.String("key"), item.String("reasonId"), item.String("reason"));
+    }
+}

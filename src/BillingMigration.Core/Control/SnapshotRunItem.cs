@@ -1,0 +1,64 @@
+using System.Collections.Immutable;
+using Amazon.DynamoDBv2.Model;
+
+namespace BillingMigration.Control;
+
+/// <summary>
+/// <c>SNAPSHOT#{run}</c>: a run. Its <c>plans</c> map says for each planned entity which plan holds: workers that plan the same entity at the
+/// same time write their ranges under different plan ids, and the first to enter its id here wins.
+/// </summary>
+internal sealed record SnapshotRunItem(SnapshotRun Run, ImmutableSortedDictionary<string, string> Plans)
+{
+    public const string Plan = "plans";
+    public const string State = "state";
+    public const string End = "end";
+    public const string CompletedAt = "completedAt";
+    private const string Kind = "snapshot";
+    private const int Format = 1;
+
+    public static string SortKey(string runId) => $"SNAPSHOT#{runId}";
+
+    public static Dictionary<string, AttributeValue> ToItem(string pk, SnapshotRun run) =>
+        new ControlItemBuilder(pk, SortKey(run.RunId), Kind, Format)
+            .Set("runId", run.RunId)
+            .Set("startedAt", ControlItemBuilder.Time(run.StartedAt))
+            .Set("start", ControlItemBuilder.Position(run.Start))
+            .Set(State, run.State.ToString())
+            .Set("shardCount", run.ShardCount)
+            .Set("modelDigest", run.ModelDigest)
+            .Set(Plan, new AttributeValue { M = [], IsMSet = true })
+            .Build();
+
+    public static SnapshotRunItem FromItem(Dictionary<string, AttributeValue> attributes)
+    {
+        var item = new ControlItem(attributes, Kind, Format);
+        var plans = item.Map(Plan);
+        var run = new SnapshotRun
+        {
+            RunId = item.String("runId"),
+            StartedAt = item.Time("startedAt"),
+            Start = item.Position("start"),
+            End = item.OptionalPosition(End),
+            State = item.Enum<SnapshotState>(State),
+            CompletedAt = item.OptionalTime(CompletedAt),
+            ShardCount = item.Int("shardCount", 1, 1000),
+            ModelDigest = item.String("modelDigest"),
+            PlannedEntities = [.. plans.Keys],
+        };
+        return new SnapshotRunItem(run, plans);
+    }
+}
+
+/// <summary><c>SNAPSHOT</c>: which run is the migration's current one.</summary>
+internal static class CurrentSnapshotItem
+{
+    public const string SortKey = "SNAPSHOT";
+    public const string RunId = "runId";
+    private const string Kind = "current-snapshot";
+    private const int Format = 1;
+
+    public static Dictionary<string, AttributeValue> ToItem(string pk, string runId) =>
+        new ControlItemBuilder(pk, SortKey, Kind, Format).Set(RunId, runId).Build();
+
+    public static string FromItem(Dictionary<string, AttributeValue> attributes) => new ControlItem(attributes, Kind, Format).String(RunId);
+}

@@ -1,0 +1,199 @@
+using System.Buffers.Text;
+using System.Collections.Immutable;
+using System.IO.Hashing;
+using System.Text;
+using BillingMigration.Definition;
+
+namespace BillingMigration.Model;
+
+/// <summary>A key template bound to the columns of a row's layout; renders the key attribute's value.</summary>
+public sealed class BoundKeyTemplate
+{
+    private readonly ImmutableArray<Piece> pieces;
+
+    private BoundKeyTemplate(KeyTemplate template, ImmutableArray<Piece> pieces)
+    {
+        Template = template;
+        this.pieces = pieces;
+    }
+
+    public KeyTemplate Template { get; }
+
+    private enum Render
+    {
+        Literal,
+        Value,
+        Padded,
+        Cut,
+        Shard,
+    }
+
+    /// <param name="Width">Padded: digits; Cut: bytes; Shard: digits of the shard number.</param>
+    private sealed record Piece(Render Render, byte[] Literal, int RowIndex, AttributeForm Form, int Width, int Shards);
+
+    internal static BoundKeyTemplate Bind(
+        EntityDefinition definition, KeyTemplate template, ImmutableArray<RowColumn> row, Func<EntityDefinition, ColumnSchema, AttributeForm> formOf)
+    {
+        var pieces = template.Parts.Select(part =>
+        {
+            if (part is KeyLiteral literal)
+            {
+                return new Piece(Render.Literal, Encoding.UTF8.GetBytes(literal.Text), -1, default, 0, 0);
+            }
+
+            var column = (KeyColumn)part;
+            var index = EntityModel.Find(row, column.Lookup, column.Column);
+            if (index < 0)
+            {
+                throw EntityModel.Misfit(definition, $"uses the column {column.Column} in the key template \"{template.Text}\", which {definition.Table} does not have");
+            }
+
+            var schema = row[index].Column;
+            if (schema.Generated == GeneratedColumn.Virtual)
+            {
+                throw EntityModel.Misfit(definition, $"uses the virtual generated column {column.Column} in the key template \"{template.Text}\"; virtual columns are not in the binlog, so no key can be made from them");
+            }
+
+            var form = column.Lookup is null ? formOf(definition, schema) : AttributeForms.For(schema, null) ?? AttributeForm.Text;
+            return column switch
+            {
+                { Shards: int shards } => new Piece(Render.Shard, [], index, form, Math.Max(2, (shards - 1).ToString(System.Globalization.CultureInfo.InvariantCulture).Length), shards),
+                { Format: ['D', .. var width] } => new Piece(Render.Padded, [], index, form, int.Parse(width, System.Globalization.CultureInfo.InvariantCulture), 0),
+                { Format: { } format } => new Piece(Render.Cut, [], index, form, format.Length, 0),
+                _ => new Piece(Render.Value, [], index, form, 0, 0),
+            };
+        });
+        return new BoundKeyTemplate(template, [.. pieces]);
+    }
+
+    /// <summary>True when every column of the template is NOT NULL in this row.</summary>
+    public bool HasValue(RowBuffer row)
+    {
+        foreach (var piece in pieces)
+        {
+            if (piece.Render != Render.Literal && row.IsNull(piece.RowIndex))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Appends the key's value; false when a value cannot be part of it, with the reason.</summary>
+    internal bool TryRender(RowBuffer row, ScratchBuffer into, out RowRefusal refusal)
+    {
+        refusal = default;
+        Span<byte> text = stackalloc byte[CanonicalNumber.MaxLength];
+        foreach (var piece in pieces)
+        {
+            if (piece.Render == Render.Literal)
+            {
+                into.Append(piece.Literal);
+                continue;
+            }
+
+            var value = row[piece.RowIndex];
+            scoped ReadOnlySpan<byte> canonical = value;
+            if (AttributeForms.TypeOf(piece.Form) == AttributeType.N || piece.Form is AttributeForm.Date or AttributeForm.DateTime or AttributeForm.Timestamp)
+            {
+                if (CanonicalValue.Write(piece.Form, value, text, out var length) is { } verdict)
+                {
+                    refusal = verdict;
+                    return false;
+                }
+
+                canonical = text[..length];
+            }
+
+            switch (piece.Render)
+            {
+                case Render.Padded:
+                    if (canonical[0] == (byte)'-' || canonical.Length > piece.Width)
+                    {
+                        refusal = new RowRefusal("KeyNumberUnfit", $"the key template \"{Template.Text}\" takes numbers of 0 to {piece.Width} digits only, and this one is negative or longer");
+                        return false;
+                    }
+
+                    into.AppendZeros(piece.Width - canonical.Length);
+                    into.Append(canonical);
+                    break;
+                case Render.Cut:
+                    into.Append(canonical[..Math.Min(piece.Width, canonical.Length)]);
+                    break;
+                case Render.Shard:
+                    AppendShard(piece, canonical, into);
+                    break;
+                default:
+                    AppendValue(piece.Form, canonical, into);
+                    break;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Numbers by their remainder, so that neighbours spread evenly; other values by XXH64.</summary>
+    private static void AppendShard(Piece piece, ReadOnlySpan<byte> canonical, ScratchBuffer into)
+    {
+        var number = piece.Form == AttributeForm.Integer && Utf8Parser.TryParse(canonical, out ulong value, out var used) && used == canonical.Length
+            ? value
+            : XxHash64.HashToUInt64(canonical);
+        Span<byte> digits = stackalloc byte[8];
+        Utf8Formatter.TryFormat(number % (ulong)piece.Shards, digits, out var length);
+        into.AppendZeros(piece.Width - length);
+        into.Append(digits[..length]);
+    }
+
+    /// <summary><c>#</c> separates the parts of a key: in a value it stands as <c>%23</c>, and <c>%</c> as <c>%25</c>, so that no two rows share a key.</summary>
+    private static void AppendValue(AttributeForm form, ReadOnlySpan<byte> canonical, ScratchBuffer into)
+    {
+        if (form == AttributeForm.Binary)
+        {
+            into.Append(Encoding.ASCII.GetBytes(Convert.ToHexString(canonical)));
+            return;
+        }
+
+        while (canonical.IndexOfAny((byte)'#', (byte)'%') is >= 0 and var at)
+        {
+            into.Append(canonical[..at]);
+            into.Append(canonical[at] == (byte)'#' ? "%23"u8 : "%25"u8);
+            canonical = canonical[(at + 1)..];
+        }
+
+        into.Append(canonical);
+    }
+}
+
+/// <summary>A growing byte buffer for one key value at a time.</summary>
+internal sealed class ScratchBuffer
+{
+    private byte[] data = new byte[256];
+    private int length;
+
+    public ReadOnlySpan<byte> Written => data.AsSpan(0, length);
+
+    public void Clear() => length = 0;
+
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        Grow(bytes.Length);
+        bytes.CopyTo(data.AsSpan(length));
+        length += bytes.Length;
+    }
+
+    public void AppendZeros(int count)
+    {
+        Grow(count);
+        data.AsSpan(length, count).Fill((byte)'0');
+        length += count;
+    }
+
+    private void Grow(int more)
+    {
+        if (data.Length - length < more)
+        {
+            Array.Resize(ref data, Math.Max(data.Length * 2, length + more));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using BillingMigration.Definition;
+
+namespace BillingMigration.Model;
+
+/// <summary>Compares a definition with the tables that are really there.</summary>
+public static class DefinitionSchemaCheck
+{
+    /// <summary>Reports everything in which the definition and the source's tables do not agree.</summary>
+    /// <param name="definition">A definition that <see cref="MigrationDefinitionFile"/> found good.</param>
+    /// <param name="tables">Tables by name: those of the entities and of their lookups.</param>
+    public static ImmutableArray<DefinitionProblem> Check(MigrationDefinition definition, IReadOnlyDictionary<string, TableSchema> tables)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        ArgumentNullException.ThrowIfNull(tables);
+        var problems = ImmutableArray.CreateBuilder<DefinitionProblem>();
+        var attributes = new HashSet<string>(StringComparer.Ordinal) { "entity" };
+        var complete = true;
+        for (var i = 0; i < definition.Entities.Length; i++)
+        {
+            var entity = definition.Entities[i];
+            var place = $"$.entities[{i.ToString(CultureInfo.InvariantCulture)}]";
+            if (!tables.TryGetValue(entity.Table, out var table))
+            {
+                complete = false;
+                problems.Add(MissingTable($"{place}.table", entity.Table, tables));
+                continue;
+            }
+
+            new EntitySchemaCheck(definition, entity, table, tables, place, problems).Check();
+            attributes.UnionWith(table.Columns.Select(c => EntitySchemaCheck.AttributeOf(entity, c.Name)));
+        }
+
+        if (complete)
+        {
+            CheckIncluded(definition, attributes, problems);
+        }
+
+        return problems.ToImmutable();
+    }
+
+    /// <summary>Names of all tables that <see cref="Check"/> needs.</summary>
+    public static IReadOnlyCollection<string> TablesOf(MigrationDefinition definition)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        return definition.Entities.SelectMany(e => e.Lookups.Values.Select(l => l.Table).Prepend(e.Table)).ToHashSet(StringComparer.Ordinal);
+    }
+
+    internal static DefinitionProblem MissingTable(string place, string name, IReadOnlyDictionary<string, TableSchema> tables) => new(
+        place,
+        $"The source has no table '{name}', or the account may not see it.",
+        NameSuggestion.Nearest(name, tables.Keys.Where(t => t != name)) is { } nearest
+            ? $"Did you mean '{nearest}'? Otherwise grant SELECT on it."
+            : "Correct the name (case may matter), or grant SELECT on it; views cannot be migrated.");
+
+    private static void CheckIncluded(MigrationDefinition definition, HashSet<string> attributes, ImmutableArray<DefinitionProblem>.Builder problems)
+    {
+        for (var i = 0; i < definition.Indexes.Length; i++)
+        {
+            var include = definition.Indexes[i].Include ?? [];
+            for (var j = 0; j < include.Length; j++)
+            {
+                if (!attributes.Contains(include[j]))
+                {
+                    problems.Add(new DefinitionProblem(
+                        string.Create(CultureInfo.InvariantCulture, $"$.indexes[{i}].include[{j}]"),
+                        $"No entity has an attribute '{include[j]}'.",
+                        NameSuggestion.Remedy(include[j], attributes, "attribute")));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+using System.Text;
+
+namespace BillingMigration.Model;
+
+/// <summary>
+/// One source row as the canonical texts of its columns (UTF-8; raw bytes for binary types), whichever reader it came from. Reused from
+/// row to row; nothing is allocated per value.
+/// </summary>
+public sealed class RowBuffer
+{
+    private readonly int[] starts;
+    private readonly int[] lengths;
+    private byte[] data = new byte[4096];
+    private int used;
+
+    /// <param name="columns">Number of columns of the row's layout.</param>
+    public RowBuffer(int columns)
+    {
+        starts = new int[columns];
+        lengths = new int[columns];
+    }
+
+    public int Count => starts.Length;
+
+    /// <summary>The column's bytes; empty for NULL, which <see cref="IsNull"/> tells apart.</summary>
+    public ReadOnlySpan<byte> this[int column] => lengths[column] <= 0 ? [] : data.AsSpan(starts[column], lengths[column]);
+
+    public bool IsNull(int column) => lengths[column] < 0;
+
+    public void Clear() => used = 0;
+
+    public void SetNull(int column) => lengths[column] = -1;
+
+    public void Set(int column, ReadOnlySpan<byte> value)
+    {
+        value.CopyTo(Reserve(value.Length).AsSpan(used));
+        Commit(column, value.Length);
+    }
+
+    public void Set(int column, string value) => Set(column, Encoding.UTF8.GetBytes(value));
+
+    /// <summary>Room for at least <paramref name="size"/> bytes from <see cref="Used"/> on; followed by <see cref="Commit"/>.</summary>
+    internal byte[] Reserve(int size)
+    {
+        if (data.Length - used < size)
+        {
+            Array.Resize(ref data, Math.Max(data.Length * 2, used + size));
+        }
+
+        return data;
+    }
+
+    internal int Used => used;
+
+    internal void Commit(int column, int length)
+    {
+        starts[column] = used;
+        lengths[column] = length;
+        used += length;
+    }
+}

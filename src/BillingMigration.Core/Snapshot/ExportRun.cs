@@ -1,0 +1,246 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using BillingMigration.Control;
+using BillingMigration.Definition;
+using BillingMigration.Source;
+using BillingMigration.Transfer;
+
+namespace BillingMigration.Snapshot;
+
+/// <summary>One worker's part of a snapshot under way: readers, writers, checkpoints, progress, and how they end together.</summary>
+internal sealed class ExportRun : IDisposable
+{
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(250);
+    private const int ProgressesPerCheckpoint = 4;
+
+    // Ctrl+C ends within a second: what cannot be saved by then is read again by the next run.
+    private static readonly TimeSpan LastCheckpointTimeout = TimeSpan.FromMilliseconds(600);
+
+    private readonly MigrationSession session;
+    private readonly SnapshotOptions options;
+    private readonly SnapshotScope scope;
+    private readonly SnapshotRun run;
+    private readonly Lease lease;
+    private readonly IProgress<SnapshotProgress> progress;
+    private readonly ThrottleDefinition limits;
+    private readonly TransferThrottle throttle;
+    private readonly BatchWriter batchWriter;
+    private readonly ImmutableArray<RangeTracker> trackers;
+    private readonly ImmutableArray<SnapshotRange> otherRanges;
+    private readonly SourceLoadGate gate;
+    private readonly List<SourceRetry> retries = [];
+    private readonly ExportMeter meter;
+    private WriterPool? writers;
+    private bool readToEnd;
+
+    public ExportRun(
+        MigrationSession session, SnapshotOptions options, SnapshotScope scope, SnapshotRun run, ImmutableArray<SnapshotRange> ranges, Lease lease,
+        IProgress<SnapshotProgress> progress)
+    {
+        this.session = session;
+        this.options = options;
+        this.scope = scope;
+        this.run = run;
+        this.lease = lease;
+        this.progress = progress;
+        limits = Limits(session, options);
+        throttle = new TransferThrottle(limits, session.Time);
+        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time);
+        bool IsMine(SnapshotRange range) => !range.Done && range.Number % options.ShardCount == options.ShardIndex;
+        trackers = [.. ranges.Where(IsMine).Select(r => new RangeTracker(r, options.SetAside))];
+        otherRanges = [.. ranges.Where(r => !IsMine(r))];
+        gate = new SourceLoadGate(limits.MaxThreadsRunning, session.Time);
+        meter = new ExportMeter(scope, throttle, Metrics, SourceWaiting, session.Time);
+    }
+
+    public TransferMetrics Metrics { get; } = new();
+
+    public long Items => writers?.Items ?? 0;
+
+    public long Bytes => writers?.Bytes ?? 0;
+
+    public SnapshotOutcome Outcome => !readToEnd ? SnapshotOutcome.Stopped
+        : trackers.All(t => t.Written.Done) ? SnapshotOutcome.Complete
+        : SnapshotOutcome.Failed;
+
+    /// <returns>True when every range of this worker is done.</returns>
+    public async Task<bool> RunAsync(CancellationToken cancellationToken)
+    {
+        using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
+        using var stopReading = options.MaxDuration is { } most
+            ? new CancellationTokenSource(most, session.Time)
+            : new CancellationTokenSource();
+        using var end = new CancellationTokenSource();
+        writers = new WriterPool(batchWriter, limits.Writers, abort.Token);
+        var reporting = ReportAsync(end.Token);
+        try
+        {
+            await TransferAsync(abort, stopReading.Token);
+            readToEnd = !stopReading.IsCancellationRequested || trackers.All(t => t.Written.Done);
+        }
+        catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw LeaseLost();
+        }
+        finally
+        {
+            await end.CancelAsync();
+            await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await SaveLastAsync(cancellationToken);
+        }
+
+        // A checkpoint that failed is the reason that the run ended, and is thrown here.
+        await reporting;
+        progress.Report(meter.Measure(trackers, otherRanges));
+        return Outcome == SnapshotOutcome.Complete;
+    }
+
+    public void Dispose()
+    {
+        batchWriter.Dispose();
+        foreach (var tracker in trackers)
+        {
+            tracker.Dispose();
+        }
+    }
+
+    private static ThrottleDefinition Limits(MigrationSession session, SnapshotOptions options)
+    {
+        var defined = session.Definition.Throttle;
+        return defined with
+        {
+            BytesPerSecond = options.BytesPerSecond ?? defined.BytesPerSecond,
+            ItemsPerSecond = options.ItemsPerSecond ?? defined.ItemsPerSecond,
+            WriteUnitsPerSecond = options.WriteUnitsPerSecond ?? defined.WriteUnitsPerSecond,
+        };
+    }
+
+    /// <summary>Readers and writers until all is written; the first error of any of them ends the others.</summary>
+    private async Task TransferAsync(CancellationTokenSource abort, CancellationToken stopReading)
+    {
+        var queue = new ConcurrentQueue<RangeTracker>(trackers);
+        var readers = Enumerable.Range(0, Math.Min(limits.Readers, Math.Max(1, trackers.Length)))
+            .Select(_ => Task.Run(() => ReadAsync(queue, stopReading, abort.Token), CancellationToken.None)).ToList();
+        var tasks = new List<Task>(readers) { writers!.WhenDrainedAsync() };
+        Exception? first = null;
+        while (tasks.Count > 0)
+        {
+            var ended = await Task.WhenAny(tasks);
+            tasks.Remove(ended);
+            readers.Remove(ended);
+            if (!ended.IsCompletedSuccessfully)
+            {
+                first ??= ended.Exception?.InnerException ?? new OperationCanceledException(abort.Token);
+                await abort.CancelAsync();
+            }
+
+            if (readers.Count == 0)
+            {
+                writers.Complete();
+            }
+        }
+
+        if (first is not null)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
+        }
+    }
+
+    private async Task ReadAsync(ConcurrentQueue<RangeTracker> queue, CancellationToken stopReading, CancellationToken abort)
+    {
+        var retry = new SourceRetry(session.Source, session.Retry.GiveUpAfter, session.Time);
+        lock (retries)
+        {
+            retries.Add(retry);
+        }
+
+        await using var exporter = new RangeExporter(session.Source, run.Start, writers!, throttle, gate, retry, limits.RowsPerSecond);
+        while (!stopReading.IsCancellationRequested && queue.TryDequeue(out var range))
+        {
+            await exporter.ExportAsync(scope.Model[range.Start.Entity], range, stopReading, abort);
+        }
+    }
+
+    private async Task ReportAsync(CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(ProgressInterval, session.Time);
+        for (var i = 1; await NextAsync(timer, cancellationToken); i++)
+        {
+            progress.Report(meter.Measure(trackers, otherRanges));
+            if (i % ProgressesPerCheckpoint == 0)
+            {
+                await SaveAsync(cancellationToken);
+            }
+        }
+    }
+
+    private static async ValueTask<bool> NextAsync(PeriodicTimer timer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await timer.WaitForNextTickAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private async Task SaveAsync(CancellationToken cancellationToken)
+    {
+        foreach (var tracker in trackers)
+        {
+            if (tracker.TakeCheckpoint() is not { } checkpoint)
+            {
+                continue;
+            }
+
+            try
+            {
+                await session.Control.SaveRangeAsync(lease, run.RunId, checkpoint.Range, checkpoint.SetAside, cancellationToken);
+            }
+            catch
+            {
+                tracker.ReturnCheckpoint(checkpoint.SetAside);
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Saves what was written since the last checkpoint: in full when the run ended by itself, as far as a moment allows when it was stopped.</summary>
+    private async Task SaveLastAsync(CancellationToken cancellationToken)
+    {
+        if (!cancellationToken.IsCancellationRequested && readToEnd)
+        {
+            await SaveAsync(cancellationToken);
+            return;
+        }
+
+        using var moment = new CancellationTokenSource(LastCheckpointTimeout, session.Time);
+        try
+        {
+            await SaveAsync(moment.Token);
+        }
+        catch (Exception e) when (e is MigrationException or OperationCanceledException)
+        {
+            // The reason of the stop is already on its way; these rows are read again.
+        }
+    }
+
+    private string? SourceWaiting()
+    {
+        if (gate.IsWaiting)
+        {
+            return "the source is busy (Threads_running)";
+        }
+
+        lock (retries)
+        {
+            return retries.Exists(r => r.IsWaiting) ? "the source does not answer: trying again" : null;
+        }
+    }
+
+    private MigrationException LeaseLost() => new(
+        "LeaseLost", MigrationErrorKind.Busy,
+        $"This worker lost the lease {lease.Job} of the migration {session.Definition.Name}: the control table could not be reached for too long, or another worker took over. What it wrote is safe; see who works with Get-BillingMigration, or run the same command again.", lease.Job);
+}

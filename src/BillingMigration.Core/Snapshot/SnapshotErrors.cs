@@ -1,0 +1,47 @@
+using BillingMigration.Control;
+using BillingMigration.Definition;
+using BillingMigration.Source;
+
+namespace BillingMigration.Snapshot;
+
+/// <summary>What stops an export, in words for the operator.</summary>
+internal static class SnapshotErrors
+{
+    public static MigrationException SourceLost(SourceDefinition source, TimeSpan after, Exception cause) => new(
+        "SourceLost", MigrationErrorKind.Unreachable,
+        $"The source {source.Host}:{source.Port} has not answered for {after.TotalMinutes:0.#} minutes: {cause.Message} Everything written is checkpointed; when the source is back, run the same command again.",
+        source.Host, cause);
+
+    public static MigrationException SourceBehindStart(SourceDefinition source, SourcePosition start) => new(
+        "SourceBehindSnapshot", MigrationErrorKind.WrongState,
+        $"The server that answers as {source.Host}:{source.Port} is not the one that the snapshot began on, and it has not executed everything up to the snapshot's start {start}: rows read from it could be older than the start. Wait until it has caught up, connect to the right server, or begin anew with -Restart.",
+        source.Host);
+
+    public static MigrationException ModelChanged(SnapshotRun run) => new(
+        "SnapshotModelChanged", MigrationErrorKind.WrongState,
+        $"The snapshot {run.RunId} was begun with other entities, keys or columns than migration.json and the source's schema have now; going on would mix two models in one table. Restore the definition or the schema, or begin anew with -Restart.", run.RunId);
+
+    public static MigrationException ShardCountChanged(SnapshotRun run, int shardCount) => new(
+        "SnapshotShardCountChanged", MigrationErrorKind.WrongState,
+        $"The snapshot {run.RunId} is shared by {run.ShardCount} workers, and this one was started with -ShardCount {shardCount}. Use -ShardCount {run.ShardCount}, or begin anew with -Restart.", run.RunId);
+
+    public static MigrationException UnknownEntity(string entity, IEnumerable<string> known) => new(
+        "UnknownEntity", MigrationErrorKind.InvalidArgument,
+        $"The definition has no entity {entity}. It has: {string.Join(", ", known)}.", entity);
+
+    public static MigrationException BadShard(int index, int count) => new(
+        "InvalidShard", MigrationErrorKind.InvalidArgument,
+        $"-ShardIndex {index} of -ShardCount {count} is not possible: the count is 1 to 1,000 and the index 0 to count - 1.", index);
+
+    public static MigrationException RestartByOneShard() => new(
+        "RestartNeedsFirstShard", MigrationErrorKind.InvalidArgument,
+        "-Restart begins a new snapshot for all workers, so only -ShardIndex 0 may ask for it. Start that one first, then the others without -Restart.");
+
+    public static MigrationException DefinitionMisfit(string name, IReadOnlyCollection<string> problems) => new(
+        "DefinitionDoesNotFitSource", MigrationErrorKind.InvalidDefinition,
+        $"The definition {name} does not fit the source's schema:{Environment.NewLine}{string.Join(Environment.NewLine, problems.Select(p => "  " + p))}", problems);
+
+    public static MigrationException TablesNotVisible(SourceDefinition source, IReadOnlyList<string> tables) => new(
+        "SourceTableNotFound", MigrationErrorKind.NotFound,
+        $"The source account does not see {string.Join(", ", tables)} in the database {source.Database} on {source.Host}. Correct the table names in migration.json, or GRANT SELECT on them to the account.", tables[0]);
+}

@@ -1,0 +1,58 @@
+using System.Collections.Immutable;
+using BillingMigration.Definition;
+using BillingMigration.Model;
+using BillingMigration.Source;
+using MySqlConnector;
+
+namespace BillingMigration.Snapshot;
+
+/// <summary>The definition bound to the live schema, and the part of it that the options choose.</summary>
+internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityModel> Chosen)
+{
+    /// <exception cref="MigrationException"><c>DefinitionDoesNotFitSource</c>, <c>UnknownEntity</c>, <c>InvalidShard</c>.</exception>
+    public static async Task<SnapshotScope> BindAsync(MigrationSession session, SnapshotOptions options, MySqlConnection connection, CancellationToken cancellationToken)
+    {
+        CheckOptions(session, options);
+        var model = await BindModelAsync(session, connection, cancellationToken);
+        return new SnapshotScope(
+            model, options.Entities.IsEmpty ? model.Entities : [.. model.Entities.Where(e => options.Entities.Contains(e.Entity, StringComparer.OrdinalIgnoreCase))]);
+    }
+
+    private static async Task<BillingModel> BindModelAsync(MigrationSession session, MySqlConnection connection, CancellationToken cancellationToken)
+    {
+        var definition = session.Definition;
+        var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), cancellationToken);
+        var missing = BillingModel.TablesOf(definition).Where(t => !tables.ContainsKey(t)).ToArray();
+        if (missing.Length > 0)
+        {
+            throw SnapshotErrors.TablesNotVisible(definition.Source, missing);
+        }
+
+        var problems = DefinitionSchemaCheck.Check(definition, tables).Where(p => p.Severity == DefinitionSeverity.Error).ToArray();
+        return problems.Length == 0
+            ? BillingModel.Bind(definition, tables)
+            : throw SnapshotErrors.DefinitionMisfit(definition.Name, [.. problems.Select(p => p.ToString())]);
+    }
+
+    private static void CheckOptions(MigrationSession session, SnapshotOptions options)
+    {
+        var known = session.Definition.Entities.Select(e => e.Entity).ToArray();
+        foreach (var entity in options.Entities)
+        {
+            if (!known.Contains(entity, StringComparer.OrdinalIgnoreCase))
+            {
+                throw SnapshotErrors.UnknownEntity(entity, known);
+            }
+        }
+
+        if (options.ShardCount is < 1 or > 1000 || options.ShardIndex < 0 || options.ShardIndex >= options.ShardCount)
+        {
+            throw SnapshotErrors.BadShard(options.ShardIndex, options.ShardCount);
+        }
+
+        if (options.Restart && options.ShardIndex > 0)
+        {
+            throw SnapshotErrors.RestartByOneShard();
+        }
+    }
+}

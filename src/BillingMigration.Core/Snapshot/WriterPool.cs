@@ -1,0 +1,73 @@
+using System.Collections.Concurrent;
+using System.Text;
+using System.Threading.Channels;
+using BillingMigration.Control;
+using BillingMigration.Model;
+using BillingMigration.Transfer;
+
+namespace BillingMigration.Snapshot;
+
+/// <summary>A bounded number of batches under way to the table. When the table is slow, readers wait.</summary>
+internal sealed class WriterPool
+{
+    private readonly Channel<Job> jobs;
+    private readonly ConcurrentBag<ItemBatch> idle = [];
+    private readonly IBatchWriter writer;
+    private readonly Task[] tasks;
+    private long items;
+    private long bytes;
+
+    public WriterPool(IBatchWriter writer, int writers, CancellationToken cancellationToken)
+    {
+        this.writer = writer;
+        jobs = Channel.CreateBounded<Job>(new BoundedChannelOptions(writers) { SingleReader = false, SingleWriter = false });
+        tasks = [.. Enumerable.Range(0, writers).Select(_ => Task.Run(() => WriteAllAsync(cancellationToken), CancellationToken.None))];
+    }
+
+    private sealed record Job(ItemBatch Batch, RangeTracker Range, RangeTracker.Portion Portion);
+
+    /// <summary>Items accepted by the table.</summary>
+    public long Items => Interlocked.Read(ref items);
+
+    /// <summary>Bytes of canonical item JSON.</summary>
+    public long Bytes => Interlocked.Read(ref bytes);
+
+    /// <summary>Ends when every batch is written after <see cref="Complete"/>, or with the first error.</summary>
+    public async Task WhenDrainedAsync()
+    {
+        var pending = tasks.ToList();
+        while (pending.Count > 0)
+        {
+            var ended = await Task.WhenAny(pending);
+            pending.Remove(ended);
+            await ended;
+        }
+    }
+
+    public ItemBatch Rent() => idle.TryTake(out var batch) ? batch : new ItemBatch();
+
+    public void Return(ItemBatch batch)
+    {
+        batch.Clear();
+        idle.Add(batch);
+    }
+
+    public ValueTask SendAsync(ItemBatch batch, RangeTracker range, RangeTracker.Portion portion, CancellationToken cancellationToken) =>
+        jobs.Writer.WriteAsync(new Job(batch, range, portion), cancellationToken);
+
+    public void Complete() => jobs.Writer.TryComplete();
+
+    private async Task WriteAllAsync(CancellationToken cancellationToken)
+    {
+        await foreach (var job in jobs.Reader.ReadAllAsync(cancellationToken))
+        {
+            var result = await writer.WriteAsync(job.Batch, cancellationToken);
+            SetAsideRow[] rejected = result.Rejected.IsDefaultOrEmpty ? [] : [.. result.Rejected.Select(r => new SetAsideRow(
+                job.Range.Start.Entity, Encoding.UTF8.GetString(job.Batch.Key(r.Index).Span) + "}", "RejectedByTable", r.Message))];
+            Interlocked.Add(ref items, job.Batch.Count - rejected.Length);
+            Interlocked.Add(ref bytes, job.Batch.ByteLength);
+            job.Range.Close(job.Portion, rejected);
+            Return(job.Batch);
+        }
+    }
+}

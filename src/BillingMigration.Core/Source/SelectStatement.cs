@@ -1,0 +1,156 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using BillingMigration.Model;
+
+namespace BillingMigration.Source;
+
+/// <summary>
+/// Builds the statements that read an entity. Every column is selected as the bytes of its canonical text, so that the server formats
+/// and nothing on the way can bend a value.
+/// </summary>
+public sealed class SelectStatement
+{
+    private const string Self = "source_row";
+
+    private static readonly SearchValues<char> NumberCharacters = SearchValues.Create("-.0123456789");
+    private static readonly SearchValues<char> TimeCharacters = SearchValues.Create("-.: 0123456789");
+
+    private readonly EntityModel model;
+    private readonly ImmutableArray<ColumnSchema> key;
+    private readonly string select;
+
+    public SelectStatement(EntityModel model)
+    {
+        this.model = model;
+        key = [.. model.PrimaryKey.Select(i => model.Row[i].Column)];
+        var columns = model.Row.Select(c => Expression(c.Column, c.Lookup is null ? Self : c.Lookup)).Concat(OrdinalKeys());
+        select = $"SELECT {string.Join(", ", columns)} FROM {Name(model.Table.Name)} {Self} FORCE INDEX (PRIMARY){Joins()}";
+    }
+
+    /// <summary>Key columns whose order is not that of their text (ENUM, SET): their numbers follow the row's columns.</summary>
+    public ImmutableArray<int> OrdinalKeyColumns => [.. Enumerable.Range(0, key.Length).Where(i => IsOrdinal(key[i]))];
+
+    /// <summary>Rows after <paramref name="after"/> up to and with <paramref name="to"/>, in key order, at most <paramref name="limit"/>.</summary>
+    public string Page(ImmutableArray<string>? after, ImmutableArray<string>? to, int limit) =>
+        string.Create(CultureInfo.InvariantCulture, $"{select}{Where(after, to)} ORDER BY {OrderBy(Self + ".")} LIMIT {limit}");
+
+    /// <summary>The key of the row <paramref name="step"/> rows after <paramref name="after"/>: one boundary of the plan.</summary>
+    public string Boundary(ImmutableArray<string>? after, long step) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"SELECT {KeyColumns()} FROM {Name(model.Table.Name)} {Self} FORCE INDEX (PRIMARY){Where(after, null)} ORDER BY {OrderBy(Self + ".")} LIMIT 1 OFFSET {step - 1}");
+
+    /// <summary>Smallest and largest value of a single integer key.</summary>
+    public string Extremes() => $"SELECT MIN({Name(key[0].Name)}), MAX({Name(key[0].Name)}) FROM {Name(model.Table.Name)}";
+
+    /// <summary>True when ranges can be computed instead of looked up: one integer column.</summary>
+    public bool HasIntegerKey => key is [{ DataType: "tinyint" or "smallint" or "mediumint" or "int" or "bigint" }];
+
+    internal ImmutableArray<ColumnSchema> Key => key;
+
+    /// <summary>The expression whose bytes are the canonical text of a column, as <see cref="AttributeForm"/> describes it.</summary>
+    internal static string Expression(ColumnSchema column, string table)
+    {
+        var name = $"{Name(table)}.{Name(column.Name)}";
+        switch (column.DataType)
+        {
+            // FLOAT is printed with 6 digits, FLOAT(M,D) with D decimals; as a DOUBLE it is printed exactly. Not as BINARY: that cuts a
+            // long exponent's digits off.
+            case "float" or "double" or "real":
+                return $"{name} + 0E0";
+            case "bit":
+                return $"CAST({name} + 0 AS BINARY)";
+            case "uuid" or "inet4" or "inet6":
+                return $"CAST(CAST({name} AS CHAR CHARACTER SET utf8mb4) AS BINARY)";
+        }
+
+        if (AttributeForms.For(column, null) == AttributeForm.Binary)
+        {
+            return name;
+        }
+
+        if (column.ColumnType.Contains("zerofill", StringComparison.OrdinalIgnoreCase))
+        {
+            return $"CAST({name} + 0 AS BINARY)";
+        }
+
+        var text = column.DataType is "json" || (column.CharacterSet is not null and not ("utf8mb4" or "utf8mb3" or "utf8" or "ascii"));
+        return text ? $"CAST(CONVERT({name} USING utf8mb4) AS BINARY)" : $"CAST({name} AS BINARY)";
+    }
+
+    internal static string Name(string identifier) => $"`{identifier.Replace("`", "``", StringComparison.Ordinal)}`";
+
+    private static bool IsOrdinal(ColumnSchema column) => column.DataType is "enum" or "set";
+
+    private IEnumerable<string> OrdinalKeys() => key.Where(IsOrdinal).Select(c => $"CAST({Self}.{Name(c.Name)} + 0 AS BINARY)");
+
+    private string KeyColumns() => string.Join(", ", key.Select(c => IsOrdinal(c) ? $"CAST({Self}.{Name(c.Name)} + 0 AS BINARY)" : Expression(c, Self)));
+
+    private string OrderBy(string prefix) => string.Join(", ", key.Select(c => prefix + Name(c.Name)));
+
+    private string Joins()
+    {
+        var text = new StringBuilder();
+        var used = model.Row.Where(c => c.Lookup is not null).Select(c => c.Lookup!).Distinct();
+        foreach (var lookup in used)
+        {
+            var definition = model.Definition.Lookups[lookup];
+            var on = definition.On.Select(pair => $"{Name(lookup)}.{Name(pair.Value)} = {Self}.{Name(pair.Key)}");
+            text.Append(CultureInfo.InvariantCulture, $" LEFT JOIN {Name(definition.Table)} {Name(lookup)} ON {string.Join(" AND ", on)}");
+        }
+
+        return text.ToString();
+    }
+
+    private string Where(ImmutableArray<string>? after, ImmutableArray<string>? to)
+    {
+        var conditions = new List<string>();
+        if (after is { } lower)
+        {
+            conditions.Add(Compare(lower, 0, ">", ">"));
+        }
+
+        if (to is { } upper)
+        {
+            conditions.Add(Compare(upper, 0, "<", "<="));
+        }
+
+        return conditions.Count == 0 ? "" : " WHERE " + string.Join(" AND ", conditions);
+    }
+
+    /// <summary>
+    /// <c>(a, b) > (x, y)</c> as <c>a >= x AND (a > x OR b > y)</c>: MySQL reads a row comparison without the index, this form with it.
+    /// </summary>
+    private string Compare(ImmutableArray<string> bound, int column, string strict, string last)
+    {
+        var name = $"{Self}.{Name(key[column].Name)}";
+        var literal = Literal(key[column], bound[column]);
+        return column == key.Length - 1
+            ? $"{name} {last} {literal}"
+            : $"({name} {strict[0]}= {literal} AND ({name} {strict} {literal} OR {Compare(bound, column + 1, strict, last)}))";
+    }
+
+    private static string Literal(ColumnSchema column, string value)
+    {
+        if (AttributeForms.For(column, null) == AttributeForm.Binary)
+        {
+            return value.Length == 0 ? "X''" : $"X'{Convert.ToHexString(Convert.FromHexString(value))}'";
+        }
+
+        switch (column.DataType)
+        {
+            case "tinyint" or "smallint" or "mediumint" or "int" or "bigint" or "decimal" or "numeric" or "bit" or "year" or "enum" or "set":
+                // A number in quotes would be compared as a floating-point value.
+                return value.Length > 0 && value.AsSpan().IndexOfAnyExcept(NumberCharacters) < 0 ? value : throw Damaged(column);
+            case "date" or "datetime" or "timestamp" or "time":
+                return value.AsSpan().IndexOfAnyExcept(TimeCharacters) < 0 ? $"'{value}'" : throw Damaged(column);
+            default:
+                return $"_utf8mb4 X'{Convert.ToHexString(Encoding.UTF8.GetBytes(value))}'";
+        }
+    }
+
+    private static MigrationException Damaged(ColumnSchema column) => new(
+        "CheckpointUnreadable", MigrationErrorKind.WrongState,
+        $"A checkpoint holds a bound of {column.Name} that is no {column.ColumnType} value. The control table was changed by hand; begin a new snapshot with -Restart.", column.Name);
+}

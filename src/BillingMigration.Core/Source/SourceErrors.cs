@@ -1,0 +1,97 @@
+using System.Security.Authentication;
+using BillingMigration.Definition;
+using MySqlConnector;
+
+namespace BillingMigration.Source;
+
+/// <summary>What goes wrong with the source, in words for the operator.</summary>
+public static class SourceErrors
+{
+    public static MigrationException TlsRequired(SourceDefinition source) => new(
+        "SourceTlsRequired", MigrationErrorKind.SecurityViolation,
+        $"The source {source.Host}:{source.Port} is not on this machine, and \"tls\": {{ \"mode\": \"None\" }} would send rows in clear. Set the mode to VerifyFull (or VerifyCA for MySQL's automatic certificates) in migration.json.",
+        source.Host);
+
+    /// <summary>Names the cause of a failed connection attempt.</summary>
+    public static MigrationException FromConnect(Exception error, SourceDefinition source)
+    {
+        var place = $"{source.Host}:{source.Port}";
+        if (error is MigrationException known)
+        {
+            return known;
+        }
+
+        if (Chain(error).Any(e => e is AuthenticationException or System.Security.Cryptography.CryptographicException)
+            || error.Message.Contains("SSL", StringComparison.Ordinal)
+            || Chain(error).OfType<FileNotFoundException>().Any())
+        {
+            return new MigrationException(
+                "SourceTlsFailed", MigrationErrorKind.SecurityViolation,
+                $"No trusted TLS 1.2 or 1.3 connection to the source {place} could be made (mode {source.Tls.Mode}, CA file {source.Tls.CaFile ?? "none: the machine's trust store"}): {Reason(error)} "
+                + "Check that the server offers TLS 1.2 or later, that \"caFile\" is the authority that signed its certificate, and that the host name is in the certificate (MySQL's automatic certificates carry no name: use VerifyCA).",
+                place, error);
+        }
+
+        return error is MySqlException mysql ? FromServer(mysql, source, place) : Unreachable(place, error);
+    }
+
+    /// <summary>Names the cause of a failed statement; null for what is worth another attempt (a lost connection).</summary>
+    public static MigrationException? FromStatement(MySqlException error, string table) => error.ErrorCode switch
+    {
+        MySqlErrorCode.NoSuchTable => new MigrationException(
+            "SourceTableNotFound", MigrationErrorKind.NotFound,
+            $"The source has no table {table}. Correct \"table\" in migration.json, or connect to the right database.", table, error),
+        MySqlErrorCode.TableAccessDenied or MySqlErrorCode.ColumnAccessDenied => new MigrationException(
+            "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
+            $"The source account may not read {table}: {error.Message} Grant it: GRANT SELECT ON {table} TO the account.", table, error),
+        MySqlErrorCode.BadFieldError => new MigrationException(
+            "SourceColumnNotFound", MigrationErrorKind.NotFound,
+            $"A column of {table} is gone since the schema was read: {error.Message} Connect again; if the column was dropped on purpose, begin a new snapshot with -Restart.", table, error),
+        _ when IsTransient(error) => null,
+        _ => new MigrationException(
+            "SourceStatementFailed", MigrationErrorKind.Unexpected,
+            $"The source refused to read {table}: {error.Message} (error {(int)error.ErrorCode}). Remove the cause and run the same command again: it goes on from the last checkpoint.", table, error),
+    };
+
+    public static bool IsTransient(Exception error) => error switch
+    {
+        MySqlException mysql => mysql.IsTransient || mysql.ErrorCode is MySqlErrorCode.None or MySqlErrorCode.UnableToConnectToHost
+            or MySqlErrorCode.ServerShutdown or MySqlErrorCode.QueryInterrupted or MySqlErrorCode.CommandTimeoutExpired
+            or MySqlErrorCode.ConnectionCountError or (MySqlErrorCode)4031,
+        IOException or System.Net.Sockets.SocketException or ObjectDisposedException or EndOfStreamException => true,
+        MigrationException { Kind: MigrationErrorKind.Unreachable } => true,
+        _ => false,
+    };
+
+    private static MigrationException FromServer(MySqlException error, SourceDefinition source, string place) => error.ErrorCode switch
+    {
+        MySqlErrorCode.AccessDenied => new MigrationException(
+            "SourceLoginRefused", MigrationErrorKind.AuthenticationFailed,
+            $"The source {place} refused the user name or password: {error.Message} Check -SourceCredential, and that the account may log in from this machine.", place, error),
+        MySqlErrorCode.DatabaseAccessDenied => new MigrationException(
+            "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
+            $"The source account may not use the database {source.Database}: {error.Message} Grant it: GRANT SELECT ON `{source.Database}`.* TO the account.", source.Database, error),
+        MySqlErrorCode.UnknownDatabase => new MigrationException(
+            "SourceDatabaseNotFound", MigrationErrorKind.NotFound,
+            $"The source {place} has no database {source.Database}. Correct \"source\": {{ \"database\" }} in migration.json.", source.Database, error),
+        _ => Unreachable(place, error),
+    };
+
+    private static MigrationException Unreachable(string place, Exception error) => new(
+        "SourceUnreachable", MigrationErrorKind.Unreachable,
+        $"The source {place} cannot be reached: {Reason(error)} Check host and port in migration.json, that the server runs, and the way to it (VPN, firewall).", place, error);
+
+    private static string Reason(Exception error)
+    {
+        var innermost = Chain(error).Last().Message.TrimEnd('.');
+        return innermost + ".";
+    }
+
+    private static IEnumerable<Exception> Chain(Exception error)
+    {
+        for (Exception? e = error; e is not null; e = e.InnerException)
+        {
+            yield return e;
+        }
+    }
+}

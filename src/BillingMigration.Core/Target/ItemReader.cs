@@ -1,0 +1,260 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Threading.Channels;
+using BillingMigration.Definition;
+using BillingMigration.Transfer;
+
+namespace BillingMigration.Target;
+
+/// <summary>Reads items of the billing table as they come over the wire: DynamoDB JSON, attributes in DynamoDB's order.</summary>
+public sealed class ItemReader : IDisposable
+{
+    private readonly DynamoDbHttp http;
+    private readonly TargetConnection target;
+    private readonly string table;
+    private readonly TransferMetrics metrics;
+    private readonly RequestRetry retry;
+    private readonly TimeProvider time;
+
+    public ItemReader(TargetConnection target, string table, TransferMetrics metrics, RetryPolicy policy, TimeProvider time)
+    {
+        this.target = target;
+        this.table = table;
+        this.metrics = metrics;
+        this.time = time;
+        http = new DynamoDbHttp(target.Endpoint, target.Region, target.Credentials, policy, time);
+        retry = new RequestRetry(policy, new TransferThrottle(new ThrottleDefinition(), time), metrics, time);
+    }
+
+    private sealed class Call(string operation, ReadOnlyMemory<byte> body) : RetriedCall
+    {
+        public string Operation { get; } = operation;
+
+        public ReadOnlyMemory<byte> Body { get; } = body;
+
+        public ItemPage? Page { get; set; }
+    }
+
+    /// <summary>Items of one partition in the order of their sort keys, read consistently.</summary>
+    /// <param name="partitionKey">Value of <c>pk</c>.</param>
+    /// <param name="sortKeyPrefix">Only items whose <c>sk</c> begins so; null: all.</param>
+    /// <returns>The JSON object of each item; the memory stays valid.</returns>
+    public IAsyncEnumerable<ReadOnlyMemory<byte>> QueryPartitionAsync(
+        string partitionKey, string? sortKeyPrefix, CancellationToken cancellationToken) => PagesAsync(
+            "Query",
+            json =>
+            {
+                json.WriteBoolean("ConsistentRead", true);
+                json.WriteString("KeyConditionExpression", sortKeyPrefix is null ? "pk = :p" : "pk = :p AND begins_with(sk, :s)");
+                json.WriteStartObject("ExpressionAttributeValues");
+                WriteText(json, ":p", partitionKey);
+                if (sortKeyPrefix is not null)
+                {
+                    WriteText(json, ":s", sortKeyPrefix);
+                }
+
+                json.WriteEndObject();
+            },
+            cancellationToken);
+
+    /// <summary>Every item of the table, in no order, read consistently by several readers at a time.</summary>
+    /// <param name="segments">Parts of the table that are read in parallel, 1 to 1,000,000.</param>
+    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ScanAsync(int segments, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(segments, 1);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var found = Channel.CreateBounded<ReadOnlyMemory<byte>>(4096);
+        var readers = Parallel.ForEachAsync(
+            Enumerable.Range(0, segments),
+            new ParallelOptions { MaxDegreeOfParallelism = Math.Min(segments, 16), CancellationToken = stop.Token },
+            async (segment, token) =>
+            {
+                await foreach (var item in ScanSegmentAsync(segment, segments, token))
+                {
+                    await found.Writer.WriteAsync(item, token);
+                }
+            });
+        var end = readers.ContinueWith(
+            done => found.Writer.Complete(done.Exception?.InnerException), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        try
+        {
+            await foreach (var item in found.Reader.ReadAllAsync(cancellationToken))
+            {
+                yield return item;
+            }
+
+            // Cancelled readers end the channel as finished ones do.
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await end;
+        }
+    }
+
+    /// <summary>Items of one segment of a parallel scan.</summary>
+    public IAsyncEnumerable<ReadOnlyMemory<byte>> ScanSegmentAsync(int segment, int segments, CancellationToken cancellationToken) => PagesAsync(
+        "Scan",
+        json =>
+        {
+            json.WriteBoolean("ConsistentRead", true);
+            json.WriteNumber("Segment", segment);
+            json.WriteNumber("TotalSegments", segments);
+        },
+        cancellationToken);
+
+    public void Dispose() => http.Dispose();
+
+    private async IAsyncEnumerable<ReadOnlyMemory<byte>> PagesAsync(
+        string operation, Action<Utf8JsonWriter> parameters, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        ReadOnlyMemory<byte> startKey = default;
+        do
+        {
+            var call = new Call(operation, Request(parameters, startKey));
+            await retry.RunAsync(call, AttemptAsync, cancellationToken);
+            if (call.Failure is { } failure)
+            {
+                var doing = $"Reading table '{table}'";
+                throw failure.Code == "ResourceNotFoundException"
+                    ? TargetErrors.TableNotFound(table, target.Endpoint, failure.Cause)
+                    : retry.GaveUp(failure, target.Endpoint, doing);
+            }
+
+            foreach (var item in call.Page!.Items)
+            {
+                yield return item;
+            }
+
+            startKey = call.Page.LastEvaluatedKey;
+        }
+        while (!startKey.IsEmpty);
+    }
+
+    private ReadOnlyMemory<byte> Request(Action<Utf8JsonWriter> parameters, ReadOnlyMemory<byte> startKey)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using var json = new Utf8JsonWriter(buffer);
+        json.WriteStartObject();
+        json.WriteString("TableName", table);
+        json.WriteString("ReturnConsumedCapacity", "TOTAL");
+        parameters(json);
+        if (!startKey.IsEmpty)
+        {
+            json.WritePropertyName("ExclusiveStartKey");
+            json.WriteRawValue(startKey.Span);
+        }
+
+        json.WriteEndObject();
+        json.Flush();
+        return buffer.WrittenMemory;
+    }
+
+    private async ValueTask AttemptAsync(Call call, CancellationToken cancellationToken)
+    {
+        var started = time.GetTimestamp();
+        try
+        {
+            using var reply = await http.SendAsync(call.Operation, call.Body, cancellationToken);
+            if (reply.Status == 200)
+            {
+                call.Page = ItemPage.Read(reply.Body);
+                call.Failure = null;
+                metrics.CountAccepted(call.Page.Items.Count, call.Page.Units);
+                retry.Succeeded(call);
+            }
+            else
+            {
+                call.Failure = TransferFailure.FromReply(reply);
+            }
+        }
+        catch (JsonException e)
+        {
+            call.Failure = new TransferFailure(FailureKind.Network, "UnreadableAnswer", e.Message, e);
+        }
+        catch (Exception e) when (TransferFailure.FromException(e) is { } failure)
+        {
+            call.Failure = failure;
+        }
+
+        metrics.CountRequest(call.Body.Length, time.GetElapsedTime(started));
+        if (call.Failure is { } trouble)
+        {
+            call.FailuresInRow++;
+            if (trouble.Kind == FailureKind.Throttled)
+            {
+                metrics.CountThrottled();
+            }
+            else if (trouble.Kind == FailureKind.Credentials)
+            {
+                http.RefreshCredentials();
+            }
+        }
+    }
+
+    private static void WriteText(Utf8JsonWriter json, string name, string value)
+    {
+        json.WriteStartObject(name);
+        json.WriteString("S", value);
+        json.WriteEndObject();
+    }
+}
+
+/// <summary>One page of a Query or Scan.</summary>
+internal sealed class ItemPage
+{
+    public List<ReadOnlyMemory<byte>> Items { get; } = [];
+
+    /// <summary>JSON of the key to go on from; empty at the end.</summary>
+    public ReadOnlyMemory<byte> LastEvaluatedKey { get; private set; }
+
+    public double Units { get; private set; }
+
+    /// <exception cref="JsonException">It is not such an answer.</exception>
+    public static ItemPage Read(ReadOnlySpan<byte> body)
+    {
+        var page = new ItemPage();
+        var own = body.ToArray();
+        var reader = new Utf8JsonReader(own);
+        var complete = false;
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("Items"u8))
+            {
+                complete = true;
+                reader.Read();
+                while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+                {
+                    page.Items.Add(Value(own, ref reader));
+                }
+            }
+            else if (reader.ValueTextEquals("LastEvaluatedKey"u8))
+            {
+                reader.Read();
+                page.LastEvaluatedKey = Value(own, ref reader);
+            }
+            else if (reader.ValueTextEquals("ConsumedCapacity"u8))
+            {
+                reader.Read();
+                using var capacity = JsonDocument.ParseValue(ref reader);
+                page.Units = capacity.RootElement.TryGetProperty("CapacityUnits", out var units) ? units.GetDouble() : 0;
+            }
+            else
+            {
+                reader.Skip();
+            }
+        }
+
+        return complete ? page : throw new JsonException("the answer has no Items");
+    }
+
+    private static ReadOnlyMemory<byte> Value(byte[] json, ref Utf8JsonReader reader)
+    {
+        var start = (int)reader.TokenStartIndex;
+        reader.Skip();
+        return json.AsMemory(start, (int)reader.BytesConsumed - start);
+    }
+}

@@ -1,0 +1,165 @@
+using System.Net.Http;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Text.RegularExpressions;
+using Amazon.DynamoDBv2;
+using Amazon.Runtime;
+
+namespace BillingMigration.Target;
+
+/// <summary>Turns what AWS answers into errors for an operator. One place, for the SDK's exceptions and for the signed hot path.</summary>
+internal static partial class TargetErrors
+{
+    /// <summary>Remedy of an error that ends a job half-way.</summary>
+    public const string CheckpointKept = "The checkpoint is kept: run the same command again and it goes on from there.";
+
+    public static bool IsThrottling(string? code) => code is "ProvisionedThroughputExceededException" or "ThrottlingException" or "RequestLimitExceeded"
+        or "Throttling" or "TooManyRequestsException" or "ThrottledException" or "ProvisionedThroughputExceeded" or "ThrottlingError";
+
+    public static bool IsExpired(string? code) => code is "ExpiredTokenException" or "ExpiredToken" or "TokenRefreshRequired";
+
+    public static bool IsCredentialTrouble(string? code) => IsExpired(code) || code is "UnrecognizedClientException" or "InvalidSignatureException"
+        or "InvalidClientTokenId" or "MissingAuthenticationToken" or "MissingAuthenticationTokenException" or "IncompleteSignature"
+        or "IncompleteSignatureException" or "SignatureDoesNotMatch" or "RequestExpired" or "InvalidAccessKeyId";
+
+    /// <summary>What DynamoDB Local answers to an operation that it does not have.</summary>
+    public static bool IsUnknownOperation(Exception exception) =>
+        exception is AmazonServiceException { ErrorCode: "UnknownOperationException" or "UnknownOperation" };
+
+    /// <summary>True for trouble on the way or inside AWS that passes by itself.</summary>
+    public static bool IsTransient(Exception exception) => exception switch
+    {
+        AmazonServiceException e => IsThrottling(e.ErrorCode) || (int)e.StatusCode >= 500 || (e.StatusCode == 0 && e.InnerException is not null && IsTransient(e.InnerException))
+            || e.ErrorCode is "TransactionConflictException" or "TransactionInProgressException",
+        HttpRequestException or IOException or SocketException or TimeoutException => true,
+        AmazonClientException e => e.InnerException is not null && IsTransient(e.InnerException),
+        OperationCanceledException e => e.InnerException is TimeoutException,
+        _ => false,
+    };
+
+    /// <summary>Error for an operator out of whatever the SDK throws; the caller lets cancellation and <see cref="MigrationException"/> pass by.</summary>
+    public static MigrationException From(Exception exception, Uri endpoint, string doing) => exception switch
+    {
+        MigrationException known => known,
+        AmazonServiceException { ErrorCode: { Length: > 0 } code } e => FromCode(code, e.Message, endpoint, doing, e),
+        _ when IsTransient(exception) => Unreachable(endpoint, exception),
+        AmazonClientException e when LooksLikeMissingCredentials(e) => CredentialsMissing(endpoint, e),
+        _ => new MigrationException(
+            "TargetRefused", MigrationErrorKind.Unexpected, $"{doing} failed at {endpoint}: {Innermost(exception)}", endpoint, exception),
+    };
+
+    public static MigrationException FromCode(string code, string message, Uri endpoint, string doing, Exception? inner)
+    {
+        if (IsExpired(code))
+        {
+            return new MigrationException(
+                "CredentialsExpired",
+                MigrationErrorKind.AuthenticationFailed,
+                $"The AWS credentials have expired ({code} from {endpoint}). Sign in again (for example 'aws sso login'), connect again with the new credentials. {CheckpointKept}",
+                endpoint,
+                inner);
+        }
+
+        if (IsCredentialTrouble(code))
+        {
+            return CredentialsRefused(code, message, endpoint, inner);
+        }
+
+        return code switch
+        {
+            "AccessDeniedException" or "AccessDenied" or "UnauthorizedOperation" or "NotAuthorized" => AccessDenied(message, endpoint, doing, inner),
+            _ when IsThrottling(code) => new MigrationException(
+                "TargetThrottled",
+                MigrationErrorKind.LimitExceeded,
+                $"{doing}: {endpoint} throttles ({code}: {message}). Give the table more capacity or lower the throttle of the definition. {CheckpointKept}",
+                endpoint,
+                inner),
+            _ => new MigrationException(
+                "TargetRefused", MigrationErrorKind.Unexpected, $"{doing} was refused by {endpoint} with {code}: {message}", endpoint, inner),
+        };
+    }
+
+    public static MigrationException TableNotFound(string table, Uri endpoint, Exception? inner) => new(
+        "TableNotFound",
+        MigrationErrorKind.NotFound,
+        $"Table '{table}' does not exist at {endpoint}, or is not active yet. Run Initialize-BillingTable first.",
+        table,
+        inner);
+
+    public static MigrationException CredentialsMissing(Uri? endpoint, Exception? inner)
+    {
+        var emulator = endpoint is not null && endpoint.IsLoopback
+            ? " An emulator such as DynamoDB Local accepts any: pass for example access key 'local' and secret key 'local'."
+            : string.Empty;
+        return new MigrationException(
+            "CredentialsMissing",
+            MigrationErrorKind.AuthenticationFailed,
+            "No AWS credentials were found: none were passed, and neither the environment, a profile, a container nor an instance role gave any. "
+            + "Pass -ProfileName or -Credential, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in ('aws sso login')." + emulator,
+            endpoint,
+            inner);
+    }
+
+    public static MigrationException Unreachable(Uri endpoint, Exception? inner)
+    {
+        var cause = inner is null ? string.Empty : " " + Innermost(inner).TrimEnd('.') + ".";
+        var tls = inner is not null && Chain(inner).Any(e => e is AuthenticationException)
+            ? " The TLS handshake failed: TLS 1.2 or newer and a certificate that this machine trusts are needed."
+            : string.Empty;
+        return new MigrationException(
+            "TargetUnreachable",
+            MigrationErrorKind.Unreachable,
+            $"DynamoDB cannot be reached at {endpoint}.{cause}{tls} Check the Region, the endpoint, DNS, the firewall and the proxy (HTTPS_PROXY) between this machine and it.",
+            endpoint,
+            inner);
+    }
+
+    public static string Innermost(Exception exception)
+    {
+        while (exception.InnerException is { } inner)
+        {
+            exception = inner;
+        }
+
+        return exception.Message;
+    }
+
+    private static MigrationException CredentialsRefused(string code, string message, Uri endpoint, Exception? inner)
+    {
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html: a request is valid for minutes around its date.
+        var remedy = message.Contains("Signature expired", StringComparison.OrdinalIgnoreCase) || message.Contains("not yet current", StringComparison.OrdinalIgnoreCase)
+            ? "The clock of this machine is wrong by minutes: set it (NTP)."
+            : "Check the access key, its secret and, for temporary credentials, the session token; a deleted or inactive key is refused too.";
+        return new MigrationException(
+            "CredentialsRefused", MigrationErrorKind.AuthenticationFailed, $"{endpoint} refuses the AWS credentials ({code}). {remedy}", endpoint, inner);
+    }
+
+    private static MigrationException AccessDenied(string message, Uri endpoint, string doing, Exception? inner)
+    {
+        var match = NotAuthorized().Match(message);
+        var what = match.Success
+            ? $"the IAM action {match.Groups["action"].Value}" + (match.Groups["resource"].Success ? $" on {match.Groups["resource"].Value}" : string.Empty)
+            : $"the IAM action for this call ({message})";
+        return new MigrationException(
+            "AccessDenied",
+            MigrationErrorKind.PermissionDenied,
+            $"{doing}: {endpoint} denies {what}. Allow it in a policy of the user or role that is used (New-MigrationPolicy writes one).",
+            match.Success ? match.Groups["action"].Value : endpoint,
+            inner);
+    }
+
+    private static bool LooksLikeMissingCredentials(AmazonClientException exception) =>
+        Chain(exception).Any(e => e.Message.Contains("credential", StringComparison.OrdinalIgnoreCase) || e.Message.Contains("Instance Metadata", StringComparison.OrdinalIgnoreCase));
+
+    private static IEnumerable<Exception> Chain(Exception exception)
+    {
+        for (Exception? e = exception; e is not null; e = e.InnerException)
+        {
+            yield return e;
+        }
+    }
+
+    // "User: arn:aws:iam::1:user/x is not authorized to perform: dynamodb:DescribeTable on resource: arn:aws:dynamodb:…:table/billing because …"
+    [GeneratedRegex(@"not authorized to perform:? (?<action>[\w-]+:\w+)( on resource:? (?<resource>\S+))?", RegexOptions.CultureInvariant)]
+    private static partial Regex NotAuthorized();
+}

@@ -1,0 +1,175 @@
+using System.Buffers;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Security.Authentication;
+using Amazon.Runtime;
+
+namespace BillingMigration.Transfer;
+
+/// <summary>
+/// DynamoDB's low-level API (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html) for the hot path: bytes
+/// in, bytes out, signed, without an object model in between.
+/// </summary>
+internal sealed class DynamoDbHttp : IDisposable
+{
+    private const string TargetPrefix = "DynamoDB_20120810.";
+    private static readonly MediaTypeHeaderValue Json = new("application/x-amz-json-1.0");
+
+    private readonly HttpMessageInvoker http;
+    private readonly Uri endpoint;
+    private readonly string host;
+    private readonly AWSCredentials credentials;
+    private readonly SigV4Signer signer;
+    private readonly TimeProvider time;
+    private readonly TimeSpan attemptTimeout;
+
+    public DynamoDbHttp(Uri endpoint, string region, AWSCredentials credentials, RetryPolicy policy, TimeProvider time)
+    {
+        this.endpoint = new Uri(endpoint, "/");
+        host = endpoint.Authority;
+        this.credentials = credentials;
+        this.time = time;
+        attemptTimeout = policy.AttemptTimeout;
+        signer = new SigV4Signer(region, "dynamodb");
+        http = new HttpMessageInvoker(CreateHandler(endpoint, policy.ConnectTimeout));
+    }
+
+    /// <summary>A handler that speaks TLS 1.2 or newer, and follows DNS changes of the endpoint within minutes.</summary>
+    public static SocketsHttpHandler CreateHandler(Uri endpoint, TimeSpan connectTimeout) => new()
+    {
+        SslOptions = new SslClientAuthenticationOptions { EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13 },
+        ConnectTimeout = connectTimeout,
+        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(50),
+        MaxConnectionsPerServer = 512,
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        UseProxy = !endpoint.IsLoopback,
+        ActivityHeadersPropagator = null,
+    };
+
+    /// <summary>One attempt.</summary>
+    /// <exception cref="HttpRequestException">The connection failed.</exception>
+    /// <exception cref="IOException">The answer broke off.</exception>
+    /// <exception cref="TimeoutException">No complete answer within the attempt's time.</exception>
+    public async ValueTask<DynamoDbReply> SendAsync(string operation, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(attemptTimeout, time);
+        using var registration = cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), timeout);
+        try
+        {
+            var owner = await credentials.GetCredentialsAsync().WaitAsync(timeout.Token);
+            using var request = CreateRequest(operation, body, owner);
+            using var response = await http.SendAsync(request, timeout.Token);
+            return await DynamoDbReply.ReadAsync(response, timeout.Token);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"No answer within {attemptTimeout.TotalSeconds:0.#} s.", e);
+        }
+    }
+
+    /// <summary>Makes the next request ask the credentials' source again, where it has one.</summary>
+    public void RefreshCredentials() => (credentials as RefreshingAWSCredentials)?.ClearCredentials();
+
+    public void Dispose() => http.Dispose();
+
+    private HttpRequestMessage CreateRequest(string operation, ReadOnlyMemory<byte> body, ImmutableCredentials owner)
+    {
+        var date = SigV4Signer.FormatDate(time.GetUtcNow());
+        var target = TargetPrefix + operation;
+        var content = new ReadOnlyMemoryContent(body);
+        content.Headers.ContentType = Json;
+        var request = new HttpRequestMessage(HttpMethod.Post, endpoint) { Content = content };
+        request.Headers.TryAddWithoutValidation("X-Amz-Date", date);
+        request.Headers.TryAddWithoutValidation("X-Amz-Target", target);
+        string authorization;
+        if (owner.UseToken)
+        {
+            request.Headers.TryAddWithoutValidation("X-Amz-Security-Token", owner.Token);
+            authorization = signer.Authorize(
+                "POST",
+                "/",
+                string.Empty,
+                [new("content-type", Json.MediaType!), new("host", host), new("x-amz-date", date), new("x-amz-security-token", owner.Token), new("x-amz-target", target)],
+                body.Span,
+                date,
+                owner);
+        }
+        else
+        {
+            authorization = signer.Authorize(
+                "POST",
+                "/",
+                string.Empty,
+                [new("content-type", Json.MediaType!), new("host", host), new("x-amz-date", date), new("x-amz-target", target)],
+                body.Span,
+                date,
+                owner);
+        }
+
+        request.Headers.TryAddWithoutValidation("Authorization", authorization);
+        return request;
+    }
+}
+
+/// <summary>Status and body of an answer, in a pooled buffer.</summary>
+internal sealed class DynamoDbReply : IDisposable
+{
+    private byte[] buffer;
+    private readonly int length;
+
+    private DynamoDbReply(int status, byte[] buffer, int length)
+    {
+        Status = status;
+        this.buffer = buffer;
+        this.length = length;
+    }
+
+    public int Status { get; }
+
+    public ReadOnlySpan<byte> Body => buffer.AsSpan(0, length);
+
+    public static async ValueTask<DynamoDbReply> ReadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        var expected = response.Content.Headers.ContentLength;
+        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(expected ?? 4096, 16 * 1024 * 1024) + 1);
+        var length = 0;
+        try
+        {
+            await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+            while (true)
+            {
+                if (length == buffer.Length)
+                {
+                    var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
+                    buffer.AsSpan(0, length).CopyTo(larger);
+                    ArrayPool<byte>.Shared.Return(buffer);
+                    buffer = larger;
+                }
+
+                var read = await stream.ReadAsync(buffer.AsMemory(length), cancellationToken);
+                if (read == 0)
+                {
+                    return new DynamoDbReply((int)response.StatusCode, buffer, length);
+                }
+
+                length += read;
+            }
+        }
+        catch
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        var returned = Interlocked.Exchange(ref buffer, []);
+        if (returned.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(returned);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+namespace BillingMigration.Transfer;
+
+/// <summary>How long and how patiently a request is tried again.</summary>
+public sealed record RetryPolicy
+{
+    /// <summary>Trouble that lasts this long without a single success ends the job; its checkpoint is kept.</summary>
+    public TimeSpan GiveUpAfter { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Upper bound of the first wait; it doubles with each failure in a row. The wait itself is random between zero and the bound.</summary>
+    public TimeSpan BaseDelay { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Largest upper bound of a wait.</summary>
+    public TimeSpan MaxDelay { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>One attempt, from connecting to the last byte of the answer: ends what a black hole swallows.</summary>
+    public TimeSpan AttemptTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Exponential backoff with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).</summary>
+    /// <param name="failuresInRow">1 after the first failure.</param>
+    /// <param name="random">0 to 1.</param>
+    internal TimeSpan Delay(int failuresInRow, double random)
+    {
+        var bound = Math.Min(MaxDelay.TotalMilliseconds, BaseDelay.TotalMilliseconds * Math.Pow(2, Math.Min(failuresInRow - 1, 30)));
+        return TimeSpan.FromMilliseconds(bound * random);
+    }
+}

@@ -1,0 +1,3 @@
+using BillingMigration.Testing;
+
+[assembly: AssemblyFixture(typeof(TestServers))]

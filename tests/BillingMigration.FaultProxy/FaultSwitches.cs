@@ -1,0 +1,172 @@
+namespace BillingMigration.Testing.Faults;
+
+/// <summary>What the proxy does to an HTTP request instead of passing it on.</summary>
+public enum HttpFault
+{
+    /// <summary>400 <c>ProvisionedThroughputExceededException</c>.</summary>
+    Throttle,
+
+    /// <summary>500 <c>InternalServerError</c>.</summary>
+    InternalError,
+
+    /// <summary>503 without a JSON body, as a load balancer answers.</summary>
+    Unavailable,
+
+    /// <summary>BatchWriteItem: about half of the puts go to the server, the others come back as UnprocessedItems, and are really not processed.</summary>
+    PartialBatch,
+
+    /// <summary>400 <c>ExpiredTokenException</c>.</summary>
+    ExpiredCredentials,
+
+    /// <summary>400 <c>AccessDeniedException</c>.</summary>
+    AccessDenied,
+
+    /// <summary>The connection is reset; the server never sees the request.</summary>
+    Reset,
+
+    /// <summary>The server does the work, then the connection is reset: the answer is lost.</summary>
+    LoseAnswer,
+
+    /// <summary>The request is swallowed: no answer ever.</summary>
+    Swallow,
+}
+
+/// <summary>When a fault happens; the first rule that applies to a request decides. Dispose ends it.</summary>
+public sealed class HttpFaultRule : IDisposable
+{
+    private readonly Random? random;
+    private readonly double probability;
+    private readonly object gate = new();
+    private long left;
+    private long hits;
+
+    internal HttpFaultRule(HttpFault fault, string? operation, long times, double probability, int seed)
+    {
+        Fault = fault;
+        Operation = operation;
+        left = times;
+        this.probability = probability;
+        random = probability < 1 ? new Random(seed) : null;
+    }
+
+    public HttpFault Fault { get; }
+
+    /// <summary>Operation it applies to, for example <c>BatchWriteItem</c>; null: all.</summary>
+    public string? Operation { get; }
+
+    /// <summary>Requests it has hit.</summary>
+    public long Hits => Interlocked.Read(ref hits);
+
+    public void Dispose() => Interlocked.Exchange(ref left, 0);
+
+    internal bool Applies(string operation)
+    {
+        if (Operation is not null && Operation != operation)
+        {
+            return false;
+        }
+
+        lock (gate)
+        {
+            if (left <= 0 || random?.NextDouble() >= probability)
+            {
+                return false;
+            }
+
+            left--;
+            hits++;
+            return true;
+        }
+    }
+}
+
+/// <summary>The proxy's switches. All may be turned while connections are open.</summary>
+public sealed class FaultSwitches
+{
+    private readonly object gate = new();
+    private readonly List<HttpFaultRule> rules = [];
+    private TaskCompletionSource? hole;
+
+    internal event Action? ResetRequested;
+
+    /// <summary>Added to every piece of data, each way.</summary>
+    public TimeSpan Latency { get; set; }
+
+    /// <summary>Bandwidth of each connection, each way; null: unlimited.</summary>
+    public long? BytesPerSecond { get; set; }
+
+    /// <summary>New connections are accepted and reset.</summary>
+    public bool RefuseConnections { get; set; }
+
+    /// <summary>A connection is reset after this many bytes from the server; null: never.</summary>
+    public long? ResetAfterBytes { get; set; }
+
+    /// <summary>While true nothing is forwarded either way, and no connection is closed.</summary>
+    public bool BlackHole
+    {
+        get => Volatile.Read(ref hole) is not null;
+        set
+        {
+            lock (gate)
+            {
+                if (value)
+                {
+                    hole ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                }
+                else
+                {
+                    hole?.SetResult();
+                    hole = null;
+                }
+            }
+        }
+    }
+
+    /// <summary>Resets every open connection now.</summary>
+    public void ResetConnections() => ResetRequested?.Invoke();
+
+    /// <summary>Hits the next <paramref name="times"/> requests.</summary>
+    public HttpFaultRule Next(int times, HttpFault fault, string? operation = null) => Add(new HttpFaultRule(fault, operation, times, 1, 0));
+
+    /// <summary>Hits requests at random, the same ones for the same seed and order.</summary>
+    public HttpFaultRule Sometimes(double probability, int seed, HttpFault fault, string? operation = null) =>
+        Add(new HttpFaultRule(fault, operation, long.MaxValue, probability, seed));
+
+    /// <summary>Hits every request until disposed.</summary>
+    public HttpFaultRule While(HttpFault fault, string? operation = null) => Add(new HttpFaultRule(fault, operation, long.MaxValue, 1, 0));
+
+    /// <summary>Turns everything off.</summary>
+    public void Clear()
+    {
+        lock (gate)
+        {
+            rules.Clear();
+        }
+
+        Latency = TimeSpan.Zero;
+        BytesPerSecond = null;
+        RefuseConnections = false;
+        ResetAfterBytes = null;
+        BlackHole = false;
+    }
+
+    internal HttpFault? For(string operation)
+    {
+        lock (gate)
+        {
+            return rules.FirstOrDefault(r => r.Applies(operation))?.Fault;
+        }
+    }
+
+    internal Task PassAsync(CancellationToken cancellationToken) => Volatile.Read(ref hole) is { } open ? open.Task.WaitAsync(cancellationToken) : Task.CompletedTask;
+
+    private HttpFaultRule Add(HttpFaultRule rule)
+    {
+        lock (gate)
+        {
+            rules.Add(rule);
+        }
+
+        return rule;
+    }
+}

@@ -1,0 +1,145 @@
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace BillingMigration.Testing.Faults;
+
+/// <summary>Passes HTTP requests of one connection on, one after another, each with the fault that a rule has for it.</summary>
+internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int port)
+{
+    private readonly HttpMessageReader requests = new(link.Client);
+    private HttpMessageReader? answers;
+    private Socket? server;
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        while (await requests.ReadAsync(ContinueAsync, cancellationToken) is { } request)
+        {
+            proxy.CountRequest();
+            await PaceAsync(request.Body.Length, cancellationToken);
+            var operation = request.Header("X-Amz-Target")?.Split('.')[^1] ?? string.Empty;
+            var answer = proxy.Faults.For(operation) switch
+            {
+                null => await ForwardAsync(request, cancellationToken),
+                HttpFault.Throttle => Error(400, "Bad Request", "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded."),
+                HttpFault.InternalError => Error(500, "Internal Server Error", "InternalServerError", "The request processing has failed because of an unknown error."),
+                HttpFault.Unavailable => Answer(503, "Service Unavailable", "text/html", "<html><body>Service Unavailable</body></html>"),
+                HttpFault.ExpiredCredentials => Error(400, "Bad Request", "ExpiredTokenException", "The security token included in the request is expired"),
+                HttpFault.AccessDenied => Error(
+                    400,
+                    "Bad Request",
+                    "AccessDeniedException",
+                    $"User: arn:aws:iam::123456789012:user/migrator is not authorized to perform: dynamodb:{operation} on resource: arn:aws:dynamodb:eu-central-1:123456789012:table/billing because no identity-based policy allows the dynamodb:{operation} action"),
+                HttpFault.PartialBatch => await ForwardPartAsync(request, operation, cancellationToken),
+                HttpFault.LoseAnswer => await ForwardAndLoseAsync(request, cancellationToken),
+                HttpFault.Swallow => await SwallowAsync(cancellationToken),
+                _ => null,
+            };
+            if (answer is null)
+            {
+                link.Reset();
+                return;
+            }
+
+            await PaceAsync(answer.Body.Length, cancellationToken);
+            if (proxy.Faults.ResetAfterBytes is { } most && answer.Body.Length > most)
+            {
+                await SendAsync(link.Client, answer.ToBytes().AsMemory(0, (int)most), cancellationToken);
+                link.Reset();
+                return;
+            }
+
+            await SendAsync(link.Client, answer.ToBytes(), cancellationToken);
+        }
+    }
+
+    private async Task PaceAsync(int bytes, CancellationToken cancellationToken)
+    {
+        await proxy.Faults.PassAsync(cancellationToken);
+        var transfer = proxy.Faults.BytesPerSecond is { } rate ? TimeSpan.FromSeconds((double)bytes / rate) : TimeSpan.Zero;
+        if (proxy.Faults.Latency + transfer is { Ticks: > 0 } wait)
+        {
+            await Task.Delay(wait, cancellationToken);
+        }
+    }
+
+    private async Task<HttpMessage> ForwardAsync(HttpMessage request, CancellationToken cancellationToken)
+    {
+        server ??= await link.ConnectAsync(host, port, cancellationToken);
+        answers ??= new HttpMessageReader(server);
+        await SendAsync(server, request.ToBytes(), cancellationToken);
+        return await answers.ReadAsync(null, cancellationToken) ?? throw new IOException("The server ended the connection.");
+    }
+
+    private async Task<HttpMessage?> ForwardAndLoseAsync(HttpMessage request, CancellationToken cancellationToken)
+    {
+        await ForwardAsync(request, cancellationToken);
+        return null;
+    }
+
+    private async Task<HttpMessage?> ForwardPartAsync(HttpMessage request, string operation, CancellationToken cancellationToken)
+    {
+        if (operation != "BatchWriteItem")
+        {
+            return await ForwardAsync(request, cancellationToken);
+        }
+
+        var body = JsonNode.Parse(request.Body)!;
+        var left = new JsonObject();
+        foreach (var (table, puts) in body["RequestItems"]!.AsObject().ToList())
+        {
+            var all = puts!.AsArray();
+            var keep = all.Count / 2;
+            left[table] = new JsonArray(all.Skip(keep).Select(put => put!.DeepClone()).Reverse().ToArray());
+            while (all.Count > keep)
+            {
+                all.RemoveAt(all.Count - 1);
+            }
+
+            if (keep == 0)
+            {
+                body["RequestItems"]!.AsObject().Remove(table);
+            }
+        }
+
+        if (body["RequestItems"]!.AsObject().Count == 0)
+        {
+            return Answer(200, "OK", "application/x-amz-json-1.0", new JsonObject { ["UnprocessedItems"] = left }.ToJsonString());
+        }
+
+        var answer = await ForwardAsync(request.WithBody(Encoding.UTF8.GetBytes(body.ToJsonString())), cancellationToken);
+        if (!answer.StartLine.Contains(" 200", StringComparison.Ordinal))
+        {
+            return answer;
+        }
+
+        var changed = JsonNode.Parse(answer.Body)!;
+        changed["UnprocessedItems"] = left;
+        return answer.WithBody(Encoding.UTF8.GetBytes(changed.ToJsonString()));
+    }
+
+    private static async Task<HttpMessage?> SwallowAsync(CancellationToken cancellationToken)
+    {
+        await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+        return null;
+    }
+
+    private Task ContinueAsync() => SendAsync(link.Client, "HTTP/1.1 100 Continue\r\n\r\n"u8.ToArray(), CancellationToken.None);
+
+    private static HttpMessage Error(int status, string phrase, string code, string message) => Answer(
+        status,
+        phrase,
+        "application/x-amz-json-1.0",
+        new JsonObject { ["__type"] = "com.amazonaws.dynamodb.v20120810#" + code, ["message"] = message }.ToJsonString());
+
+    private static HttpMessage Answer(int status, string phrase, string type, string body) =>
+        new HttpMessage($"HTTP/1.1 {status} {phrase}", [new("Content-Type", type), new("x-amzn-RequestId", "FAULTPROXY")], []).WithBody(Encoding.UTF8.GetBytes(body));
+
+    private static async Task SendAsync(Socket to, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+    {
+        while (!data.IsEmpty)
+        {
+            data = data[await to.SendAsync(data, cancellationToken)..];
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using System.Collections.Immutable;
+using Amazon.DynamoDBv2;
+using BillingMigration.Definition;
+using BillingMigration.Source;
+using BillingMigration.Target;
+using MySqlConnector;
+
+namespace BillingMigration.Testing;
+
+/// <summary>The sample definition pointed at servers of a test: a source database, and tables of its own in DynamoDB Local.</summary>
+public sealed class SampleMigration(MigrationDefinition definition, SourceCredential credential) : IAsyncDisposable
+{
+    private static int tables;
+
+    public static TargetAccess Access { get; } = new() { AccessKeyId = "local", SecretAccessKey = "local" };
+
+    public MigrationDefinition Definition { get; set; } = definition;
+
+    public SourceCredential Credential { get; } = credential;
+
+    /// <summary>The SDK's own client, for looking at the table independently.</summary>
+    public IAmazonDynamoDB Client { get; } = new AmazonDynamoDBClient(
+        "local", "local", new AmazonDynamoDBConfig { ServiceURL = definition.Target.EndpointUrl!.ToString(), AuthenticationRegion = definition.Target.Region });
+
+    public string Table => Definition.Target.Table;
+
+    public static SampleMigration Create(string sourceConnectionString, Uri targetEndpoint)
+    {
+        var source = new MySqlConnectionStringBuilder(sourceConnectionString);
+        var sample = MigrationDefinitionFile.Load(Repository.PathOf("examples", "sample", "migration.json"));
+        return new SampleMigration(
+            sample with
+            {
+                Source = sample.Source with { Host = source.Server, Port = (int)source.Port, Database = source.Database },
+                Target = sample.Target with { EndpointUrl = targetEndpoint, Table = $"billing-{Environment.ProcessId}-{Interlocked.Increment(ref tables)}" },
+            },
+            new SourceCredential(source.UserID, source.Password));
+    }
+
+    public Task<MigrationSession> ConnectAsync() =>
+        MigrationSession.ConnectAsync(Definition, Credential, Access, TimeProvider.System, CancellationToken.None);
+
+    /// <summary>Creates the billing and the control table.</summary>
+    public async Task InitializeAsync()
+    {
+        await using var session = await ConnectAsync();
+        await new TableInitializer(session).InitializeAsync(new Progress<string>(), CancellationToken.None);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
