@@ -49,9 +49,11 @@ interrupted() {
   local signal=$1 status=$2
   trap '' INT TERM HUP
   if [[ -n $child ]]; then
-    kill "-$signal" "-$child" 2>/dev/null || true
-    for _ in {1..100}; do kill -0 "-$child" 2>/dev/null || break; sleep 0.1; done
-    kill -9 "-$child" 2>/dev/null || true
+    # Shells in the background do not hear INT, and a MySQL that creates its data hears neither.
+    for signal in "$signal" TERM KILL; do
+      kill "-$signal" "-$child" 2>/dev/null || break
+      for _ in {1..30}; do kill -0 "-$child" 2>/dev/null || break; sleep 0.1; done
+    done
   fi
   say "build.sh: interrupted" >&2
   exit "$status"
@@ -120,6 +122,10 @@ task_servers() {
 servers_given() { [[ -n ${BILLING_MYSQL:-} && -n ${BILLING_MARIADB:-} && -n ${BILLING_DYNAMODB:-} ]]; }
 start_for_a_while() {
   ! servers_given || return 0
+  local left
+  for left in .servers/for-*; do # of runs that were killed; their servers have ended with them
+    [[ ! -d $left ]] || kill -0 "${left##*-}" 2>/dev/null || rm -rf "$left"
+  done
   registry=$root/.servers/for-$$; mkdir -p "$registry/data"
   export SERVERS_REGISTRY=$registry/servers OWNER=$$
   run start_kinds "$@" || fail "could not start the servers"

@@ -55,7 +55,7 @@ register() {
 }
 unregister() { [[ -z ${SERVERS_REGISTRY:-} ]] || rm -f "$(registered)"; }
 
-# watch_owner PID: with OWNER set to a process id, ends the server when that process is gone (also after kill -9).
+# watch_owner SERVER: with OWNER set to a process id, ends the server when that process is gone (also after kill -9).
 watch_owner() {
   [[ -n ${OWNER:-} ]] || return 0
   setsid bash -c 'while kill -0 "$1" && kill -0 "$2"; do sleep 1; done; kill "$2"' watch "$OWNER" "$1" </dev/null >/dev/null 2>&1 9>&- &

@@ -25,10 +25,9 @@ start_once() {
   settings
   setsid "$dir/run" "$daemon" "${paths[@]}" --datadir="$data" --log-error="$data.log" --socket="$socket" --pid-file="$data.pid" \
     --bind-address=127.0.0.1 --port="$port" "${options[@]}" "$@" </dev/null >/dev/null 2>&1 9>&- &
-  pid=$!; echo "$pid" >"$data.pid"
+  pid=$!; echo "$pid" >"$data.pid"; register; watch_owner "$pid"
   trap 'end_process "$pid"; exit 130' INT TERM
-  await "$pid" 120 answers || { end_process "$pid"; tail -n 20 "$data.log" >&2; fail "$product did not start; see $data.log"; }
-  register; watch_owner "$pid"
+  await "$pid" 120 answers || { end_process "$pid"; unregister; tail -n 20 "$data.log" >&2; fail "$product did not start; see $data.log"; }
 }
 
 start() { install; locked "$data.lock" start_once "$@"; }

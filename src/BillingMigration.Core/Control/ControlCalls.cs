@@ -71,7 +71,7 @@ internal sealed class ControlCalls
                 table,
                 exception)
             : exception is OperationCanceledException ? TargetErrors.Unreachable(endpoint, exception) : TargetErrors.From(exception, endpoint, doing);
-        return error.ErrorId == "TargetUnreachable"
+        return error.ErrorId is "TargetUnreachable" or "TargetUnavailable"
             ? new MigrationException("NetworkLost", MigrationErrorKind.Unreachable, $"{doing} failed. {error.Message} {TargetErrors.CheckpointKept}", endpoint, exception)
             : error;
     }

@@ -15,6 +15,12 @@ internal sealed record LeaseOptions
     /// <summary>A holder that could not renew stops this long before another may take the lease: clocks of two machines run at slightly different rates.</summary>
     public TimeSpan Margin { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>Wait after a renewal that failed.</summary>
+    public TimeSpan RetryAfter => RenewEvery / 6;
+
+    /// <summary>Time of one renewal: several fit in before the holder has to stop.</summary>
+    public TimeSpan AttemptTime => (Duration - Margin) / 3;
+
     /// <summary>How often a contender looks whether the holder renews.</summary>
     public TimeSpan WatchEvery { get; init; } = TimeSpan.FromSeconds(1);
 }
@@ -32,8 +38,6 @@ internal sealed record LeasePlace(IAmazonDynamoDB Client, string Table, string P
 /// <summary>The right to do a job, renewed in the background until disposed. Its epoch grows with every holder and fences late writers.</summary>
 public sealed class Lease : IAsyncDisposable
 {
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(500);
-
     private readonly LeasePlace place;
     private readonly LeaseOptions options;
     private readonly TimeProvider time;
@@ -116,7 +120,7 @@ public sealed class Lease : IAsyncDisposable
             catch (Exception)
             {
                 // Whatever it is, the deadline decides: until then it is tried again.
-                pause = RetryAfter;
+                pause = options.RetryAfter;
             }
         }
     }
@@ -124,7 +128,7 @@ public sealed class Lease : IAsyncDisposable
     /// <summary>Changes the item while this acquisition still holds it. That an answer got lost does no harm: the condition is on what does not change.</summary>
     private async Task UpdateAsync(string expression, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(options.RenewEvery, time);
+        using var limit = new CancellationTokenSource(options.AttemptTime, time);
         using var registration = cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), limit);
         var request = new UpdateItemRequest
         {

@@ -1,4 +1,6 @@
 using BillingMigration.Definition;
+using BillingMigration.Source.Drafting;
+using MySqlConnector;
 
 namespace BillingMigration.Source;
 
@@ -8,6 +10,23 @@ namespace BillingMigration.Source;
 public sealed record DefinitionDraft(string Json, IReadOnlyList<string> Guesses)
 {
     /// <summary>Looks at the source's tables and drafts a definition.</summary>
-    public static Task<DefinitionDraft> CreateAsync(
-        string name, SourceDefinition source, SourceCredential credential, TargetDefinition target, CancellationToken cancellationToken) => throw new NotSupportedException();
+    /// <exception cref="MigrationException"><c>NoBillingTables</c> when no table looks like one of the six entities; the errors of connecting.</exception>
+    public static async Task<DefinitionDraft> CreateAsync(
+        string name, SourceDefinition source, SourceCredential credential, TargetDefinition target, CancellationToken cancellationToken)
+    {
+        var definition = new MigrationDefinition { Name = name, Source = source, Target = target, Entities = [] };
+        await using var connections = await SourceConnections.OpenAsync(definition, credential, cancellationToken);
+        await using var connection = await connections.OpenConnectionAsync(cancellationToken);
+        return await CreateAsync(name, source, connection, target, cancellationToken);
+    }
+
+    /// <summary>As above, over a connection that is open already.</summary>
+    public static async Task<DefinitionDraft> CreateAsync(
+        string name, SourceDefinition source, MySqlConnection connection, TargetDefinition target, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(target);
+        var tables = await SchemaInspector.InspectAsync(connection, source.Database, [], cancellationToken);
+        return DraftComposer.Compose(name, source, target, tables);
+    }
 }

@@ -41,6 +41,12 @@ internal static partial class TargetErrors
     public static MigrationException From(Exception exception, Uri endpoint, string doing) => exception switch
     {
         MigrationException known => known,
+        AmazonServiceException e when (int)e.StatusCode >= 500 => new MigrationException(
+            "TargetUnavailable",
+            MigrationErrorKind.Unreachable,
+            $"{doing}: {endpoint} answers with {(int)e.StatusCode} ({e.ErrorCode}: {e.Message.TrimEnd('.')}), again and again. Try again in some minutes, and look at AWS's service health.",
+            endpoint,
+            e),
         AmazonServiceException { ErrorCode: { Length: > 0 } code } e => FromCode(code, e.Message, endpoint, doing, e),
         _ when IsTransient(exception) => Unreachable(endpoint, exception),
         AmazonClientException e when LooksLikeMissingCredentials(e) => CredentialsMissing(endpoint, e),

@@ -189,6 +189,9 @@ public sealed class SchemaInspectorTests(TestServers servers)
         Assert.False(tables.ContainsKey("bill"));
     }
 
+    internal static Task<System.Collections.Immutable.ImmutableDictionary<string, TableSchema>> InspectAsync(MySqlConnection connection, string database, string table) =>
+        SchemaInspector.InspectAsync(connection, database, [table], Cancellation);
+
     [Fact]
     public void Members_are_taken_apart_at_their_quotes() =>
         Assert.Equal(["", "'", "\\", ",',", "\r\0x"], ColumnDescription.Members(@"enum('','''','\\',','',','\r\0\x')").AsEnumerable());

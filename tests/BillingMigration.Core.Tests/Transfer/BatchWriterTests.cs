@@ -207,7 +207,7 @@ public sealed class BatchWriterTests(DynamoDbLocalFixture server) : IAsyncLifeti
         var result = await writer.WriteAsync(batch, Token);
         Assert.Equal([3, 17, 24], result.Rejected.Select(r => r.Index));
         Assert.All(result.Rejected, r => Assert.DoesNotContain("secret", r.Message));
-        Assert.Contains("numeric value", result.Rejected[0].Message);
+        Assert.Contains("number", result.Rejected[0].Message);
         Assert.Contains("size", result.Rejected[2].Message);
         Assert.Equal(22, (await ReadAsync("P#1")).Count);
         Assert.Equal(22, metrics.Items);

@@ -1,0 +1,43 @@
+using System.Runtime.InteropServices;
+using BillingMigration.Benchmarks.Export;
+
+const string Help = """
+    Measurements of BillingMigration; see docs/performance.md.
+      export    Export-BillingSnapshot: rate beside a bare writer, items per CPU-second, peak memory -> artifacts/bench/export.json
+    """;
+
+using var interrupted = new CancellationTokenSource();
+using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+using var onInt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+try
+{
+    switch (args)
+    {
+        case ["export"]:
+            return await ExportBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
+        // The processes that "export" starts, to be measured alone.
+        case ["export-worker", var source, var endpoint, var table]:
+            await ExportWorker.RunAsync(source, new Uri(endpoint), table, interrupted.Token);
+            return 0;
+        case ["sdk-worker", var source, var endpoint]:
+            await SdkWorker.RunAsync(source, new Uri(endpoint), interrupted.Token);
+            return 0;
+        case ["sink", var behind]:
+            await AcceptingSink.RunAsync(new Uri(behind), interrupted.Token);
+            return 0;
+        default:
+            Console.WriteLine(Help);
+            return args.Length == 0 ? 0 : 2;
+    }
+}
+catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
+{
+    await Console.Error.WriteLineAsync("interrupted");
+    return 130;
+}
+
+void End(PosixSignalContext context)
+{
+    context.Cancel = true;
+    interrupted.Cancel();
+}

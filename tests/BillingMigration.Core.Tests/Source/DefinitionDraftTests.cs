@@ -1,0 +1,131 @@
+using System.Text.Json.Nodes;
+using BillingMigration.Definition;
+using BillingMigration.Model;
+using BillingMigration.Source;
+using BillingMigration.Testing;
+
+namespace BillingMigration.Tests.Source;
+
+public sealed class DefinitionDraftTests(TestServers servers)
+{
+    /// <summary>Other names, a prefix, no account column below the invoice, UUIDs and a composite key, and tables that are none of ours.</summary>
+    private const string Telco = """
+        CREATE TABLE tbl_clients (id BINARY(16) NOT NULL PRIMARY KEY, client_no VARCHAR(12) NOT NULL UNIQUE, fullname VARCHAR(100), e_mail VARCHAR(200) UNIQUE, email_verified TINYINT(1) NOT NULL DEFAULT 0, dob DATE, ssn CHAR(11), sk VARCHAR(10));
+        CREATE TABLE tbl_accts (acct_code VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY, client_id BINARY(16) NOT NULL, balance DECIMAL(12,2) NOT NULL, currency CHAR(3) NOT NULL,
+          FOREIGN KEY (client_id) REFERENCES tbl_clients (id));
+        CREATE TABLE tbl_subscriptions (acct_code VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, line_no INT NOT NULL, msisdn VARCHAR(15) NOT NULL UNIQUE, pin CHAR(4), PRIMARY KEY (acct_code, line_no),
+          FOREIGN KEY (acct_code) REFERENCES tbl_accts (acct_code));
+        CREATE TABLE tbl_contracts (contract_id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, acct_code VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, line_no INT NOT NULL, plan VARCHAR(20) NOT NULL, valid_to DATE,
+          FOREIGN KEY (acct_code, line_no) REFERENCES tbl_subscriptions (acct_code, line_no));
+        CREATE TABLE tbl_invoices (invoice_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, acct_code VARCHAR(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, invoice_no VARCHAR(20) NOT NULL UNIQUE, state ENUM('NEW','SENT','PAID') NOT NULL, invoice_date DATE NOT NULL, due_on DATE NOT NULL, total DECIMAL(12,2) NOT NULL,
+          changed TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, FOREIGN KEY (acct_code) REFERENCES tbl_accts (acct_code));
+        CREATE TABLE tbl_invoice_lines (invoice_id BIGINT NOT NULL, pos SMALLINT NOT NULL, amount DECIMAL(12,4) NOT NULL, quantity DECIMAL(10,3) NOT NULL, description VARCHAR(80), PRIMARY KEY (invoice_id, pos),
+          FOREIGN KEY (invoice_id) REFERENCES tbl_invoices (invoice_id) ON DELETE CASCADE);
+        CREATE TABLE tbl_client_addresses (id INT PRIMARY KEY, client_id BINARY(16) NOT NULL, street VARCHAR(80));
+        CREATE TABLE tbl_audit_log (id INT PRIMARY KEY, text TEXT);
+        CREATE TABLE tbl_bills_import (raw TEXT);
+        """;
+
+    /// <summary>A shop whose tables declare no foreign keys and whose ids are all called id.</summary>
+    private const string Undeclared = """
+        CREATE TABLE Account (id INT NOT NULL PRIMARY KEY, customerId INT NOT NULL, balance DECIMAL(12,2));
+        CREATE TABLE Customer (id INT NOT NULL PRIMARY KEY, name VARCHAR(80), homePhone VARCHAR(20));
+        CREATE TABLE Invoice (id INT NOT NULL PRIMARY KEY, accountId INT NOT NULL, dueDate DATE, createdAt DATETIME NOT NULL);
+        CREATE TABLE UsageCharge (id INT NOT NULL PRIMARY KEY, accountId INT NULL, invoiceId INT NULL, amount DECIMAL(10,2) NOT NULL, eventTime DATETIME(3) NOT NULL);
+        """;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_sample_schema_gives_the_sample_definition(bool mariaDb)
+    {
+        var (draft, definition, problems) = await DraftAsync(mariaDb, await File.ReadAllTextAsync(Repository.PathOf("examples", "sample", "schema.sql"), TestContext.Current.CancellationToken));
+        Assert.Empty(problems);
+        var sample = MigrationDefinitionFile.Load(Repository.PathOf("examples", "sample", "migration.json"));
+        foreach (var expected in sample.Entities)
+        {
+            var entity = definition.Entities.Single(e => e.Entity == expected.Entity);
+            Assert.Equal(Keys(expected), Keys(entity));
+            Assert.Equal(expected.Columns.Where(c => c.Value.Sensitive).Select(c => c.Key), entity.Columns.Where(c => c.Value.Sensitive).Select(c => c.Key));
+        }
+
+        Assert.Equal(sample.Indexes.Select(i => (i.Name, Include(i))), definition.Indexes.Select(i => (i.Name, Include(i))));
+        Assert.Contains(draft.Guesses, g => g.Contains("'phone_number'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Another_shops_names_composite_keys_and_lookups_need_no_code()
+    {
+        var (draft, definition, problems) = await DraftAsync(mariaDb: false, Telco);
+        var found = string.Join('\n', draft.Guesses);
+        Assert.DoesNotContain(problems, p => p.Severity == DefinitionSeverity.Error);
+        Assert.Equal(
+            ["BILL tbl_invoices", "BILLING_ACCOUNT tbl_accts", "CHARGE tbl_invoice_lines", "CUSTOMER tbl_clients", "SERVICE_AGREEMENT tbl_contracts", "SUBSCRIBER tbl_subscriptions"],
+            definition.Entities.Select(e => $"{e.Entity} {e.Table}").Order(StringComparer.Ordinal));
+
+        string Key(string entity) => definition.Entities.Where(e => e.Entity == entity).Select(e => $"{e.PartitionKey} | {e.SortKey}").Single();
+        Assert.Equal("CUSTOMER#{id} | CUSTOMER", Key("CUSTOMER"));
+        Assert.Equal("ACCOUNT#{acct_code} | ACCOUNT", Key("BILLING_ACCOUNT"));
+        Assert.Equal("ACCOUNT#{acct_code} | SUBSCRIBER#{line_no:D20}", Key("SUBSCRIBER"));
+        Assert.Equal("ACCOUNT#{acct_code} | SUBSCRIBER#{line_no:D20}#AGREEMENT#{contract_id:D20}", Key("SERVICE_AGREEMENT"));
+        Assert.Equal("ACCOUNT#{acct_code} | BILL#{invoice_date}#{invoice_id:D20}", Key("BILL"));
+        Assert.Equal("ACCOUNT#{bill.acct_code} | CHARGE#{invoice_id:D20}#{pos:D20}", Key("CHARGE"));
+
+        var charge = definition.Entities.Single(e => e.Entity == "CHARGE");
+        Assert.Equal(("tbl_invoices", "invoice_id"), (charge.Lookups["bill"].Table, charge.Lookups["bill"].On["invoice_id"]));
+        Assert.Equal("BILL#{invoice_id}", Assert.Single(charge.Indexes["gsi1"].PartitionKey).Text);
+        var customer = definition.Entities.Single(e => e.Entity == "CUSTOMER");
+        Assert.Equal(["dob", "e_mail", "fullname", "ssn"], customer.Columns.Where(c => c.Value.Sensitive).Select(c => c.Key));
+        Assert.Equal("sk_column", customer.Columns["sk"].Attribute);
+        Assert.Equal("CUSTOMER_NUMBER#{client_no}", customer.Indexes["gsi2"].PartitionKey[0].Text);
+        Assert.Equal("PHONE#{msisdn}", definition.Entities.Single(e => e.Entity == "SUBSCRIBER").Indexes["gsi2"].PartitionKey[0].Text);
+        Assert.Equal(["SENT"], definition.Entities.Single(e => e.Entity == "BILL").Indexes["gsi3"].When!.In.AsEnumerable());
+        Assert.Contains("in 'tbl_contracts.acct_code' (foreign key to 'tbl_subscriptions')", found, StringComparison.Ordinal);
+        Assert.Contains("tbl_audit_log, tbl_bills_import, tbl_client_addresses", found, StringComparison.Ordinal);
+        Assert.Contains("'tbl_clients.e_mail' is unique but personal", found, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Names_stand_in_for_foreign_keys_that_are_not_declared()
+    {
+        var (draft, definition, problems) = await DraftAsync(mariaDb: true, Undeclared);
+        Assert.Empty(problems);
+        string Key(string entity) => definition.Entities.Where(e => e.Entity == entity).Select(e => $"{e.PartitionKey} | {e.SortKey}").Single();
+        Assert.Equal("ACCOUNT#{accountId} | BILL#{createdAt}#{id:D20}", Key("BILL"));
+        // The account of a charge may be NULL here: it cannot be its partition.
+        Assert.Equal("CHARGE#{id} | CHARGE", Key("CHARGE"));
+        Assert.Equal("CUSTOMER#{customerId}", definition.Entities.Single(e => e.Entity == "BILLING_ACCOUNT").Indexes["gsi1"].PartitionKey[0].Text);
+        Assert.Equal(["homePhone", "name"], definition.Entities.Single(e => e.Entity == "CUSTOMER").Columns.Keys);
+        Assert.Contains(draft.Guesses, g => g.Contains("no foreign key is declared", StringComparison.Ordinal));
+        Assert.Contains(draft.Guesses, g => g == "No table looks like SUBSCRIBER; if there is one, add it by hand.");
+        Assert.Contains(draft.Guesses, g => g.Contains("'UsageCharge'", StringComparison.Ordinal) && g.Contains("partition of its own", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_database_without_billing_tables_is_told_so()
+    {
+        var error = await Assert.ThrowsAsync<MigrationException>(() => DraftAsync(mariaDb: true, "CREATE TABLE audit_log (id INT PRIMARY KEY); CREATE TABLE bill (no_key INT)"));
+        Assert.Equal("NoBillingTables", error.ErrorId);
+    }
+
+    private async Task<(DefinitionDraft Draft, MigrationDefinition Definition, IReadOnlyList<DefinitionProblem> Problems)> DraftAsync(bool mariaDb, string schema)
+    {
+        await using var database = await (await servers.SourceAsync(mariaDb)).CreateDatabaseAsync();
+        await database.ExecuteAsync(schema);
+        await using var connection = await database.OpenAsync();
+        var source = new SourceDefinition { Host = "db.example.org", Database = database.Name };
+        var target = new TargetDefinition { Table = "billing", Region = "eu-central-1" };
+        var draft = await DefinitionDraft.CreateAsync("shop", source, connection, target, TestContext.Current.CancellationToken);
+        TestContext.Current.SendDiagnosticMessage(draft.Json + string.Join('\n', draft.Guesses));
+        var definition = MigrationDefinitionFile.Parse(draft.Json, null);
+        var tables = await SchemaInspector.InspectAsync(connection, database.Name, DefinitionSchemaCheck.TablesOf(definition), TestContext.Current.CancellationToken);
+        Assert.NotNull(JsonNode.Parse(draft.Json));
+        return (draft, definition, DefinitionSchemaCheck.Check(definition, tables));
+    }
+
+    private static string Keys(EntityDefinition entity) => string.Join('\n', entity.Indexes
+        .Select(i => $"{i.Key}: {string.Join(" or ", i.Value.PartitionKey)} | {string.Join(" or ", i.Value.SortKey)}{(i.Value.When is { } when ? $" when {when.Column} in {string.Join(',', when.In)}" : "")}")
+        .Prepend($"{entity.PartitionKey} | {entity.SortKey}"));
+
+    private static string Include(IndexDefinition index) => index.Include is { } include ? string.Join(',', include.Order(StringComparer.Ordinal)) : "all";
+}

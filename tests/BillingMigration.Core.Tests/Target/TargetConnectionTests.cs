@@ -1,0 +1,103 @@
+using BillingMigration.Definition;
+using BillingMigration.Target;
+using BillingMigration.Testing.Faults;
+using Xunit;
+
+namespace BillingMigration.Tests.Target;
+
+public sealed class TargetConnectionTests(DynamoDbLocalFixture server)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Passed_endpoint_and_region_win_over_the_definitions()
+    {
+        var definition = server.Definition(endpoint: new Uri("http://127.0.0.1:1"));
+        await using var target = await TargetConnection.OpenAsync(
+            definition, DynamoDbLocalFixture.Access with { EndpointUrl = server.Url, Region = "eu-west-3" }, Token);
+        Assert.Equal((server.Url, "eu-west-3", true), (target.Endpoint, target.Region, target.IsEmulator));
+        Assert.Equal("local", (await target.Credentials.GetCredentialsAsync()).AccessKey);
+    }
+
+    [Fact]
+    public async Task An_endpoint_where_nobody_listens_is_unreachable()
+    {
+        var error = await FailsAsync(server.Definition(endpoint: new Uri("http://127.0.0.1:1")), DynamoDbLocalFixture.Access);
+        Assert.Equal("TargetUnreachable", error.ErrorId);
+        Assert.Contains("http://127.0.0.1:1", error.Message);
+    }
+
+    [Fact]
+    public async Task A_host_that_does_not_exist_is_unreachable()
+    {
+        var error = await FailsAsync(server.Definition(endpoint: new Uri("https://dynamodb.invalid")), DynamoDbLocalFixture.Access);
+        Assert.Equal("TargetUnreachable", error.ErrorId);
+    }
+
+    [Theory]
+    [InlineData("http://10.0.0.1:8000")]
+    [InlineData("http://dynamodb.eu-central-1.amazonaws.com")]
+    public async Task Without_TLS_only_loopback_is_spoken_to(string url)
+    {
+        var error = await FailsAsync(server.Definition(endpoint: new Uri(url)), DynamoDbLocalFixture.Access);
+        Assert.Equal(("InsecureEndpoint", MigrationErrorKind.SecurityViolation), (error.ErrorId, error.Kind));
+    }
+
+    [Theory]
+    [InlineData(HttpFault.ExpiredCredentials, "CredentialsExpired", "aws sso login")]
+    [InlineData(HttpFault.AccessDenied, "AccessDenied", "dynamodb:DescribeTable")]
+    [InlineData(HttpFault.Throttle, "TargetThrottled", "throttles")]
+    [InlineData(HttpFault.Reset, "TargetUnreachable", "firewall")]
+    [InlineData(HttpFault.InternalError, "TargetUnavailable", "unknown error")]
+    public async Task What_the_endpoint_answers_becomes_an_error_with_a_remedy(HttpFault fault, string id, string text)
+    {
+        await using var proxy = FaultProxy.Start("127.0.0.1", server.Port, ProxiedProtocol.Http);
+        using var rule = proxy.Faults.While(fault);
+        var error = await FailsAsync(server.Definition(endpoint: proxy.Url), DynamoDbLocalFixture.Access);
+        Assert.Equal(id, error.ErrorId);
+        Assert.Contains(text, error.Message);
+    }
+
+    [Fact]
+    public async Task Half_of_the_credentials_is_not_enough()
+    {
+        var error = await FailsAsync(server.Definition(), new TargetAccess { AccessKeyId = "AKIA" });
+        Assert.Equal("CredentialsMissing", error.ErrorId);
+        Assert.Contains("secret access key", error.Message);
+    }
+
+    [Fact]
+    public async Task A_profile_that_does_not_exist_is_named()
+    {
+        var error = await FailsAsync(server.Definition(), new TargetAccess { ProfileName = "no-such-profile" });
+        Assert.Equal(("ProfileNotFound", "no-such-profile"), (error.ErrorId, error.Target));
+    }
+
+    [Fact]
+    public async Task A_cancellation_is_not_an_error_of_the_target()
+    {
+        await using var proxy = FaultProxy.Start("127.0.0.1", server.Port, ProxiedProtocol.Http);
+        proxy.Faults.BlackHole = true;
+        using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var opening = TargetConnection.OpenAsync(server.Definition(endpoint: proxy.Url), DynamoDbLocalFixture.Access, cancel.Token);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening);
+    }
+
+    [Theory]
+    [InlineData("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than …", "CredentialsRefused", "clock")]
+    [InlineData("UnrecognizedClientException", "The security token included in the request is invalid.", "CredentialsRefused", "session token")]
+    [InlineData("AccessDeniedException", "no words that name it", "AccessDenied", "no words that name it")]
+    public void Codes_that_an_emulator_never_gives_are_understood_too(string code, string message, string id, string text)
+    {
+        var error = TargetErrors.FromCode(code, message, new Uri("https://dynamodb.eu-central-1.amazonaws.com"), "Looking", null);
+        Assert.Equal(id, error.ErrorId);
+        Assert.Contains(text, error.Message);
+    }
+
+    private static Task<MigrationException> FailsAsync(MigrationDefinition definition, TargetAccess access) =>
+        Assert.ThrowsAsync<MigrationException>(async () =>
+        {
+            await using var target = await TargetConnection.OpenAsync(definition, access, Token);
+        });
+}
