@@ -26,7 +26,8 @@ internal static class PlanText
             $"  {Cut(e.Entity, 17),-18}{Cut(e.SourceTable, 19),-20}{Number(e.Rows),13}{Size(e.Bytes),11}{Number(e.WriteUnits),14}"));
         lines.Add($"  {"Total",-38}{Number(plan.Rows),13}{Size(plan.Bytes),11}{Number(plan.WriteUnits),14}");
         lines.Add("");
-        lines.Add($"  Estimated time {Duration(plan.EstimatedDuration)} (bound by {plan.DurationBoundBy}), cost {Dollars(plan.EstimatedCost)}");
+        lines.AddRange(Wrap($"  Estimated time {Duration(plan.EstimatedDuration)}, bound by {plan.DurationBoundBy}", "    "));
+        lines.Add($"  Estimated cost {Dollars(plan.EstimatedCost)}");
         lines.AddRange(plan.Notes.SelectMany(note => Wrap("  Note: " + note, "        ")));
         return string.Join(Environment.NewLine, lines);
     }

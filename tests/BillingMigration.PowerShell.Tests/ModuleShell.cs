@@ -25,10 +25,6 @@ internal sealed class ModuleShell : IDisposable
     /// <summary>Non-terminating errors of the last run.</summary>
     public IReadOnlyList<ErrorRecord> Errors { get; private set; } = [];
 
-    public IReadOnlyList<string> Warnings { get; private set; } = [];
-
-    public IReadOnlyList<ProgressRecord> Progress { get; private set; } = [];
-
     public void Set(string variable, object? value) => Runspace.SessionStateProxy.SetVariable(variable, value);
 
     /// <summary>Runs a script in the session's own scope; a terminating error comes out as an exception.</summary>
@@ -48,9 +44,15 @@ internal sealed class ModuleShell : IDisposable
         finally
         {
             Errors = [.. shell.Streams.Error];
-            Warnings = [.. shell.Streams.Warning.Select(w => w.Message)];
-            Progress = [.. shell.Streams.Progress];
         }
+    }
+
+    /// <summary>The one result of a script that must run without any error.</summary>
+    public PSObject One(string script)
+    {
+        var results = Run(script);
+        Assert.Empty(Errors.Select(e => $"{e.FullyQualifiedErrorId}: {e} {e.Exception}"));
+        return Assert.Single(results);
     }
 
     /// <summary>Runs a script that must end with an error, and returns it.</summary>

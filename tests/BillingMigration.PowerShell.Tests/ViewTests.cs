@@ -101,7 +101,8 @@ public sealed class ViewTests : IDisposable
         "Export 'sample-billing': begins a new run",
         "  CHARGE            charge                123,456,789    57.5 GB   493,827,156",
         "  Total                                   740,740,734     345 GB 2,962,962,936",
-        "  Estimated time 1d 2h (bound by assumed rate), cost $1,851.85");
+        "  Estimated time 1d 2h, bound by assumed rate",
+        "  Estimated cost $1,851.85");
 
     [Fact]
     public void The_plan_of_the_tables() => Reads(

@@ -97,19 +97,20 @@ Describe 'Errors' {
     }
 
     It 'never asks for an account' {
-        { Connect-BillingMigration -Path $sample -ErrorAction Stop } | Should -Throw -ErrorId 'SourceCredentialMissing,*'
+        { Connect-BillingMigration -Path $sample -ErrorAction Stop } |
+            Should -Throw -ErrorId 'SourceCredentialMissing,BillingMigration.PowerShell.Commands.ConnectBillingMigrationCommand'
     }
 
     It 'says that no migration is connected' {
-        { Get-BillingMigration -ErrorAction Stop } | Should -Throw -ErrorId 'NoSession,*'
-        { Export-BillingSnapshot -WhatIf -ErrorAction Stop } | Should -Throw -ErrorId 'NoSession,*'
-        { Initialize-BillingTable -WhatIf -ErrorAction Stop } | Should -Throw -ErrorId 'NoSession,*'
+        { Get-BillingMigration -ErrorAction Stop } | Should -Throw -ErrorId 'NoSession,BillingMigration.PowerShell.Commands.GetBillingMigrationCommand'
+        { Export-BillingSnapshot -WhatIf -ErrorAction Stop } | Should -Throw -ErrorId 'NoSession,BillingMigration.PowerShell.Commands.ExportBillingSnapshotCommand'
+        { Initialize-BillingTable -WhatIf -ErrorAction Stop } | Should -Throw -ErrorId 'NoSession,BillingMigration.PowerShell.Commands.InitializeBillingTableCommand'
     }
 
     It 'keeps a definition that is there, also with -WhatIf' {
         Set-Content TestDrive:/mine.json '{}'
         { New-BillingMigrationDefinition -Path TestDrive:/mine.json -SourceHost 127.0.0.1 -Database b -SourceCredential $login -WhatIf -ErrorAction Stop } |
-            Should -Throw -ErrorId 'DefinitionExists,*'
+            Should -Throw -ErrorId 'DefinitionExists,BillingMigration.PowerShell.Commands.NewBillingMigrationDefinitionCommand'
         Get-Content TestDrive:/mine.json | Should -Be '{}'
     }
 }

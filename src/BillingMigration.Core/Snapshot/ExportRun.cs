@@ -167,9 +167,19 @@ internal sealed class ExportRun : IDisposable
         for (var i = 1; await NextAsync(timer, cancellationToken); i++)
         {
             progress.Report(meter.Measure(trackers, otherRanges));
-            if (i % ProgressesPerCheckpoint == 0)
+            if (i % ProgressesPerCheckpoint != 0)
+            {
+                continue;
+            }
+
+            try
             {
                 await SaveAsync(cancellationToken);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // The run ended in the midst of this checkpoint: the last one covers it.
+                return;
             }
         }
     }

@@ -131,7 +131,7 @@ public sealed class ExportBillingSnapshotCommand : SessionCmdlet
         var text = string.Join(
             Environment.NewLine,
             [
-                $"{PlanText.Number(count)} rows cannot be items and are not in the table:",
+                count == 1 ? "1 row cannot be an item and is not in the table:" : $"{PlanText.Number(count)} rows cannot be items and are not in the table:",
                 .. rows,
                 .. more,
                 "Correct them in the source, or run Export-BillingSnapshot -SetAside to keep them out of the table, counted.",

@@ -1,0 +1,217 @@
+using System.Globalization;
+using System.Management.Automation;
+using System.Security;
+using System.Text.Json.Nodes;
+using BillingMigration.Control;
+using BillingMigration.Snapshot;
+using BillingMigration.Source;
+using BillingMigration.Testing;
+
+[assembly: AssemblyFixture(typeof(TestServers))]
+
+namespace BillingMigration.PowerShell.Tests;
+
+/// <summary>The whole way, through the module, between real servers.</summary>
+public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
+{
+    private const int Accounts = 4;
+    private const int ChargesPerAccount = 60;
+
+    /// <summary>Rows of each entity in the sample that <see cref="InitializeAsync"/> makes.</summary>
+    private static readonly Dictionary<string, long> Rows = new()
+    {
+        ["CUSTOMER"] = Accounts,
+        ["BILLING_ACCOUNT"] = Accounts,
+        ["SUBSCRIBER"] = 2 * Accounts,
+        ["SERVICE_AGREEMENT"] = 2 * Accounts,
+        ["BILL"] = Accounts,
+        ["CHARGE"] = Accounts * ChargesPerAccount,
+    };
+
+    private const string Pipeline =
+        "Connect-BillingMigration $path -SourceCredential $login -AccessKey local -SecretKey local | Initialize-BillingTable | Export-BillingSnapshot";
+
+    private readonly RecordingHost host = new();
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("module");
+    private ModuleShell shell = null!;
+    private TestDatabase database = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        database = await (await servers.MySqlAsync()).CreateDatabaseAsync();
+        await database.ExecuteAsync(await File.ReadAllTextAsync(Repository.PathOf("examples", "sample", "schema.sql")));
+        for (var account = 1; account <= Accounts; account++)
+        {
+            await database.ExecuteAsync(AccountSql(account));
+        }
+
+        shell = new ModuleShell(host);
+        shell.Set("path", await WriteDefinitionAsync((await servers.DynamoDbAsync()).Endpoint));
+        shell.Set("login", new PSCredential("root", new SecureString()));
+        shell.Set("endpoint", (await servers.DynamoDbAsync()).Endpoint);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        shell.Dispose();
+        await database.DisposeAsync();
+        folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public void Connect_Initialize_Export_is_one_pipeline_with_one_result()
+    {
+        var result = shell.One(Pipeline);
+        var snapshot = Assert.IsType<SnapshotResult>(result.BaseObject);
+        Assert.Equal(SnapshotOutcome.Complete, snapshot.Outcome);
+        Assert.Equal(Rows.Values.Sum(), snapshot.Items);
+        Assert.Equal(Rows, snapshot.Entities.ToDictionary(e => e.Entity, e => e.Items));
+        Assert.IsType<MigrationSession>(result.Properties["Migration"].Value);
+
+        // What is in the table is counted there, not taken from the checkpoints.
+        var state = (MigrationState)shell.One("Get-BillingMigration -CountItems").BaseObject;
+        Assert.Equal(Rows, state.Entities.ToDictionary(e => e.Entity, e => e.Counted!.Value));
+        Assert.Equal(SnapshotState.Complete, state.Snapshot!.State);
+    }
+
+    [Fact]
+    public void A_second_run_of_the_same_command_writes_nothing_again()
+    {
+        shell.One(Pipeline);
+        var again = (SnapshotResult)shell.One("Export-BillingSnapshot").BaseObject;
+        Assert.Equal(SnapshotOutcome.Complete, again.Outcome);
+        Assert.Equal(0, again.Items);
+        Assert.Equal(Rows, again.Entities.ToDictionary(e => e.Entity, e => e.Items));
+    }
+
+    [Fact]
+    public void WhatIf_prints_the_plan_and_changes_nothing()
+    {
+        Connect();
+        Assert.Empty(shell.Run("Initialize-BillingTable -WhatIf"));
+        Assert.Contains("What if: Initialize tables at", host.Text, StringComparison.Ordinal);
+
+        shell.One("Initialize-BillingTable");
+        Assert.Empty(shell.Run("Export-BillingSnapshot -WhatIf"));
+        Assert.Contains("What if: Export 'sample-billing': begins a new run", host.Text, StringComparison.Ordinal);
+        Assert.All(host.Lines, l => Assert.True(l.TrimEnd().Length <= 80, l));
+        var state = (MigrationState)shell.One("Get-BillingMigration -CountItems").BaseObject;
+        Assert.Null(state.Snapshot);
+        Assert.Equal(0, state.Entities.Sum(e => e.Counted));
+    }
+
+    [Fact]
+    public void A_stopped_pipeline_ends_within_a_second_and_the_command_goes_on()
+    {
+        Connect();
+        shell.Run("Initialize-BillingTable");
+        using (var slow = System.Management.Automation.PowerShell.Create(shell.Runspace))
+        {
+            // Ten items a second: it runs for half a minute unless it is stopped.
+            slow.AddScript("Export-BillingSnapshot -ItemsPerSecond 10");
+            using var begun = new ManualResetEventSlim();
+            slow.Streams.Progress.DataAdded += (_, _) => begun.Set();
+            var running = slow.BeginInvoke();
+            Assert.True(begun.Wait(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+            var started = TimeProvider.System.GetTimestamp();
+            slow.Stop();
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(2));
+            Assert.Throws<PipelineStoppedException>(() => slow.EndInvoke(running));
+        }
+
+        var result = (SnapshotResult)shell.One("Export-BillingSnapshot").BaseObject;
+        Assert.Equal(Rows, result.Entities.ToDictionary(e => e.Entity, e => e.Items));
+    }
+
+    [Fact]
+    public void An_account_comes_back_whole_with_its_secrets_masked()
+    {
+        shell.One(Pipeline);
+        var account = shell.One("Get-BillingAccount -Id 2");
+        Assert.Equal(2m, account.Properties["account_id"].Value);
+        Assert.Equal("***", account.Properties["iban"].Value);
+        Assert.Equal(2, ((Array)account.Properties["Subscribers"].Value).Length);
+        Assert.Equal(2, ((Array)account.Properties["ServiceAgreements"].Value).Length);
+        Assert.Single((Array)account.Properties["Bills"].Value);
+        Assert.Equal(ChargesPerAccount, ((Array)account.Properties["Charges"].Value).Length);
+        Assert.Equal("DE02", shell.Run("(Get-BillingAccount -Id 2 -IncludeSensitive).iban")[0].ToString());
+
+        var error = shell.Fail("Get-BillingAccount -Id 99");
+        Assert.StartsWith("AccountNotFound,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Equal(ErrorCategory.ObjectNotFound, error.CategoryInfo.Category);
+    }
+
+    [Fact]
+    public async Task A_row_that_cannot_be_an_item_makes_an_error_beside_the_result()
+    {
+        await database.ExecuteAsync("UPDATE customer SET notes = REPEAT('x', 65000), address = JSON_OBJECT('a', REPEAT('y', 400000)) WHERE customer_id = 3");
+        var result = (SnapshotResult)Assert.Single(shell.Run(Pipeline)).BaseObject;
+        Assert.Equal(SnapshotOutcome.Failed, result.Outcome);
+        var error = Assert.Single(shell.Errors);
+        Assert.StartsWith("RowsRefused,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Equal(ErrorCategory.InvalidData, error.CategoryInfo.Category);
+        Assert.Contains("CUSTOMER customer_id=3", error.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("xxxx", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_wrong_password_is_an_authentication_error_without_the_password()
+    {
+        using var wrong = new SecureString();
+        "hunter2".ToList().ForEach(wrong.AppendChar);
+        shell.Set("login", new PSCredential("root", wrong));
+        var error = shell.Fail("Connect-BillingMigration $path -SourceCredential $login -AccessKey local -SecretKey local");
+        Assert.Equal(ErrorCategory.AuthenticationError, error.CategoryInfo.Category);
+        Assert.DoesNotContain("hunter2", error.ToString() + error.Exception, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_first_definition_comes_from_the_live_schema()
+    {
+        shell.Set("draft", Path.Combine(folder.FullName, "draft.json"));
+        shell.Set("port", database.Server.Port);
+        shell.Set("database", database.Name);
+        const string Command = "New-BillingMigrationDefinition $draft -SourceHost 127.0.0.1 -Port $port -Database $database -SourceCredential $login -TlsMode None -Region eu-central-1";
+        Assert.Empty(shell.Run(Command + " -WhatIf"));
+        Assert.False(File.Exists(Path.Combine(folder.FullName, "draft.json")));
+
+        var session = shell.One(Command + " | Connect-BillingMigration -SourceCredential $login -EndpointUrl $endpoint -AccessKey local -SecretKey local");
+        Assert.Equal(6, ((MigrationSession)session.BaseObject).Definition.Entities.Length);
+    }
+
+    private void Connect() => shell.One("Connect-BillingMigration $path -SourceCredential $login -AccessKey local -SecretKey local");
+
+    private async Task<string> WriteDefinitionAsync(Uri endpoint)
+    {
+        var json = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "sample.migration.json")))!;
+        json["source"]!["port"] = database.Server.Port;
+        json["source"]!["database"] = database.Name;
+        json["target"]!["endpointUrl"] = endpoint.ToString();
+        json["target"]!["table"] = $"billing-{database.Name}";
+        json.AsObject().Remove("$schema");
+        var path = Path.Combine(folder.FullName, "migration.json");
+        await File.WriteAllTextAsync(path, json.ToJsonString());
+        return path;
+    }
+
+    private static string AccountSql(int account)
+    {
+        var subscribers = Enumerable.Range(account * 10, 2).ToArray();
+        var charges = Enumerable.Range(0, ChargesPerAccount).Select(i => string.Create(
+            CultureInfo.InvariantCulture,
+            $"({account}, {subscribers[i % 2]}, {(i % 3 == 0 ? "NULL" : account)}, 'USAGE', 'Call {i}', 1, {i}.25, 0.05, '2026-01-{1 + (i % 28):00} 10:00:00')"));
+        return $"""
+            INSERT INTO customer (customer_id, customer_number, address) VALUES ({account}, 'C{account}', '[]');
+            INSERT INTO billing_account (account_id, customer_id, account_number, currency, bill_cycle_day, iban, opened_at)
+              VALUES ({account}, {account}, 'A{account}', 'EUR', 1, 'DE0{account}', '2025-01-01');
+            INSERT INTO subscriber (subscriber_id, account_id, phone_number, activated_at)
+              VALUES {string.Join(", ", subscribers.Select(s => $"({s}, {account}, '+49{s}', '2025-01-01')"))};
+            INSERT INTO service_agreement (subscriber_id, account_id, product_code, monthly_fee, start_date)
+              VALUES {string.Join(", ", subscribers.Select(s => $"({s}, {account}, 'FLAT', 9.99, '2025-01-01')"))};
+            INSERT INTO bill (bill_id, account_id, bill_number, period_start, period_end, bill_date, due_date, subtotal, tax_amount, total)
+              VALUES ({account}, {account}, 'B{account}', '2026-01-01', '2026-01-31', '2026-02-01', '2026-02-15', 10, 2, 12);
+            INSERT INTO charge (account_id, subscriber_id, bill_id, charge_type, description, quantity, amount, tax_amount, charged_at)
+              VALUES {string.Join(", ", charges)};
+            """;
+    }
+}
