@@ -72,14 +72,17 @@ internal sealed class ExportRun : IDisposable
             : new CancellationTokenSource();
         using var end = new CancellationTokenSource();
         writers = new WriterPool(batchWriter, limits.Writers, abort.Token);
-        var reporting = ReportAsync(end.Token);
+        var reporting = ReportAsync(abort, end.Token);
         try
         {
             await TransferAsync(abort, stopReading.Token);
             readToEnd = !stopReading.IsCancellationRequested || trackers.All(t => t.Written.Done);
         }
-        catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
+            // Not the user: either a checkpoint could not be saved, and says why, or the lease is gone.
+            await end.CancelAsync();
+            await reporting;
             throw LeaseLost();
         }
         finally
@@ -89,7 +92,6 @@ internal sealed class ExportRun : IDisposable
             await SaveLastAsync(cancellationToken);
         }
 
-        // A checkpoint that failed is the reason that the run ended, and is thrown here.
         await reporting;
         progress.Report(meter.Measure(trackers, otherRanges));
         return Outcome == SnapshotOutcome.Complete;
@@ -161,7 +163,7 @@ internal sealed class ExportRun : IDisposable
         }
     }
 
-    private async Task ReportAsync(CancellationToken cancellationToken)
+    private async Task ReportAsync(CancellationTokenSource abort, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(ProgressInterval, session.Time);
         for (var i = 1; await NextAsync(timer, cancellationToken); i++)
@@ -180,6 +182,11 @@ internal sealed class ExportRun : IDisposable
             {
                 // The run ended in the midst of this checkpoint: the last one covers it.
                 return;
+            }
+            catch
+            {
+                await abort.CancelAsync();
+                throw;
             }
         }
     }
