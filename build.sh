@@ -7,7 +7,7 @@
 #   torture NAME [...]    long trials, for example: torture export
 #   servers start|stop|status   MySQL on 33306, MariaDB on 33307, DynamoDB Local on 33800
 #                         (other ports: MYSQL_PORT, MARIADB_PORT, DYNAMODB_PORT)
-#   package               artifacts/module/BillingMigration/VERSION and artifacts/BillingMigration-VERSION.zip
+#   package               artifacts/module/BillingMigration/VERSION and artifacts/BillingMigration.zip
 #   help                  this text
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -235,7 +235,11 @@ dispatch() {
   run dotnet run -c Release --project "$project" -- "$@"
 }
 task_bench() { dispatch benchmarks/BillingMigration.Benchmarks "$@"; }
-task_torture() { (( $# > 0 )) || fail "torture NAME [arguments], for example: torture export" 2; dispatch tests/BillingMigration.Torture "$@"; }
+task_torture() { (( $# > 0 )) || fail "torture NAME [arguments], for example: torture export" 2; torture "$@"; }
+torture() { # starts its servers itself
+  need_dotnet; need_servers; task_build
+  run dotnet run -c Release --no-build --project tests/BillingMigration.Torture -- "$@"
+}
 
 task=${1:-help}; (( $# == 0 )) || shift
 case $task in

@@ -9,10 +9,10 @@ public sealed class DynamoDbLocalServer : IAsyncDisposable
 
     public Uri Endpoint { get; }
 
-    /// <summary>Starts a server of its own, or takes the one that <c>BILLING_TEST_DYNAMODB</c> (its URL) names.</summary>
+    /// <summary>Starts a server of its own, or takes the one that <c>BILLING_DYNAMODB</c> (its URL) names.</summary>
     public static async Task<DynamoDbLocalServer> StartAsync()
     {
-        if (Environment.GetEnvironmentVariable("BILLING_TEST_DYNAMODB") is { Length: > 0 } given)
+        if (Environment.GetEnvironmentVariable("BILLING_DYNAMODB") is { Length: > 0 } given)
         {
             return new DynamoDbLocalServer(null, new Uri(given));
         }

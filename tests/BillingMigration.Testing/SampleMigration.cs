@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Amazon.DynamoDBv2;
+using Amazon.DynamoDBv2.Model;
 using BillingMigration.Definition;
 using BillingMigration.Source;
 using BillingMigration.Target;
@@ -45,6 +46,17 @@ public sealed class SampleMigration(MigrationDefinition definition, SourceCreden
     {
         await using var session = await ConnectAsync();
         await new TableInitializer(session).InitializeAsync(new Progress<string>(), CancellationToken.None);
+    }
+
+    /// <summary>Deletes both tables: DynamoDB Local keeps them in memory.</summary>
+    public async Task DropAsync()
+    {
+        foreach (var table in new[] { Definition.Target.Table, Definition.Target.ControlTableName })
+        {
+            // Initialize protects tables against deletion.
+            await Client.UpdateTableAsync(new UpdateTableRequest { TableName = table, DeletionProtectionEnabled = false });
+            await Client.DeleteTableAsync(table);
+        }
     }
 
     public ValueTask DisposeAsync()

@@ -9,9 +9,10 @@ public abstract class SqlServerProcess : IAsyncDisposable
     private static int databases;
     private readonly ServerScript? script;
 
-    private protected SqlServerProcess(ServerScript? script, string connectionString)
+    private protected SqlServerProcess(ServerScript? script, string connectionString, string? caFile)
     {
         this.script = script;
+        CaFile = caFile;
         ConnectionString = connectionString;
         var parts = new MySqlConnectionStringBuilder(connectionString);
         (Host, Port) = (parts.Server, (int)parts.Port);
@@ -24,10 +25,8 @@ public abstract class SqlServerProcess : IAsyncDisposable
     /// <summary>As root, without a database.</summary>
     public string ConnectionString { get; }
 
-    /// <summary>PEM file of the authority that signed the server's certificate; null for a server that the tests did not start.</summary>
-    public abstract string? CaFile { get; }
-
-    private protected string? Data => script?.Data;
+    /// <summary>PEM file of the authority that signed the server's certificate; null for a server on another machine.</summary>
+    public string? CaFile { get; }
 
     /// <summary>A new empty database, dropped when disposed.</summary>
     /// <param name="options">After the name, for example <c>CHARACTER SET latin1</c>.</param>
@@ -52,55 +51,59 @@ public abstract class SqlServerProcess : IAsyncDisposable
         GC.SuppressFinalize(this);
     }
 
-    private protected static async Task<T> StartAsync<T>(string scriptName, string variable, string[] options, Func<ServerScript?, string, T> create)
+    private protected static async Task<T> StartAsync<T>(string scriptName, string variable, string[] options, Func<ServerScript?, string, string?, T> create)
     {
-        // A machine that cannot run the scripts (no apt, not Linux) names a server of its own, for example one of tests/servers/compose.yaml.
-        if (options.Length == 0 && Environment.GetEnvironmentVariable(variable) is { Length: > 0 } given)
-        {
-            return create(null, given);
-        }
-
-        var script = await ServerScript.StartAsync(scriptName, options);
+        // The build script has servers running for all test projects; a machine that cannot run the scripts names servers of its own.
+        var given = options.Length == 0 ? Environment.GetEnvironmentVariable(variable) : null;
+        var script = string.IsNullOrEmpty(given) ? await ServerScript.StartAsync(scriptName, options) : null;
+        var address = (given ?? string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{script!.Port}")).Split(':');
         var parts = new MySqlConnectionStringBuilder
         {
-            Server = "127.0.0.1",
-            Port = (uint)script.Port,
+            Server = address[0],
+            Port = uint.Parse(address[1], CultureInfo.InvariantCulture),
             UserID = "root",
             SslMode = MySqlSslMode.None,
             AllowPublicKeyRetrieval = true,
             AllowUserVariables = true,
             AllowLoadLocalInfile = true,
         };
-        return create(script, parts.ConnectionString);
+        return create(script, parts.ConnectionString, await FindCaFileAsync(parts.ConnectionString));
+    }
+
+    private static async Task<string?> FindCaFileAsync(string connectionString)
+    {
+        await using var connection = new MySqlConnection(connectionString);
+        await connection.OpenAsync();
+        await using var command = new MySqlCommand("SELECT @@datadir, @@ssl_ca", connection);
+        await using var reader = await command.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        var file = Path.Combine(reader.GetString(0), reader.GetString(1));
+        return File.Exists(file) ? file : null;
     }
 }
 
 public sealed class MySqlServer : SqlServerProcess
 {
-    private MySqlServer(ServerScript? script, string connectionString)
-        : base(script, connectionString)
+    private MySqlServer(ServerScript? script, string connectionString, string? caFile)
+        : base(script, connectionString, caFile)
     {
     }
 
-    public override string? CaFile => Data is null ? null : Path.Combine(Data, "ca.pem");
-
-    /// <summary>Starts a server of its own, or takes the one that <c>BILLING_TEST_MYSQL</c> (a connection string) names when there are no options.</summary>
+    /// <summary>Starts a server of its own, or takes the one that <c>BILLING_MYSQL</c> (host:port) names when there are no options.</summary>
     /// <param name="options">More options of mysqld.</param>
-    public static Task<MySqlServer> StartAsync(params string[] options) => StartAsync("mysql", "BILLING_TEST_MYSQL", options, (s, c) => new MySqlServer(s, c));
+    public static Task<MySqlServer> StartAsync(params string[] options) => StartAsync("mysql", "BILLING_MYSQL", options, (s, c, ca) => new MySqlServer(s, c, ca));
 }
 
 public sealed class MariaDbServer : SqlServerProcess
 {
-    private MariaDbServer(ServerScript? script, string connectionString)
-        : base(script, connectionString)
+    private MariaDbServer(ServerScript? script, string connectionString, string? caFile)
+        : base(script, connectionString, caFile)
     {
     }
 
-    public override string? CaFile => Data is null ? null : Path.Combine(Data + ".tls", "ca.pem");
-
-    /// <summary>Starts a server of its own, or takes the one that <c>BILLING_TEST_MARIADB</c> (a connection string) names when there are no options.</summary>
+    /// <summary>Starts a server of its own, or takes the one that <c>BILLING_MARIADB</c> (host:port) names when there are no options.</summary>
     /// <param name="options">More options of mariadbd.</param>
-    public static Task<MariaDbServer> StartAsync(params string[] options) => StartAsync("mariadb", "BILLING_TEST_MARIADB", options, (s, c) => new MariaDbServer(s, c));
+    public static Task<MariaDbServer> StartAsync(params string[] options) => StartAsync("mariadb", "BILLING_MARIADB", options, (s, c, ca) => new MariaDbServer(s, c, ca));
 }
 
 /// <summary>A database of one test.</summary>

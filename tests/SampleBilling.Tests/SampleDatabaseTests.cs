@@ -2,11 +2,12 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using MySqlConnector;
+using BillingMigration.Testing;
 using Xunit;
 
 namespace SampleBilling.Tests;
 
-public sealed class SampleDatabaseTests(SampleServers servers)
+public sealed class SampleDatabaseTests(TestServers servers)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -1,62 +1,30 @@
 using System.Collections.Immutable;
-using System.Diagnostics;
-using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Definition;
 using BillingMigration.Target;
+using BillingMigration.Testing;
 using BillingMigration.Tests.Target;
 
 [assembly: Xunit.AssemblyFixture(typeof(DynamoDbLocalFixture))]
 
 namespace BillingMigration.Tests.Target;
 
-/// <summary>One DynamoDB Local for all tests; each test uses tables of its own.</summary>
+/// <summary>Definitions, connections and tables on the shared DynamoDB Local; each test uses tables of its own.</summary>
 public sealed class DynamoDbLocalFixture : Xunit.IAsyncLifetime
 {
-    private const string RunningServer = "BILLING_TEST_DYNAMODB_PORT";
-    private string? script;
-    private int port;
+    // Assembly fixtures cannot be given one another; the server is the same when the build script has started it.
+    private readonly TestServers servers = new();
 
-    public Uri Url => new($"http://127.0.0.1:{port}");
+    public Uri Url { get; private set; } = null!;
 
-    public int Port => port;
+    public int Port => Url.Port;
 
-    public static TargetAccess Access => new() { AccessKeyId = "local", SecretAccessKey = "local" };
+    public static TargetAccess Access => SampleMigration.Access;
 
-    public async ValueTask InitializeAsync()
-    {
-        if (Environment.GetEnvironmentVariable(RunningServer) is { Length: > 0 } running)
-        {
-            port = int.Parse(running, CultureInfo.InvariantCulture);
-            return;
-        }
+    public async ValueTask InitializeAsync() => Url = (await servers.DynamoDbAsync()).Endpoint;
 
-        using (var probe = new TcpListener(IPAddress.Loopback, 0))
-        {
-            probe.Start();
-            port = ((IPEndPoint)probe.LocalEndpoint).Port;
-        }
-
-        var root = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(root.FullName, "BillingMigration.slnx")))
-        {
-            root = root.Parent ?? throw new InvalidOperationException("The tests do not run inside the checkout.");
-        }
-
-        script = Path.Combine(root.FullName, "tests", "servers", "dynamodb-local");
-        await RunAsync("start", root.FullName);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (script is not null)
-        {
-            await RunAsync("stop", Path.GetDirectoryName(script)!);
-        }
-    }
+    public ValueTask DisposeAsync() => servers.DisposeAsync();
 
     public MigrationDefinition Definition(string? table = null, Uri? endpoint = null, params IndexDefinition[] indexes) => new()
     {
@@ -78,17 +46,5 @@ public sealed class DynamoDbLocalFixture : Xunit.IAsyncLifetime
         var name = NewName();
         await client.CreateTableAsync((TableSpec.Control(new TargetDefinition { Table = name, ControlTable = name }) with { Tags = ImmutableSortedDictionary<string, string>.Empty }).ToRequest());
         return name;
-    }
-
-    private async Task RunAsync(string verb, string workingDirectory)
-    {
-        var start = new ProcessStartInfo(script!, [Path.Combine(Path.GetTempPath(), "bm-dynamodb"), verb]) { WorkingDirectory = workingDirectory };
-        start.Environment["PORT"] = port.ToString(CultureInfo.InvariantCulture);
-        using var process = Process.Start(start)!;
-        await process.WaitForExitAsync();
-        if (process.ExitCode != 0)
-        {
-            throw new InvalidOperationException($"{script} {verb} ended with {process.ExitCode}.");
-        }
     }
 }

@@ -87,7 +87,7 @@ public sealed class TableInitializerTests(DynamoDbLocalFixture server) : IAsyncL
         var other = definition with
         {
             Indexes = [new() { Name = "gsi1", Include = ["amount"] }],
-            Target = definition.Target with { BillingMode = Definition.BillingMode.Provisioned, ReadCapacityUnits = 7, WriteCapacityUnits = 9 },
+            Target = definition.Target with { BillingMode = global::BillingMigration.Definition.BillingMode.Provisioned, ReadCapacityUnits = 7, WriteCapacityUnits = 9 },
         };
         await new TableInitializer(other, target, TimeProvider.System).InitializeAsync(progress, Token);
 

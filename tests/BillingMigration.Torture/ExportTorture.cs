@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using BillingMigration.Testing;
+using SampleBilling;
+
+namespace BillingMigration.Torture;
+
+public sealed record ExportTortureOptions
+{
+    public int Kills { get; init; } = 50;
+
+    /// <summary>Rows of the sample database.</summary>
+    public long Rows { get; init; } = 200_000;
+
+    /// <summary>Of the rows and of the moments.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Stretches the export, so that all the kills fall inside it.</summary>
+    public double ItemsPerSecond { get; init; } = 4_000;
+}
+
+/// <param name="Moments">Kills by what the export was doing.</param>
+/// <param name="Exports">How many exports it took to place all kills.</param>
+public sealed record ExportTortureResult(
+    int Kills, IReadOnlyDictionary<KillMoment, int> Moments, int Exports, long Rows, IReadOnlyList<string> Differences, TimeSpan Duration)
+{
+    public override string ToString()
+    {
+        var moments = string.Join(", ", Moments.OrderBy(m => m.Key).Select(m => $"{m.Value} {m.Key}"));
+        return FormattableString.Invariant($"{Kills} kills ({moments}) in {Exports} exports of {Rows:N0} rows, {Differences.Count} differences, {Duration.TotalSeconds:0} s");
+    }
+}
+
+/// <summary>Kills exports at random moments, starts them again, and looks at what is in the table at the end.</summary>
+public static class ExportTorture
+{
+    public static async Task<ExportTortureResult> RunAsync(
+        SqlServerProcess source, Uri dynamoDb, ExportTortureOptions options, TextWriter log, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await using var database = await source.CreateDatabaseAsync();
+        await SampleDatabase.CreateAsync(database.ConnectionString, options.Rows, options.Seed, cancellationToken: cancellationToken);
+        var random = new Random(options.Seed);
+        var moments = Enum.GetValues<KillMoment>().ToDictionary(m => m, _ => 0);
+        var differences = new List<string>();
+        var exports = 0;
+        do
+        {
+            // An export that ended before its last kill is complete, and correct or not; another one takes the kills that are left.
+            exports++;
+            await using var migration = SampleMigration.Create(database.ConnectionString, dynamoDb);
+            await migration.InitializeAsync();
+            var plan = new KillPlan(options.Kills - moments.Values.Sum(), random);
+            await KillToTheEndAsync(migration, database.ConnectionString, dynamoDb, options, plan, random, moments, log, cancellationToken);
+            differences.AddRange(await ExportCheck.FindDifferencesAsync(migration, database.ConnectionString));
+            await migration.DropAsync();
+        }
+        while (moments.Values.Sum() < options.Kills);
+        return new(moments.Values.Sum(), moments, exports, options.Rows, differences, Stopwatch.GetElapsedTime(started));
+    }
+
+    private static async Task KillToTheEndAsync(
+        SampleMigration migration, string source, Uri dynamoDb, ExportTortureOptions options, KillPlan plan, Random random, Dictionary<KillMoment, int> moments, TextWriter log, CancellationToken cancellationToken)
+    {
+        long written = 0;
+        var typical = TimeSpan.FromMilliseconds(500);
+        while (plan.Next is { } moment)
+        {
+            var order = plan.Draw(written, options.Rows, typical);
+            using var worker = WorkerProcess.Start(source, dynamoDb, migration.Table, options.ItemsPerSecond, moment, order.Items, options.Rows);
+            var killed = await worker.KillAsync(order.After, cancellationToken);
+            typical = worker.ConnectedAfter ?? typical;
+            written = worker.Items ?? written;
+            if (!killed)
+            {
+                return;
+            }
+
+            plan.Done();
+            moments[worker.Phase]++;
+            await log.WriteLineAsync(FormattableString.Invariant($"kill {moments.Values.Sum()}: {worker.Phase}, {written:N0} items written"));
+        }
+
+        using var last = WorkerProcess.Start(source, dynamoDb, migration.Table, options.ItemsPerSecond, null, 0, options.Rows);
+        await last.LiveAsync(cancellationToken);
+    }
+}

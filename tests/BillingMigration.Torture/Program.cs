@@ -1,0 +1,98 @@
+using System.Globalization;
+using BillingMigration;
+using BillingMigration.Testing;
+using BillingMigration.Torture;
+
+const string usage = """
+    Torture export [--kills 50] [--rows 200000] [--seed N] [--server mysql|mariadb|both]
+      Kills an export with SIGKILL at so many random moments (per server), lets it end, and compares the table with the source item for item.
+    """;
+
+if (args is ["export-worker", ..])
+{
+    return await ExportWorker.RunAsync(args[1..]);
+}
+
+try
+{
+    return args is ["export", ..] && Arguments.Parse(args[1..]) is { } arguments ? await ExportAsync(arguments) : Usage();
+}
+catch (Exception e) when (e is FormatException or ArgumentException or OverflowException)
+{
+    Console.Error.WriteLine($"Torture: {e.Message}");
+    return Usage();
+}
+
+static int Usage()
+{
+    Console.Error.WriteLine(usage);
+    return 2;
+}
+
+static async Task<int> ExportAsync(Arguments arguments)
+{
+    using var stop = new CancellationTokenSource();
+    Console.CancelKeyPress += (_, e) =>
+    {
+        e.Cancel = true;
+        stop.Cancel();
+    };
+    Console.WriteLine($"seed {arguments.Seed}");
+    int kills = 0, wanted = 0, differences = 0;
+    try
+    {
+        await using var servers = new TestServers();
+        var dynamoDb = await servers.DynamoDbAsync();
+        foreach (var mariaDb in arguments.MariaDb)
+        {
+            var options = new ExportTortureOptions { Kills = arguments.Kills, Rows = arguments.Rows, Seed = arguments.Seed };
+            var result = await ExportTorture.RunAsync(await servers.SourceAsync(mariaDb), dynamoDb.Endpoint, options, Console.Out, stop.Token);
+            Console.WriteLine($"{(mariaDb ? "mariadb" : "mysql")}: {result}");
+            foreach (var difference in result.Differences.Take(20))
+            {
+                Console.WriteLine($"  {difference}");
+            }
+
+            (kills, wanted, differences) = (kills + result.Kills, wanted + options.Kills, differences + result.Differences.Count);
+        }
+    }
+    catch (OperationCanceledException)
+    {
+        Console.Error.WriteLine("Torture: interrupted.");
+        return 130;
+    }
+
+    Console.WriteLine($"torture export: {kills} kills, {differences} differences");
+    return kills >= wanted && differences == 0 ? 0 : 1;
+}
+
+internal sealed record Arguments(int Kills, long Rows, int Seed, bool[] MariaDb)
+{
+    public static Arguments Parse(string[] args)
+    {
+        var arguments = new Arguments(50, 200_000, Random.Shared.Next(1, 1_000_000), [false, true]);
+        for (var i = 0; i < args.Length; i += 2)
+        {
+            var value = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value.");
+            arguments = args[i] switch
+            {
+                "--kills" => arguments with { Kills = int.Parse(value, CultureInfo.InvariantCulture) },
+                "--rows" => arguments with { Rows = long.Parse(value, CultureInfo.InvariantCulture) },
+                "--seed" => arguments with { Seed = int.Parse(value, CultureInfo.InvariantCulture) },
+                "--server" => arguments with
+                {
+                    MariaDb = value switch
+                    {
+                        "mysql" => [false],
+                        "mariadb" => [true],
+                        "both" => [false, true],
+                        _ => throw new ArgumentException($"--server is mysql, mariadb or both, not {value}."),
+                    },
+                },
+                _ => throw new ArgumentException($"There is no option {args[i]}."),
+            };
+        }
+
+        return arguments;
+    }
+}
