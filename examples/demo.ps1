@@ -45,43 +45,46 @@ function New-DemoDefinition {
     $path
 }
 
+# Each object goes to Out-Default by itself: the first of a mixed stream decides the layout of the others.
 $watch = [System.Diagnostics.Stopwatch]::StartNew()
-"BillingMigration: from $Source (MySQL) to $EndpointUrl (DynamoDB)"
-if ($Rows) { 'The sample database holds {0:N0} rows.' -f $Rows }
+'BillingMigration: a billing database moves into one DynamoDB table'
+"  from MySQL at $Source"
+"  to DynamoDB at $EndpointUrl"
+if ($Rows) { '  {0:N0} rows' -f $Rows }
 
 $path = New-DemoDefinition
 $login = [pscredential]::new('root', [securestring]::new())
 Step 'Connect to both sides' 'Connect-BillingMigration -Path artifacts/demo/migration.json ...'
 $migration = Connect-BillingMigration -Path $path -SourceCredential $login -EndpointUrl $EndpointUrl -AccessKey demo -SecretKey demo
-$migration
+$migration | Out-Default
 
 Step 'Create the tables' 'Initialize-BillingTable'
 $tables = $migration | Initialize-BillingTable
-$tables
+$tables | Out-Default
 
 Step 'Look at the plan' 'Export-BillingSnapshot -WhatIf'
 $tables | Export-BillingSnapshot -WhatIf
 
 Step 'Export' 'Export-BillingSnapshot'
 $export = $tables | Export-BillingSnapshot
-$export
+$export | Out-Default
 
 Step 'Count what arrived' 'Get-BillingMigration -CountItems'
-Get-BillingMigration -CountItems
+Get-BillingMigration -CountItems | Out-Default
 
 Step 'Read one account back' "Get-BillingAccount -Id $Account"
 $read = Get-BillingAccount -Id $Account
-$read
+$read | Out-Default
 '  Its last bills:'
 foreach ($bill in @($read.Bills)[-3..-1]) {
-    if ($bill) { '    {0,-14}{1,-12}{2,-10}{3,14:N2} {4}' -f $bill.bill_number, $bill.bill_date, $bill.status, $bill.total, $read.currency }
+    if ($bill) { '    {0,-20}{1,-12}{2,-10}{3,12:N2} {4}' -f $bill.bill_number, $bill.bill_date, $bill.status, $bill.total, $read.currency }
 }
 '  Its last charges:'
 foreach ($charge in @($read.Charges)[-5..-1]) {
     if ($charge) {
         $text = "$($charge.description)"
         if ($text.Length -gt 30) { $text = $text.Substring(0, 29) + '…' }
-        '    {0,-20}{1,-11}{2,-31}{3,12:N4}' -f "$($charge.charged_at)".Substring(0, 19), $charge.charge_type, $text, $charge.amount
+        '    {0,-20}{1,-11}{2,-31}{3,11:N4}' -f "$($charge.charged_at)".Substring(0, 19), $charge.charge_type, $text, $charge.amount
     }
 }
 

@@ -10,16 +10,16 @@ internal sealed class ExportProgress(string activity, Action<ProgressRecord> sho
 
     private readonly HashSet<string> finished = [];
     private readonly Dictionary<string, int> ids = [];
-    private string? waiting;
+    private readonly HashSet<string> waits = [];
 
     public void Show(SnapshotProgress progress)
     {
-        if (progress.Waiting is not null && progress.Waiting != waiting)
+        // Once for each reason: an export at its limit waits many times a second.
+        if (progress.Waiting is { } reason && waits.Add(reason))
         {
-            warn($"The export waits: {progress.Waiting}");
+            warn($"The export waits: {reason}");
         }
 
-        waiting = progress.Waiting;
         var left = progress.EstimatedRows - progress.Items;
         show(new ProgressRecord(OverallId, activity, Overall(progress))
         {

@@ -41,6 +41,7 @@ public sealed class ExportProgressTests
     {
         var display = Display();
         display.Show(Moment() with { Waiting = "network" });
+        display.Show(Moment());
         display.Show(Moment() with { Waiting = "network" });
         Assert.Equal(["The export waits: network"], warnings);
     }

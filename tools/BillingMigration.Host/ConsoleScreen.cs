@@ -142,8 +142,14 @@ internal sealed class ConsoleScreen(TimeProvider time)
     private static string Describe(ProgressRecord record)
     {
         var percent = record.PercentComplete >= 0 ? string.Create(CultureInfo.InvariantCulture, $" {record.PercentComplete,3}%") : "";
-        var left = record.SecondsRemaining > 0 ? $", {TimeSpan.FromSeconds(record.SecondsRemaining):h\\:mm\\:ss} left" : "";
-        return $"{record.Activity}{percent} {record.StatusDescription}{left}";
+        var left = TimeSpan.FromSeconds(record.SecondsRemaining) switch
+        {
+            { TotalHours: >= 1 } time => $", {(int)time.TotalHours}h {time.Minutes:00}m left",
+            { TotalMinutes: >= 1 } time => $", {time.Minutes}m {time.Seconds:00}s left",
+            { TotalSeconds: >= 1 } time => $", {time.Seconds}s left",
+            _ => "",
+        };
+        return $"{record.Activity}:{percent} {record.StatusDescription}{left}";
     }
 
     /// <summary>One column stays free: a terminal that is filled to the edge breaks the line.</summary>
