@@ -133,6 +133,7 @@ public sealed class LeaseTests(DynamoDbLocalFixture server) : IAsyncLifetime
             while (faults.Hits < 3)
             {
                 seen.Add(await VersionAsync());
+                Assert.False(lease.Lost.IsCancellationRequested, lease.LostReason);
             }
         }
 
