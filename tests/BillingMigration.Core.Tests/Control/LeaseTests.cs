@@ -14,7 +14,7 @@ public sealed class LeaseTests(DynamoDbLocalFixture server) : IAsyncLifetime
 {
     private static readonly LeaseOptions Quick = new()
     {
-        Duration = TimeSpan.FromSeconds(2), RenewEvery = TimeSpan.FromMilliseconds(50), Margin = TimeSpan.FromMilliseconds(500), WatchEvery = TimeSpan.FromMilliseconds(20),
+        Duration = TimeSpan.FromSeconds(10), RenewEvery = TimeSpan.FromMilliseconds(50), Margin = TimeSpan.FromSeconds(1), WatchEvery = TimeSpan.FromMilliseconds(20),
     };
 
     private static readonly LeaseHolder Elsewhere = new("otherhost", "another-boot", "pid:[1]", 4711, "99", "svc-billing");
@@ -133,6 +133,7 @@ public sealed class LeaseTests(DynamoDbLocalFixture server) : IAsyncLifetime
             while (faults.Hits < 3)
             {
                 seen.Add(await VersionAsync());
+                Assert.False(lease.Lost.IsCancellationRequested, lease.LostReason);
             }
         }
 

@@ -106,11 +106,12 @@ public sealed class BatchWriterTests(DynamoDbLocalFixture server) : IAsyncLifeti
     [Fact]
     public async Task A_swallowed_request_ends_after_the_attempts_time_and_is_sent_again()
     {
-        using var writer = Writer(quick with { AttemptTimeout = TimeSpan.FromMilliseconds(300) });
-        proxy.Faults.Next(1, HttpFault.Swallow);
+        using var writer = Writer(quick with { AttemptTimeout = TimeSpan.FromSeconds(1) });
+        using var rule = proxy.Faults.Next(1, HttpFault.Swallow);
         using var batch = Batches.Numbered("P#1", 25);
         var result = await writer.WriteAsync(batch, Token);
-        Assert.Equal(2, result.Requests);
+        Assert.Equal(1, rule.Hits);
+        Assert.True(result.Requests >= 2);
         Assert.Equal(25, (await ReadAsync("P#1")).Count);
     }
 
@@ -216,14 +217,15 @@ public sealed class BatchWriterTests(DynamoDbLocalFixture server) : IAsyncLifeti
     [Fact]
     public async Task A_cancellation_ends_the_wait_for_a_swallowed_request()
     {
-        using var writer = Writer(quick);
+        // Time stands still, so nothing but the cancellation can end it.
+        using var writer = Writer(quick, new FakeTimeProvider());
         using var rule = proxy.Faults.While(HttpFault.Swallow);
         using var batch = Batches.Numbered("P#1", 1);
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var writing = writer.WriteAsync(batch, cancel.Token).AsTask();
         Assert.False(writing.IsCompleted);
         await cancel.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing.WaitAsync(TimeSpan.FromSeconds(30), Token));
     }
 
     [Fact]
