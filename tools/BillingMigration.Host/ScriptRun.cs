@@ -21,12 +21,11 @@ internal sealed class ScriptRun(PowerShell shell, ConsoleHost host)
             shell.Commands.Commands[0].MergeMyResults(PipelineResultTypes.Error, PipelineResultTypes.Output);
             shell.AddCommand("Out-Default");
             shell.Invoke();
-            return host.ExitCode ?? LastExitCode();
+            return shell.InvocationStateInfo.State == PSInvocationState.Stopped ? Stopped() : host.ExitCode ?? LastExitCode();
         }
         catch (PipelineStoppedException)
         {
-            host.Screen.Error("Stopped.");
-            return Interrupted;
+            return Stopped();
         }
         catch (RuntimeException e)
         {
@@ -64,6 +63,13 @@ internal sealed class ScriptRun(PowerShell shell, ConsoleHost host)
                 shell.AddParameter(name, value);
             }
         }
+    }
+
+    private int Stopped()
+    {
+        host.Screen.EndProgress();
+        host.Screen.Error("Stopped.");
+        return Interrupted;
     }
 
     private int LastExitCode()
