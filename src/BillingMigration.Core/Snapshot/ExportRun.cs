@@ -22,6 +22,7 @@ internal sealed class ExportRun : IDisposable
     private readonly SnapshotRun run;
     private readonly Lease lease;
     private readonly IProgress<SnapshotProgress> progress;
+    private readonly long started;
     private readonly ThrottleDefinition limits;
     private readonly TransferThrottle throttle;
     private readonly BatchWriter batchWriter;
@@ -35,7 +36,7 @@ internal sealed class ExportRun : IDisposable
 
     public ExportRun(
         MigrationSession session, SnapshotOptions options, SnapshotScope scope, SnapshotRun run, ImmutableArray<SnapshotRange> ranges, Lease lease,
-        IProgress<SnapshotProgress> progress)
+        IProgress<SnapshotProgress> progress, long started)
     {
         this.session = session;
         this.options = options;
@@ -43,6 +44,7 @@ internal sealed class ExportRun : IDisposable
         this.run = run;
         this.lease = lease;
         this.progress = progress;
+        this.started = started;
         limits = Limits(session, options);
         throttle = new TransferThrottle(limits, session.Time);
         batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time);
@@ -67,8 +69,9 @@ internal sealed class ExportRun : IDisposable
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
         using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
+        // What it took to get here (binding, lease, plan) is part of the operator's limit.
         using var stopReading = options.MaxDuration is { } most
-            ? new CancellationTokenSource(most, session.Time)
+            ? new CancellationTokenSource(Max(TimeSpan.Zero, most - session.Time.GetElapsedTime(started)), session.Time)
             : new CancellationTokenSource();
         using var end = new CancellationTokenSource();
         writers = new WriterPool(batchWriter, limits.Writers, abort.Token);
@@ -96,6 +99,8 @@ internal sealed class ExportRun : IDisposable
         progress.Report(meter.Measure(trackers, otherRanges));
         return Outcome == SnapshotOutcome.Complete;
     }
+
+    private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
     public void Dispose()
     {

@@ -45,7 +45,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         }
 
         var ranges = await PlanRangesAsync(scope, run, connection, cancellationToken);
-        using var work = new ExportRun(Session, Options, scope, run, ranges, lease, progress);
+        using var work = new ExportRun(Session, Options, scope, run, ranges, lease, progress, started);
         var completed = await work.RunAsync(cancellationToken);
         if (completed)
         {
