@@ -167,10 +167,24 @@ internal sealed class ExportRun : IDisposable
         for (var i = 1; await NextAsync(timer, cancellationToken); i++)
         {
             progress.Report(meter.Measure(trackers, otherRanges));
-            if (i % ProgressesPerCheckpoint == 0)
+            if (i % ProgressesPerCheckpoint == 0 && !await TrySaveAsync(cancellationToken))
             {
-                await SaveAsync(cancellationToken);
+                return;
             }
+        }
+    }
+
+    /// <returns>False when the run ended meanwhile: the last checkpoint holds what this one could not.</returns>
+    private async ValueTask<bool> TrySaveAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await SaveAsync(cancellationToken);
+            return true;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return false;
         }
     }
 
