@@ -218,7 +218,11 @@ dispatch() {
   if (( $# > 0 )); then need_servers; task_build; start_for_a_while mysql mariadb dynamodb-local; fi
   run dotnet run -c Release --project "$project" -- "$@"
 }
-task_bench() { dispatch benchmarks/BillingMigration.Benchmarks "$@"; }
+task_bench() { # starts servers of its own: nothing else may run beside a measurement
+  if (( $# > 0 )); then need_servers; fi
+  task_build
+  run dotnet run -c Release --no-build --project benchmarks/BillingMigration.Benchmarks -- "$@"
+}
 task_torture() { (( $# > 0 )) || fail "torture NAME [arguments], for example: torture export" 2; dispatch tests/BillingMigration.Torture "$@"; }
 
 task=${1:-help}; (( $# == 0 )) || shift
