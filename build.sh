@@ -226,19 +226,14 @@ task_demo() {
   run "${host[@]}" examples/demo.ps1 -Source "$BILLING_MYSQL" -EndpointUrl "$BILLING_DYNAMODB" || fail "the demo failed"
 }
 
-# dispatch PROJECT ARGUMENTS...: a program of this repository with the three servers at hand.
-dispatch() {
+# bench and torture start servers of their own: nothing else may run beside a measurement or a trial.
+task_bench() { alone benchmarks/BillingMigration.Benchmarks "$@"; }
+task_torture() { (( $# > 0 )) || fail "torture NAME [arguments], for example: torture export" 2; alone tests/BillingMigration.Torture "$@"; }
+alone() {
   local project=$1; shift
-  [[ -d $project ]] || fail "$project is not in this checkout"
-  need_dotnet
-  if (( $# > 0 )); then need_servers; task_build; start_for_a_while mysql mariadb dynamodb-local; fi
-  run dotnet run -c Release --project "$project" -- "$@"
-}
-task_bench() { dispatch benchmarks/BillingMigration.Benchmarks "$@"; }
-task_torture() { (( $# > 0 )) || fail "torture NAME [arguments], for example: torture export" 2; torture "$@"; }
-torture() { # starts its servers itself
-  need_dotnet; need_servers; task_build
-  run dotnet run -c Release --no-build --project tests/BillingMigration.Torture -- "$@"
+  need_dotnet; (( $# == 0 )) || need_servers
+  task_build
+  run dotnet run -c Release --no-build --project "$project" -- "$@"
 }
 
 task=${1:-help}; (( $# == 0 )) || shift

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Collections.Immutable;
 using System.IO.Hashing;
+using System.Runtime.CompilerServices;
 using System.Text;
 using BillingMigration.Definition;
 
@@ -67,6 +68,7 @@ public sealed class BoundKeyTemplate
     }
 
     /// <summary>True when every column of the template is NOT NULL in this row.</summary>
+    [MethodImpl(HotPath.Optimized)]
     public bool HasValue(RowBuffer row)
     {
         foreach (var piece in pieces)
@@ -81,6 +83,7 @@ public sealed class BoundKeyTemplate
     }
 
     /// <summary>Appends the key's value; false when a value cannot be part of it, with the reason.</summary>
+    [MethodImpl(HotPath.Optimized)]
     internal bool TryRender(RowBuffer row, ScratchBuffer into, out RowRefusal refusal)
     {
         refusal = default;

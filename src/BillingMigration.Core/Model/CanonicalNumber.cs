@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 
 namespace BillingMigration.Model;
 
@@ -33,6 +34,7 @@ public static class CanonicalNumber
     /// <param name="text">For example <c>-0012.3400</c> or <c>1.5E+10</c>.</param>
     /// <param name="destination">At least <see cref="MaxLength"/> bytes.</param>
     /// <param name="length">Bytes written.</param>
+    [MethodImpl(HotPath.Optimized)]
     public static Verdict Normalize(ReadOnlySpan<byte> text, Span<byte> destination, out int length)
     {
         length = 0;
@@ -144,6 +146,7 @@ public static class CanonicalNumber
         return Utf8Parser.TryParse(number, out exponent, out var consumed) && consumed == number.Length && Math.Abs(exponent) < 10_000;
     }
 
+    [MethodImpl(HotPath.Optimized)]
     private static int WritePlain(ReadOnlySpan<byte> digits, int scale, bool negative, Span<byte> destination)
     {
         var at = 0;

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Runtime.CompilerServices;
 
 namespace BillingMigration.Model;
 
@@ -13,6 +14,7 @@ internal static class CanonicalValue
     /// <summary>Writes the canonical text of a value of a numeric or temporal form.</summary>
     /// <param name="destination">At least <see cref="CanonicalNumber.MaxLength"/> bytes.</param>
     /// <returns>Null, or why the value has none.</returns>
+    [MethodImpl(HotPath.Optimized)]
     public static RowRefusal? Write(AttributeForm form, ReadOnlySpan<byte> value, Span<byte> destination, out int length)
     {
         switch (form)
@@ -47,6 +49,7 @@ internal static class CanonicalValue
             : number.TryFormat(destination, out length, "R", System.Globalization.CultureInfo.InvariantCulture)) ? null : Malformed(form);
     }
 
+    [MethodImpl(HotPath.Optimized)]
     private static bool TryInteger(ReadOnlySpan<byte> value, Span<byte> destination, out int length)
     {
         length = 0;
@@ -70,6 +73,7 @@ internal static class CanonicalValue
         return true;
     }
 
+    [MethodImpl(HotPath.Optimized)]
     private static bool TryTemporal(AttributeForm form, ReadOnlySpan<byte> value, Span<byte> destination, out int length)
     {
         length = value.Length;

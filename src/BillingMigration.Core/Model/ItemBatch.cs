@@ -66,6 +66,14 @@ public sealed class ItemBatch : IBufferWriter<byte>, IDisposable
         written += bytes.Length;
     }
 
+    /// <summary>Appends once more what was written before, <paramref name="start"/> bytes behind the last committed item.</summary>
+    internal void AppendAgain(int start, int length)
+    {
+        Reserve(length);
+        buffer.AsSpan(ByteLength + start, length).CopyTo(buffer.AsSpan(written));
+        written += length;
+    }
+
     public void Advance(int count) => written += count;
 
     public Memory<byte> GetMemory(int sizeHint = 0)

@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Unicode;
 using BillingMigration.Definition;
@@ -22,8 +24,8 @@ public sealed class ItemEncoder
 
     private readonly EntityModel model;
     private readonly ScratchBuffer scratch = new();
-    private readonly byte[] number = new byte[CanonicalNumber.MaxLength];
-    private readonly byte[][] keyPrefixes;
+    private readonly KeyWriter[] keys;
+    private readonly Rendered[] rendered;
     private readonly byte[] entityJson;
     private readonly byte[][] attributePrefixes;
     private readonly int[] attributeNameBytes;
@@ -32,15 +34,28 @@ public sealed class ItemEncoder
     public ItemEncoder(EntityModel model)
     {
         this.model = model;
-        keyPrefixes = [.. model.Keys.SelectMany((k, i) => new[]
+        var texts = model.Keys.SelectMany(k => k.PartitionKey.Concat(k.SortKey)).Select(t => t.Template.Text).Distinct().ToList();
+        rendered = new Rendered[texts.Count];
+        KeyWriter Writer(bool first, string name, ImmutableArray<BoundKeyTemplate> templates, int limit) =>
+            new(name, Prefix(first, name, AttributeType.S), templates, [.. templates.Select(t => texts.IndexOf(t.Template.Text))], limit);
+        keys = [.. model.Keys.SelectMany((k, i) => new[]
         {
-            Prefix(i == 0 ? '{' : ',', k.PartitionKeyAttribute, AttributeType.S), Prefix(',', k.SortKeyAttribute, AttributeType.S),
+            Writer(i == 0, k.PartitionKeyAttribute, k.PartitionKey, MaxPartitionKeyBytes), Writer(false, k.SortKeyAttribute, k.SortKey, MaxSortKeyBytes),
         })];
-        entityJson = [.. Prefix(',', EntityModel.EntityAttribute, AttributeType.S), .. Encoding.UTF8.GetBytes(model.Entity), .. "\"}"u8];
+        entityJson = [.. Prefix(false, EntityModel.EntityAttribute, AttributeType.S), .. Encoding.UTF8.GetBytes(model.Entity)];
         entityBytes = EntityModel.EntityAttribute.Length + Encoding.UTF8.GetByteCount(model.Entity);
-        attributePrefixes = [.. model.Attributes.Select(a => Prefix(',', a.Name, AttributeForms.TypeOf(a.Form)))];
+        attributePrefixes = [.. model.Attributes.Select(a => Prefix(false, a.Name, AttributeForms.TypeOf(a.Form)))];
         attributeNameBytes = [.. model.Attributes.Select(a => Encoding.UTF8.GetByteCount(a.Name))];
     }
+
+    /// <param name="Prefix">Text of the item between the value before and this one.</param>
+    /// <param name="Slots">Of each template, its place in <see cref="rendered"/>: equal templates share one.</param>
+    private sealed record KeyWriter(
+        string Name, byte[] Prefix, ImmutableArray<BoundKeyTemplate> Templates, int[] Slots, int Limit);
+
+    /// <summary>A key value of the item under way: what the same template gives to another key attribute is copied.</summary>
+    /// <param name="ValueLength">Bytes before escaping; 0 while not rendered.</param>
+    private readonly record struct Rendered(int Start, int Length, int ValueLength);
 
     public EntityModel Model => model;
 
@@ -51,10 +66,12 @@ public sealed class ItemEncoder
     public int IndexCount { get; private set; }
 
     /// <summary>Appends the row's item to the batch; false, with the batch as it was, when the row cannot be an item.</summary>
+    [MethodImpl(HotPath.Optimized)]
     public bool TryEncode(RowBuffer row, ItemBatch batch, out RowRefusal refusal)
     {
         ItemBytes = entityBytes;
         IndexCount = 0;
+        Array.Clear(rendered);
         var start = batch.Pending;
         if (!TryWriteKey(0, row, batch, out refusal))
         {
@@ -62,7 +79,8 @@ public sealed class ItemEncoder
             return false;
         }
 
-        var keyLength = batch.Pending - start;
+        // Each value is closed by the prefix of what follows it.
+        var keyLength = batch.Pending - start + "\"}"u8.Length;
         batch.Append(entityJson);
         for (var i = 1; i < model.Keys.Length; i++)
         {
@@ -89,8 +107,6 @@ public sealed class ItemEncoder
                 batch.DiscardItem();
                 return false;
             }
-
-            batch.Append("\"}"u8);
         }
 
         if (ItemBytes > MaxItemBytes)
@@ -100,11 +116,12 @@ public sealed class ItemEncoder
             return false;
         }
 
-        batch.Append("}"u8);
+        batch.Append("\"}}"u8);
         batch.CommitItem(keyLength);
         return true;
     }
 
+    [MethodImpl(HotPath.Optimized)]
     private bool TryWriteKey(int index, RowBuffer row, ItemBatch batch, out RowRefusal refusal)
     {
         refusal = default;
@@ -114,37 +131,49 @@ public sealed class ItemEncoder
             return true;
         }
 
-        var partitionKey = FirstWithValue(key.PartitionKey, row);
-        var sortKey = FirstWithValue(key.SortKey, row);
-        if (partitionKey is null || sortKey is null)
+        var partitionKey = keys[2 * index];
+        var sortKey = keys[(2 * index) + 1];
+        var first = FirstWithValue(partitionKey.Templates, row);
+        var second = FirstWithValue(sortKey.Templates, row);
+        if (first < 0 || second < 0)
         {
             if (index == 0)
             {
-                refusal = new RowRefusal("KeyNull", $"a column of its key \"{(partitionKey is null ? key.PartitionKey : key.SortKey)[0].Template.Text}\" is NULL");
+                refusal = new RowRefusal("KeyNull", $"a column of its key \"{(first < 0 ? partitionKey : sortKey).Templates[0].Template.Text}\" is NULL");
             }
 
             return index > 0;
         }
 
         IndexCount += index > 0 ? 1 : 0;
-        return TryWriteKeyAttribute(key.PartitionKeyAttribute, keyPrefixes[2 * index], partitionKey, MaxPartitionKeyBytes, row, batch, out refusal)
-            && TryWriteKeyAttribute(key.SortKeyAttribute, keyPrefixes[(2 * index) + 1], sortKey, MaxSortKeyBytes, row, batch, out refusal);
+        return TryWriteKeyAttribute(partitionKey, first, row, batch, out refusal) && TryWriteKeyAttribute(sortKey, second, row, batch, out refusal);
     }
 
-    private bool TryWriteKeyAttribute(string name, byte[] prefix, BoundKeyTemplate template, int limit, RowBuffer row, ItemBatch batch, out RowRefusal refusal)
+    [MethodImpl(HotPath.Optimized)]
+    private bool TryWriteKeyAttribute(KeyWriter key, int template, RowBuffer row, ItemBatch batch, out RowRefusal refusal)
     {
+        batch.Append(key.Prefix);
+        ref var known = ref rendered[key.Slots[template]];
+        if (known.ValueLength > 0 && known.ValueLength <= key.Limit)
+        {
+            refusal = default;
+            ItemBytes += key.Name.Length + known.ValueLength;
+            batch.AppendAgain(known.Start, known.Length);
+            return true;
+        }
+
         scratch.Clear();
-        if (!template.TryRender(row, scratch, out refusal))
+        if (!key.Templates[template].TryRender(row, scratch, out refusal))
         {
             return false;
         }
 
         var value = scratch.Written;
-        if (value.Length == 0 || value.Length > limit)
+        if (value.Length == 0 || value.Length > key.Limit)
         {
             refusal = value.Length == 0
-                ? new RowRefusal("KeyEmpty", $"its key attribute {name} would be empty, which DynamoDB refuses")
-                : new RowRefusal("KeyTooLong", $"its key attribute {name} has {value.Length:N0} bytes, over DynamoDB's limit of {limit:N0}");
+                ? new RowRefusal("KeyEmpty", $"its key attribute {key.Name} would be empty, which DynamoDB refuses")
+                : new RowRefusal("KeyTooLong", $"its key attribute {key.Name} has {value.Length:N0} bytes, over DynamoDB's limit of {key.Limit:N0}");
             return false;
         }
 
@@ -154,10 +183,10 @@ public sealed class ItemEncoder
             return false;
         }
 
-        ItemBytes += name.Length + value.Length;
-        batch.Append(prefix);
+        ItemBytes += key.Name.Length + value.Length;
+        var start = batch.PendingBytes.Length;
         CanonicalJson.WriteEscaped(value, batch);
-        batch.Append("\"}"u8);
+        known = new Rendered(start, batch.PendingBytes.Length - start, value.Length);
         return true;
     }
 
@@ -179,19 +208,22 @@ public sealed class ItemEncoder
         return false;
     }
 
-    private static BoundKeyTemplate? FirstWithValue(System.Collections.Immutable.ImmutableArray<BoundKeyTemplate> templates, RowBuffer row)
+    /// <returns>Index of the first template whose columns are all NOT NULL, or -1.</returns>
+    [MethodImpl(HotPath.Optimized)]
+    private static int FirstWithValue(ImmutableArray<BoundKeyTemplate> templates, RowBuffer row)
     {
-        foreach (var template in templates)
+        for (var i = 0; i < templates.Length; i++)
         {
-            if (template.HasValue(row))
+            if (templates[i].HasValue(row))
             {
-                return template;
+                return i;
             }
         }
 
-        return null;
+        return -1;
     }
 
+    [MethodImpl(HotPath.Optimized)]
     private RowRefusal? WriteValue(AttributeForm form, ReadOnlySpan<byte> value, ItemBatch batch)
     {
         int length;
@@ -218,33 +250,34 @@ public sealed class ItemEncoder
                 return null;
             case AttributeForm.SingleText:
             case AttributeForm.DoubleText:
-                if (CanonicalValue.WriteFloatText(form, value, number, out length) is { } unreadable)
+                if (CanonicalValue.WriteFloatText(form, value, batch.GetSpan(CanonicalNumber.MaxLength), out length) is { } unreadable)
                 {
                     return unreadable;
                 }
 
                 ItemBytes += length;
-                batch.Append(number.AsSpan(0, length));
+                batch.Advance(length);
                 return null;
             default:
-                if (CanonicalValue.Write(form, value, number, out length) is { } refused)
+                if (CanonicalValue.Write(form, value, batch.GetSpan(CanonicalNumber.MaxLength), out length) is { } refused)
                 {
                     return refused;
                 }
 
                 // A number takes a byte for two digits and one more; 21 is the most.
                 ItemBytes += AttributeForms.TypeOf(form) == AttributeType.N ? Math.Min(21, (length / 2) + 2) : length;
-                batch.Append(number.AsSpan(0, length));
+                batch.Advance(length);
                 return null;
         }
     }
 
     private static RowRefusal InvalidText() => new("TextInvalid", "it has a text that is not valid UTF-8");
 
-    private static byte[] Prefix(char before, string name, AttributeType type)
+    /// <summary>What stands before a value: the end of the value before it, if any, name and type.</summary>
+    private static byte[] Prefix(bool first, string name, AttributeType type)
     {
-        var buffer = new ItemBatch();
-        buffer.Append([(byte)before, (byte)'"']);
+        using var buffer = new ItemBatch();
+        buffer.Append(first ? "{\""u8 : "\"},\""u8);
         CanonicalJson.WriteEscaped(Encoding.UTF8.GetBytes(name), buffer);
         buffer.Append(Encoding.ASCII.GetBytes($"\":{{\"{type}\":\""));
         return buffer.PendingBytes.ToArray();
@@ -256,6 +289,7 @@ internal static class CanonicalJson
 {
     private static readonly SearchValues<byte> MustEscape = SearchValues.Create([.. Enumerable.Range(0, 32).Select(i => (byte)i), (byte)'"', (byte)'\\']);
 
+    [MethodImpl(HotPath.Optimized)]
     public static void WriteEscaped(ReadOnlySpan<byte> utf8, ItemBatch into)
     {
         while (utf8.IndexOfAny(MustEscape) is >= 0 and var at)

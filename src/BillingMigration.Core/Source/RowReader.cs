@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using BillingMigration.Model;
 using MySqlConnector;
 
@@ -13,6 +14,7 @@ public sealed class RowReader(EntityModel model, SelectStatement statement)
     private readonly bool[] floats = [.. model.Row.Select(c => c.Column.DataType is "float" or "double" or "real")];
     private readonly RowBuffer ordinals = new(Math.Max(1, statement.OrdinalKeyColumns.Length));
 
+    [MethodImpl(HotPath.Optimized)]
     public void Read(MySqlDataReader reader, RowBuffer row)
     {
         row.Clear();
@@ -43,6 +45,7 @@ public sealed class RowReader(EntityModel model, SelectStatement statement)
         return key.MoveToImmutable();
     }
 
+    [MethodImpl(HotPath.Optimized)]
     private void Copy(MySqlDataReader reader, int ordinal, RowBuffer row, int column)
     {
         if (reader.IsDBNull(ordinal))

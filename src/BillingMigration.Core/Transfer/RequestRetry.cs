@@ -64,11 +64,31 @@ internal sealed class RequestRetry
         where TCall : RetriedCall
     {
         call.BegunAt = time.GetTimestamp();
+        await attempt(call, cancellationToken);
+        if (call.Failure is null)
+        {
+            return;
+        }
+
+        await RetryAsync(call, attempt, cancellationToken);
+    }
+
+    /// <summary>Goes on after a first attempt that failed; the pipeline is given its failure, and costs nothing where there is none.</summary>
+    private async ValueTask RetryAsync<TCall>(TCall call, Func<TCall, CancellationToken, ValueTask> attempt, CancellationToken cancellationToken)
+        where TCall : RetriedCall
+    {
+        var attempted = true;
         try
         {
             await pipeline.ExecuteAsync(
-                static async (state, token) =>
+                async (state, token) =>
                 {
+                    if (attempted)
+                    {
+                        attempted = false;
+                        return (RetriedCall)state.Call;
+                    }
+
                     state.Owner.HideWait(state.Call);
                     await state.Attempt(state.Call, token);
                     return (RetriedCall)state.Call;
