@@ -31,6 +31,7 @@ internal sealed class ExportRun : IDisposable
     private readonly List<SourceRetry> retries = [];
     private readonly ExportMeter meter;
     private WriterPool? writers;
+    private bool transferred;
     private bool readToEnd;
 
     public ExportRun(
@@ -72,25 +73,23 @@ internal sealed class ExportRun : IDisposable
             : new CancellationTokenSource();
         using var end = new CancellationTokenSource();
         writers = new WriterPool(batchWriter, limits.Writers, abort.Token);
-        var reporting = ReportAsync(end.Token);
+        var reporting = ReportAsync(abort, end.Token);
+        Exception? failure = null;
         try
         {
             await TransferAsync(abort, stopReading.Token);
+            transferred = true;
             readToEnd = !stopReading.IsCancellationRequested || trackers.All(t => t.Written.Done);
         }
-        catch (OperationCanceledException) when (lease.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (Exception e)
         {
-            throw LeaseLost();
-        }
-        finally
-        {
-            await end.CancelAsync();
-            await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await SaveLastAsync(cancellationToken);
+            failure = e;
         }
 
-        // A checkpoint that failed is the reason that the run ended, and is thrown here.
-        await reporting;
+        await end.CancelAsync();
+        await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await SaveLastAsync(cancellationToken);
+        await ThrowAsync(failure, reporting, cancellationToken);
         progress.Report(meter.Measure(trackers, otherRanges));
         return Outcome == SnapshotOutcome.Complete;
     }
@@ -161,16 +160,47 @@ internal sealed class ExportRun : IDisposable
         }
     }
 
-    private async Task ReportAsync(CancellationToken cancellationToken)
+    /// <summary>Throws what ended the run before its end, the cause and not what followed from it.</summary>
+    private async Task ThrowAsync(Exception? failure, Task reporting, CancellationToken cancellationToken)
+    {
+        if (reporting.IsFaulted && failure is null or OperationCanceledException)
+        {
+            await reporting;
+        }
+
+        if (failure is OperationCanceledException && lease.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw LeaseLost();
+        }
+
+        if (failure is not null)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
+    /// <summary>
+    /// Reports and saves from time to time. A checkpoint that is refused ends the run at once: rows written without one would be written again.
+    /// At the end a checkpoint under way is waited for, lest it arrives at the table after the last one.
+    /// </summary>
+    private async Task ReportAsync(CancellationTokenSource abort, CancellationToken end)
     {
         using var timer = new PeriodicTimer(ProgressInterval, session.Time);
-        for (var i = 1; await NextAsync(timer, cancellationToken); i++)
+        try
         {
-            progress.Report(meter.Measure(trackers, otherRanges));
-            if (i % ProgressesPerCheckpoint == 0)
+            for (var i = 1; await NextAsync(timer, end); i++)
             {
-                await SaveAsync(cancellationToken);
+                progress.Report(meter.Measure(trackers, otherRanges));
+                if (i % ProgressesPerCheckpoint == 0)
+                {
+                    await SaveAsync(abort.Token);
+                }
             }
+        }
+        catch
+        {
+            await abort.CancelAsync();
+            throw;
         }
     }
 
@@ -207,10 +237,10 @@ internal sealed class ExportRun : IDisposable
         }
     }
 
-    /// <summary>Saves what was written since the last checkpoint: in full when the run ended by itself, as far as a moment allows when it was stopped.</summary>
+    /// <summary>Saves what was written since the last checkpoint: in full when all that was read is written, as far as a moment allows when it was broken off.</summary>
     private async Task SaveLastAsync(CancellationToken cancellationToken)
     {
-        if (!cancellationToken.IsCancellationRequested && readToEnd)
+        if (!cancellationToken.IsCancellationRequested && transferred)
         {
             await SaveAsync(cancellationToken);
             return;
