@@ -9,13 +9,14 @@ namespace BillingMigration;
 /// <summary>An open migration: the definition with a way to the source, the target and the control table. What every job works on.</summary>
 public sealed class MigrationSession : IAsyncDisposable
 {
-    private MigrationSession(MigrationDefinition definition, SourceConnections source, TargetConnection target, TimeProvider time)
+    private MigrationSession(MigrationDefinition definition, SourceConnections source, TargetConnection target, RetryPolicy retry, TimeProvider time)
     {
         Definition = definition;
         Source = source;
         Target = target;
+        Retry = retry;
         Time = time;
-        Control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time);
+        Control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time, retry, new LeaseOptions());
     }
 
     public MigrationDefinition Definition { get; }
@@ -29,18 +30,22 @@ public sealed class MigrationSession : IAsyncDisposable
     public TimeProvider Time { get; }
 
     /// <summary>How long and how patiently both sides are tried again.</summary>
-    public RetryPolicy Retry { get; init; } = new();
+    public RetryPolicy Retry { get; }
 
     /// <summary>Opens both sides and proves that each answers, before any job starts.</summary>
     /// <exception cref="MigrationException">The source or the target cannot be reached, or refuses.</exception>
-    public static async Task<MigrationSession> ConnectAsync(
-        MigrationDefinition definition, SourceCredential credential, TargetAccess access, TimeProvider time, CancellationToken cancellationToken)
+    public static Task<MigrationSession> ConnectAsync(
+        MigrationDefinition definition, SourceCredential credential, TargetAccess access, TimeProvider time, CancellationToken cancellationToken) =>
+        ConnectAsync(definition, credential, access, new RetryPolicy(), time, cancellationToken);
+
+    internal static async Task<MigrationSession> ConnectAsync(
+        MigrationDefinition definition, SourceCredential credential, TargetAccess access, RetryPolicy retry, TimeProvider time, CancellationToken cancellationToken)
     {
         var target = await TargetConnection.OpenAsync(definition, access, cancellationToken);
         try
         {
             var source = await SourceConnections.OpenAsync(definition, credential, cancellationToken);
-            return new MigrationSession(definition, source, target, time);
+            return new MigrationSession(definition, source, target, retry, time);
         }
         catch
         {

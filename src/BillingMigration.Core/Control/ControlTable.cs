@@ -173,18 +173,28 @@ public sealed class ControlTable
         var plan = await ChosenPlanAsync(runId, range.Entity, cancellationToken);
         var writes = setAside.IsDefaultOrEmpty
             ? []
-            : setAside.Select(row => SetAsideItem.ToItem(pk, runId, row)).DistinctBy(item => item["sk"].S).ToList();
+            : setAside.Select(row => SetAsideItem.ToItem(pk, runId, range.Number, row)).DistinctBy(item => item["sk"].S).ToList();
 
         // The range comes last: what it counts as set aside is there by then.
         writes.Add(SnapshotRangeItem.ToItem(pk, runId, plan, range));
-        foreach (var part in writes.Chunk(TransactionLimit - 1))
+        await WriteFencedAsync(lease, Saving(range), writes.Select(item => new TransactWriteItem { Put = new Put { TableName = Table, Item = item } }), cancellationToken);
+    }
+
+    /// <summary>Begins a range anew: its cursor, its counters and the rows that were set aside in it are forgotten.</summary>
+    /// <exception cref="MigrationException"><c>LeaseLost</c>.</exception>
+    public async Task<SnapshotRange> ResetRangeAsync(Lease lease, string runId, SnapshotRange range, CancellationToken cancellationToken)
+    {
+        var anew = range with { Cursor = null, Rows = 0, Items = 0, Bytes = 0, SetAside = 0, Done = false };
+        var writes = new List<TransactWriteItem>();
+        await foreach (var item in QueryAsync(SetAsideItem.Prefix(runId, range.Entity, range.Number), cancellationToken))
         {
-            await FencedAsync(
-                lease,
-                $"Saving the checkpoint of {range.Entity}, range {range.Number}",
-                part.Select(item => new TransactWriteItem { Put = new Put { TableName = Table, Item = item } }),
-                cancellationToken);
+            writes.Add(new TransactWriteItem { Delete = new Delete { TableName = Table, Key = Key(item["sk"].S) } });
         }
+
+        var plan = await ChosenPlanAsync(runId, range.Entity, cancellationToken);
+        writes.Add(new TransactWriteItem { Put = new Put { TableName = Table, Item = SnapshotRangeItem.ToItem(pk, runId, plan, anew) } });
+        await WriteFencedAsync(lease, Saving(range), writes, cancellationToken);
+        return anew;
     }
 
     /// <summary>
@@ -245,6 +255,17 @@ public sealed class ControlTable
         }
 
         return rows.ToImmutable();
+    }
+
+    private static string Saving(SnapshotRange range) => $"Saving the checkpoint of {range.Entity}, range {range.Number}";
+
+    /// <summary>Writes in order, in as many transactions as their limit asks for.</summary>
+    private async Task WriteFencedAsync(Lease lease, string doing, IEnumerable<TransactWriteItem> writes, CancellationToken cancellationToken)
+    {
+        foreach (var part in writes.Chunk(TransactionLimit - 1))
+        {
+            await FencedAsync(lease, doing, part, cancellationToken);
+        }
     }
 
     /// <summary>Writes only while the lease's acquisition is the current one: a worker that lost it and does not know yet is refused here.</summary>

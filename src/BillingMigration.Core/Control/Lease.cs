@@ -7,13 +7,16 @@ namespace BillingMigration.Control;
 /// <summary>Times of a lease.</summary>
 internal sealed record LeaseOptions
 {
-    /// <summary>A lease that is not renewed for this long may be taken.</summary>
-    public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(15);
+    /// <summary>
+    /// A lease that is not renewed for this long may be taken. Long enough that a link which is down for half a minute does not end a job; a holder
+    /// that died on the same machine is recognised at once all the same.
+    /// </summary>
+    public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(60);
 
     public TimeSpan RenewEvery { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>A holder that could not renew stops this long before another may take the lease: clocks of two machines run at slightly different rates.</summary>
-    public TimeSpan Margin { get; init; } = TimeSpan.FromSeconds(3);
+    public TimeSpan Margin { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Wait after a renewal that failed.</summary>
     public TimeSpan RetryAfter => RenewEvery / 6;

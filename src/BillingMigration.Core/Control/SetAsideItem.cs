@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Amazon.DynamoDBv2.Model;
@@ -5,8 +6,8 @@ using Amazon.DynamoDBv2.Model;
 namespace BillingMigration.Control;
 
 /// <summary>
-/// <c>SNAPSHOT#{run}#SETASIDE#{entity}#{digest of the key}</c>: a row that cannot be an item. The digest makes a row that is read again after a crash
-/// the same item, and fits where the key itself might be too long.
+/// <c>SNAPSHOT#{run}#SETASIDE#{entity}#{range}#{digest of the key}</c>: a row that cannot be an item. The digest makes a row that is read again after a
+/// crash the same item, and fits where the key itself might be too long.
 /// </summary>
 internal static class SetAsideItem
 {
@@ -16,10 +17,13 @@ internal static class SetAsideItem
 
     public static string Prefix(string runId) => $"SNAPSHOT#{runId}#SETASIDE#";
 
-    public static Dictionary<string, AttributeValue> ToItem(string pk, string runId, SetAsideRow row)
+    /// <summary>Prefix of the rows of one range.</summary>
+    public static string Prefix(string runId, string entity, int range) => string.Create(CultureInfo.InvariantCulture, $"{Prefix(runId)}{entity}#{range:D6}#");
+
+    public static Dictionary<string, AttributeValue> ToItem(string pk, string runId, int range, SetAsideRow row)
     {
         var digest = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(row.Key)).AsSpan(0, DigestBytes));
-        return new ControlItemBuilder(pk, $"{Prefix(runId)}{row.Entity}#{digest}", Kind, Format)
+        return new ControlItemBuilder(pk, Prefix(runId, row.Entity, range) + digest, Kind, Format)
             .Set("entity", row.Entity)
             .Set("key", row.Key)
             .Set("reasonId", row.ReasonId)

@@ -32,6 +32,7 @@ internal sealed class ExportRun : IDisposable
     private readonly List<SourceRetry> retries = [];
     private readonly ExportMeter meter;
     private WriterPool? writers;
+    private bool transferred;
     private bool readToEnd;
 
     public ExportRun(
@@ -76,31 +77,25 @@ internal sealed class ExportRun : IDisposable
         using var end = new CancellationTokenSource();
         writers = new WriterPool(batchWriter, limits.Writers, abort.Token);
         var reporting = ReportAsync(abort, end.Token);
+        Exception? failure = null;
         try
         {
             await TransferAsync(abort, stopReading.Token);
+            transferred = true;
             readToEnd = !stopReading.IsCancellationRequested || trackers.All(t => t.Written.Done);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e)
         {
-            // Not the user: either a checkpoint could not be saved, and says why, or the lease is gone.
-            await end.CancelAsync();
-            await reporting;
-            throw LeaseLost();
-        }
-        finally
-        {
-            await end.CancelAsync();
-            await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await SaveLastAsync(cancellationToken);
+            failure = e;
         }
 
-        await reporting;
+        await end.CancelAsync();
+        await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await SaveLastAsync(cancellationToken);
+        await ThrowAsync(failure, reporting, cancellationToken);
         progress.Report(meter.Measure(trackers, otherRanges));
         return Outcome == SnapshotOutcome.Complete;
     }
-
-    private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
     public void Dispose()
     {
@@ -110,6 +105,8 @@ internal sealed class ExportRun : IDisposable
             tracker.Dispose();
         }
     }
+
+    private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;
 
     private static ThrottleDefinition Limits(MigrationSession session, SnapshotOptions options)
     {
@@ -168,31 +165,47 @@ internal sealed class ExportRun : IDisposable
         }
     }
 
-    private async Task ReportAsync(CancellationTokenSource abort, CancellationToken cancellationToken)
+    /// <summary>Throws what ended the run before its end, the cause and not what followed from it.</summary>
+    private async Task ThrowAsync(Exception? failure, Task reporting, CancellationToken cancellationToken)
+    {
+        if (reporting.IsFaulted && failure is null or OperationCanceledException)
+        {
+            await reporting;
+        }
+
+        if (failure is OperationCanceledException && lease.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw LeaseLost();
+        }
+
+        if (failure is not null)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
+    /// <summary>
+    /// Reports and saves from time to time. A checkpoint that is refused ends the run at once: rows written without one would be written again.
+    /// At the end a checkpoint under way is waited for, lest it arrives at the table after the last one.
+    /// </summary>
+    private async Task ReportAsync(CancellationTokenSource abort, CancellationToken end)
     {
         using var timer = new PeriodicTimer(ProgressInterval, session.Time);
-        for (var i = 1; await NextAsync(timer, cancellationToken); i++)
+        try
         {
-            progress.Report(meter.Measure(trackers, otherRanges));
-            if (i % ProgressesPerCheckpoint != 0)
+            for (var i = 1; await NextAsync(timer, end); i++)
             {
-                continue;
+                progress.Report(meter.Measure(trackers, otherRanges));
+                if (i % ProgressesPerCheckpoint == 0)
+                {
+                    await SaveAsync(abort.Token);
+                }
             }
-
-            try
-            {
-                await SaveAsync(cancellationToken);
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-            {
-                // The run ended in the midst of this checkpoint: the last one covers it.
-                return;
-            }
-            catch
-            {
-                await abort.CancelAsync();
-                throw;
-            }
+        }
+        catch
+        {
+            await abort.CancelAsync();
+            throw;
         }
     }
 
@@ -229,10 +242,10 @@ internal sealed class ExportRun : IDisposable
         }
     }
 
-    /// <summary>Saves what was written since the last checkpoint: in full when the run ended by itself, as far as a moment allows when it was stopped.</summary>
+    /// <summary>Saves what was written since the last checkpoint: in full when all that was read is written, as far as a moment allows when it was broken off.</summary>
     private async Task SaveLastAsync(CancellationToken cancellationToken)
     {
-        if (!cancellationToken.IsCancellationRequested && readToEnd)
+        if (!cancellationToken.IsCancellationRequested && transferred)
         {
             await SaveAsync(cancellationToken);
             return;

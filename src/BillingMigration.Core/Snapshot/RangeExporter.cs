@@ -149,7 +149,9 @@ internal sealed class RangeExporter : IAsyncDisposable
         {
             if (read > 0)
             {
+                // Also when the connection breaks later in the page: the next page begins behind this row.
                 reading.LastRead = reading.Reader.Key(reading.Row);
+                retry.Succeeded();
             }
         }
 

@@ -9,7 +9,7 @@ using MySqlConnector;
 namespace BillingMigration.Snapshot;
 
 /// <summary>Cuts an entity's primary-key space into ranges that together hold every key, also those inserted later.</summary>
-internal sealed class RangePlanner(MySqlConnection connection)
+internal sealed class RangePlanner(MySqlConnection connection, long rowsPerRange)
 {
     /// <summary>Rows that a range aims at: small enough to be a unit of parallel work, large enough that checkpoints stay few.</summary>
     internal const long RowsPerRange = 25_000;
@@ -27,10 +27,10 @@ internal sealed class RangePlanner(MySqlConnection connection)
         }
 
         var statement = new SelectStatement(model);
-        var wanted = (int)Math.Clamp(model.Table.EstimatedRows / RowsPerRange, 1, MaxRanges);
+        var wanted = (int)Math.Clamp(model.Table.EstimatedRows / rowsPerRange, 1, MaxRanges);
         var bounds = statement.HasIntegerKey
             ? await ComputeAsync(statement, wanted, cancellationToken)
-            : await WalkAsync(statement, Math.Max(RowsPerRange, model.Table.EstimatedRows / MaxRanges), cancellationToken);
+            : await WalkAsync(statement, Math.Max(rowsPerRange, model.Table.EstimatedRows / MaxRanges), cancellationToken);
         var ranges = ImmutableArray.CreateBuilder<SnapshotRange>(bounds.Count + 1);
         ImmutableArray<string>? from = null;
         foreach (var to in bounds.Select(b => (ImmutableArray<string>?)b).Append(null))

@@ -21,13 +21,13 @@ internal sealed class RangeTracker : IDisposable
     private bool readToEnd;
     private bool dirty;
 
-    /// <param name="range">The range as the last checkpoint left it.</param>
+    /// <param name="range">The range as the last checkpoint left it; <see cref="MustBeginAnew"/> has been seen to.</param>
     /// <param name="keepsRefused">True when refused rows are set aside and the range may be done without them.</param>
     public RangeTracker(SnapshotRange range, bool keepsRefused)
     {
         this.keepsRefused = keepsRefused;
-        Start = range.Cursor is null ? range with { Rows = 0, Items = 0, Bytes = 0, SetAside = 0 } : range;
-        written = Start;
+        Start = range;
+        written = range;
     }
 
     /// <summary>A run of rows read one after the other: at most one batch of items, and the rows among them that were refused.</summary>
@@ -43,10 +43,13 @@ internal sealed class RangeTracker : IDisposable
 
         public required IReadOnlyList<SetAsideRow> Refused { get; init; }
 
-        internal int Rejected { get; set; }
+        internal IReadOnlyList<SetAsideRow> Rejected { get; set; } = [];
 
         internal bool Written { get; set; }
     }
+
+    /// <summary>True for a range that was read to its end and left because of refused rows: it is read again as if it were new.</summary>
+    public static bool MustBeginAnew(SnapshotRange range) => range is { Done: false, Cursor: null, SetAside: > 0 };
 
     public SnapshotRange Start { get; }
 
@@ -76,21 +79,23 @@ internal sealed class RangeTracker : IDisposable
     {
         lock (gate)
         {
-            setAside.AddRange(portion.Refused);
-            setAside.AddRange(rejected);
-            portion.Rejected = rejected.Count;
+            portion.Rejected = rejected;
             portion.Written = true;
             while (open.TryPeek(out var first) && first.Written)
             {
                 open.Dequeue();
                 room.Release();
+
+                // Only with the cursor that covers them, so that the rows listed are those counted.
+                setAside.AddRange(first.Refused);
+                setAside.AddRange(first.Rejected);
                 written = written with
                 {
                     Cursor = first.LastKey,
                     Rows = written.Rows + first.Rows,
-                    Items = written.Items + first.Items - first.Rejected,
+                    Items = written.Items + first.Items - first.Rejected.Count,
                     Bytes = written.Bytes + first.Bytes,
-                    SetAside = written.SetAside + first.Refused.Count + first.Rejected,
+                    SetAside = written.SetAside + first.Refused.Count + first.Rejected.Count,
                 };
             }
 

@@ -29,6 +29,9 @@ public sealed record SnapshotOptions
     public double? ItemsPerSecond { get; init; }
 
     public double? WriteUnitsPerSecond { get; init; }
+
+    /// <summary>Rows that a key range aims at; small tables of tests have several ranges too.</summary>
+    internal long RowsPerRange { get; init; } = RangePlanner.RowsPerRange;
 }
 
 /// <summary>What an export would do, measured on a sample of the real rows.</summary>

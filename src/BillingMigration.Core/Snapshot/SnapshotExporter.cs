@@ -35,8 +35,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
         var scope = await SnapshotScope.BindAsync(Session, Options, connection, cancellationToken);
         await new TableInitializer(Session).EnsureUsableAsync(cancellationToken);
-        var job = Options.ShardCount == 1 ? "EXPORT" : string.Create(CultureInfo.InvariantCulture, $"EXPORT-{Options.ShardIndex}-OF-{Options.ShardCount}");
-        await using var lease = await Session.Control.AcquireLeaseAsync(job, cancellationToken);
+        await using var lease = await Session.Control.AcquireLeaseAsync(Job(Options.ShardIndex, Options.ShardCount), cancellationToken);
 
         var run = await FindOrBeginAsync(scope, connection, cancellationToken);
         if (run.State == SnapshotState.Complete)
@@ -44,7 +43,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
             return await ResultAsync(scope, run, null, started, CancellationToken.None);
         }
 
-        var ranges = await PlanRangesAsync(scope, run, connection, cancellationToken);
+        var ranges = await BeginAnewAsync(run, await PlanRangesAsync(scope, run, connection, cancellationToken), lease, cancellationToken);
         using var work = new ExportRun(Session, Options, scope, run, ranges, lease, progress, started);
         var completed = await work.RunAsync(cancellationToken);
         if (completed)
@@ -54,6 +53,9 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
 
         return await ResultAsync(scope, run, work, started, cancellationToken);
     }
+
+    private static string Job(int shardIndex, int shardCount) =>
+        shardCount == 1 ? "EXPORT" : string.Create(CultureInfo.InvariantCulture, $"EXPORT-{shardIndex}-OF-{shardCount}");
 
     private async Task<SnapshotRun> FindOrBeginAsync(SnapshotScope scope, MySqlConnector.MySqlConnection connection, CancellationToken cancellationToken)
     {
@@ -66,6 +68,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
                 : throw SnapshotErrors.SourceBehindStart(Session.Source.Source, found.Start);
         }
 
+        await using var old = await OldWorkers.ShutOutAsync(Session.Control, found, Job, Job(Options.ShardIndex, Options.ShardCount), cancellationToken);
         var now = Session.Time.GetUtcNow();
         var run = await Session.Control.BeginSnapshotAsync(
             new SnapshotRun
@@ -98,7 +101,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
 
     private async Task<ImmutableArray<SnapshotRange>> PlanRangesAsync(SnapshotScope scope, SnapshotRun run, MySqlConnector.MySqlConnection connection, CancellationToken cancellationToken)
     {
-        var planner = new RangePlanner(connection);
+        var planner = new RangePlanner(connection, Options.RowsPerRange);
         var all = ImmutableArray.CreateBuilder<SnapshotRange>();
         foreach (var entity in scope.Chosen)
         {
@@ -108,6 +111,21 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         }
 
         return all.ToImmutable();
+    }
+
+    /// <summary>Ranges of this worker that an earlier one left because of refused rows begin anew: some rows may have been put right.</summary>
+    private async Task<ImmutableArray<SnapshotRange>> BeginAnewAsync(SnapshotRun run, ImmutableArray<SnapshotRange> ranges, Lease lease, CancellationToken cancellationToken)
+    {
+        var result = ranges.ToBuilder();
+        for (var i = 0; i < result.Count; i++)
+        {
+            if (result[i].Number % Options.ShardCount == Options.ShardIndex && RangeTracker.MustBeginAnew(result[i]))
+            {
+                result[i] = await Session.Control.ResetRangeAsync(lease, run.RunId, result[i], cancellationToken);
+            }
+        }
+
+        return result.MoveToImmutable();
     }
 
     /// <summary>Ends the run when this worker's part was the last one: every range of every entity, whoever exported it.</summary>

@@ -1,0 +1,58 @@
+using BillingMigration.Control;
+
+namespace BillingMigration.Snapshot;
+
+/// <summary>
+/// The leases of a run that is about to be replaced, held until the new run stands. A worker of the old run that went on writing could put a row
+/// that it read before the new run's start position over the newer one of the new run, and the change stream would not bring it back.
+/// </summary>
+internal sealed class OldWorkers : IAsyncDisposable
+{
+    private const int AtOnce = 16;
+
+    private readonly List<Lease> leases = [];
+
+    private OldWorkers()
+    {
+    }
+
+    /// <param name="run">The run to be replaced; null or complete: nobody works on it.</param>
+    /// <param name="job">Name of the job of a shard, by its index and the number of shards.</param>
+    /// <param name="own">The job whose lease is held already.</param>
+    /// <exception cref="MigrationException"><c>LeaseHeld</c>: a worker is still at work.</exception>
+    public static async Task<OldWorkers> ShutOutAsync(ControlTable control, SnapshotRun? run, Func<int, int, string> job, string own, CancellationToken cancellationToken)
+    {
+        var old = new OldWorkers();
+        if (run is not { State: SnapshotState.Running })
+        {
+            return old;
+        }
+
+        try
+        {
+            var jobs = Enumerable.Range(0, run.ShardCount).Select(i => job(i, run.ShardCount)).Where(j => j != own);
+            await Parallel.ForEachAsync(jobs, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (each, ct) =>
+            {
+                var lease = await control.AcquireLeaseAsync(each, ct);
+                lock (old.leases)
+                {
+                    old.leases.Add(lease);
+                }
+            });
+            return old;
+        }
+        catch
+        {
+            await old.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var lease in leases)
+        {
+            await lease.DisposeAsync();
+        }
+    }
+}

@@ -1,0 +1,228 @@
+using BillingMigration.Definition;
+using BillingMigration.Snapshot;
+using BillingMigration.Testing;
+using BillingMigration.Testing.Faults;
+using BillingMigration.Transfer;
+using MySqlConnector;
+
+namespace BillingMigration.Tests.Snapshot;
+
+/// <summary>Exports over bad ways and into a table in trouble: nothing is lost and nothing is there twice.</summary>
+public sealed class FaultTests(TestServers servers)
+{
+    private const long Rows = 3_000;
+    private const string Writes = "BatchWriteItem";
+
+    /// <summary>Quick to try again, so that the tests are quick.</summary>
+    private static readonly RetryPolicy Quick = new() { BaseDelay = TimeSpan.FromMilliseconds(10), MaxDelay = TimeSpan.FromMilliseconds(200) };
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Throttling_partial_batches_500s_and_resets_lose_nothing(bool mariaDb)
+    {
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb, Rows);
+        await using var ways = Ways.Open(scenario);
+        var throttled = ways.Table.Faults.Sometimes(0.1, 1, HttpFault.Throttle, Writes);
+        var partial = ways.Table.Faults.Sometimes(0.15, 2, HttpFault.PartialBatch, Writes);
+        HttpFaultRule[] others =
+        [
+            ways.Table.Faults.Sometimes(0.08, 3, HttpFault.InternalError), ways.Table.Faults.Sometimes(0.05, 4, HttpFault.Unavailable),
+            ways.Table.Faults.Sometimes(0.05, 5, HttpFault.Reset), ways.Table.Faults.Sometimes(0.05, 6, HttpFault.LoseAnswer),
+        ];
+
+        var result = await scenario.ExportAsync(through: ways.Definition, retry: Quick);
+
+        Assert.Equal((SnapshotOutcome.Complete, Rows), (result.Outcome, result.Items));
+        Assert.Equal(throttled.Hits + partial.Hits, result.ThrottledRequests);
+        Assert.True(partial.Hits > 0 && throttled.Hits > 0);
+        Assert.All(others, o => Assert.NotEqual(0, o.Hits));
+        await scenario.AssertWholeAsync();
+    }
+
+    [Fact]
+    public async Task After_a_spell_of_throttling_the_rest_goes_through_unthrottled()
+    {
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, Rows);
+        await using var ways = Ways.Open(scenario);
+        var spell = ways.Table.Faults.Next(40, HttpFault.Throttle, Writes);
+        var slowed = false;
+
+        var result = await scenario.ExportAsync(onProgress: p => slowed |= p.ThrottledRequests > 0, through: ways.Definition, retry: Quick);
+
+        Assert.Equal((SnapshotOutcome.Complete, 40L, 40L), (result.Outcome, spell.Hits, result.ThrottledRequests));
+        Assert.True(slowed);
+        await scenario.AssertWholeAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Both_sides_silent_for_30_seconds_are_waited_for(bool mariaDb)
+    {
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb, Rows);
+        await using var ways = Ways.Open(scenario);
+        var time = new FastTime(5);
+        ITimer? end = null;
+
+        var result = await scenario.ExportAsync(
+            new SnapshotOptions { ItemsPerSecond = 100 },
+            progress =>
+            {
+                if (progress.Items > 0 && end is null)
+                {
+                    ways.SetSilent(true);
+                    end = time.CreateTimer(_ => ways.SetSilent(false), null, TimeSpan.FromSeconds(30), Timeout.InfiniteTimeSpan);
+                }
+            },
+            ways.Definition,
+            time: time);
+
+        Assert.NotNull(end);
+        await end.DisposeAsync();
+        Assert.Equal((SnapshotOutcome.Complete, Rows), (result.Outcome, result.Items));
+        await scenario.AssertWholeAsync();
+    }
+
+    [Fact]
+    public async Task Three_hundred_milliseconds_to_both_sides_and_back_are_no_harm()
+    {
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, Rows);
+        await using var ways = Ways.Open(scenario);
+        ways.Table.Faults.Latency = ways.Source.Faults.Latency = TimeSpan.FromMilliseconds(150);
+
+        var result = await scenario.ExportAsync(through: ways.Definition);
+
+        Assert.Equal((SnapshotOutcome.Complete, Rows), (result.Outcome, result.Items));
+        await scenario.AssertWholeAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_source_connection_that_breaks_in_the_middle_of_every_page_is_gone_on_from_its_last_row(bool mariaDb)
+    {
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb, Rows);
+        await using var ways = Ways.Open(scenario);
+
+        var result = await scenario.ExportAsync(
+            new SnapshotOptions { ItemsPerSecond = 1_000 },
+            progress =>
+            {
+                if (progress.Items > 0 && ways.Source.Faults.ResetAfterBytes is null)
+                {
+                    // A page of 500 charges has more than 60 KB.
+                    ways.Source.Faults.ResetAfterBytes = 20_000;
+                    ways.Source.Faults.ResetConnections();
+                }
+            },
+            ways.Definition);
+
+        Assert.Equal((SnapshotOutcome.Complete, Rows), (result.Outcome, result.Items));
+        Assert.True(ways.Source.Connections > 10);
+        await scenario.AssertWholeAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Source_connections_that_an_administrator_kills_are_opened_again(bool mariaDb)
+    {
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb, Rows);
+        await using var administrator = new MySqlConnection(scenario.Database.Server.ConnectionString);
+        await administrator.OpenAsync(Cancel);
+        var kills = 0;
+
+        var result = await scenario.ExportAsync(
+            new SnapshotOptions { ItemsPerSecond = 1_000 },
+            progress =>
+            {
+                if (progress.Items > 0 && kills < 20)
+                {
+                    kills += KillConnections(administrator, scenario.Database.Name);
+                }
+            });
+
+        Assert.Equal((SnapshotOutcome.Complete, Rows), (result.Outcome, result.Items));
+        Assert.NotEqual(0, kills);
+        await scenario.AssertWholeAsync();
+    }
+
+    private static int KillConnections(MySqlConnection administrator, string database)
+    {
+        var ids = new List<ulong>();
+        using (var list = new MySqlCommand("SELECT id FROM information_schema.PROCESSLIST WHERE db = @database", administrator))
+        {
+            list.Parameters.AddWithValue("@database", database);
+            using var reader = list.ExecuteReader();
+            while (reader.Read())
+            {
+                ids.Add(reader.GetUInt64(0));
+            }
+        }
+
+        var killed = 0;
+        foreach (var id in ids)
+        {
+            using var kill = new MySqlCommand(FormattableString.Invariant($"KILL {id}"), administrator);
+            try
+            {
+                kill.ExecuteNonQuery();
+                killed++;
+            }
+            catch (MySqlException e) when (e.ErrorCode == MySqlErrorCode.NoSuchThread)
+            {
+                // It ended by itself meanwhile.
+            }
+        }
+
+        return killed;
+    }
+
+    /// <summary>A proxy to each side, and the definition that goes through both.</summary>
+    private sealed class Ways : IAsyncDisposable
+    {
+        private Ways(FaultProxy source, FaultProxy table, MigrationDefinition definition) => (Source, Table, Definition) = (source, table, definition);
+
+        public FaultProxy Source { get; }
+
+        public FaultProxy Table { get; }
+
+        public MigrationDefinition Definition { get; }
+
+        public static Ways Open(Scenario scenario)
+        {
+            var definition = scenario.Migration.Definition;
+            var source = FaultProxy.Start(definition.Source.Host, definition.Source.Port, ProxiedProtocol.Tcp);
+            var table = FaultProxy.Start(scenario.Endpoint.Host, scenario.Endpoint.Port, ProxiedProtocol.Http);
+            return new Ways(source, table, definition with
+            {
+                Source = definition.Source with { Host = "127.0.0.1", Port = source.Port },
+                Target = definition.Target with { EndpointUrl = table.Url },
+            });
+        }
+
+        public void SetSilent(bool silent) => Source.Faults.BlackHole = Table.Faults.BlackHole = silent;
+
+        public async ValueTask DisposeAsync()
+        {
+            await Source.DisposeAsync();
+            await Table.DisposeAsync();
+        }
+    }
+
+    /// <summary>Time that passes so many times faster.</summary>
+    private sealed class FastTime(int times) : TimeProvider
+    {
+        private readonly long started = System.GetTimestamp();
+
+        public override long GetTimestamp() => started + ((System.GetTimestamp() - started) * times);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            System.CreateTimer(callback, state, Real(dueTime), Real(period));
+
+        private TimeSpan Real(TimeSpan span) => span == Timeout.InfiniteTimeSpan ? span : span / times;
+    }
+}
