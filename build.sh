@@ -2,7 +2,7 @@
 # ./build.sh TASK [arguments]
 #   build                 everything, and the module into bin/: Import-Module ./BillingMigration.psd1 then works in the checkout
 #   test                  builds and runs every test; closes with: N passed, N failed, N skipped
-#   demo                  a real MySQL and DynamoDB Local, a sample database of 200,000 rows, and the module moving it
+#   demo                  a real MySQL and DynamoDB Local, a sample database of 50,000 rows, and the module moving it
 #   bench [NAME]          measurements; without NAME: lists them
 #   torture NAME [...]    long trials, for example: torture export
 #   servers start|stop|status   MySQL on 33306, MariaDB on 33307, DynamoDB Local on 33800
@@ -219,7 +219,7 @@ task_demo() {
   say "Starting MySQL and DynamoDB Local."
   start_for_a_while mysql dynamodb-local
   say "Filling the sample billing database."
-  run dotnet examples/SampleBilling/bin/Release/net10.0/SampleBilling.dll --port "${BILLING_MYSQL#*:}" --rows "${DEMO_ROWS:-200000}" --seed 42 ||
+  run dotnet examples/SampleBilling/bin/Release/net10.0/SampleBilling.dll --port "${BILLING_MYSQL#*:}" --rows "${DEMO_ROWS:-50000}" --seed 42 ||
     fail "could not fill the sample database"
   local host=(dotnet tools/BillingMigration.Host/bin/Release/net10.0/BillingMigration.Host.dll)
   if command -v pwsh >/dev/null; then host=(pwsh -NoProfile -NonInteractive -File); fi
