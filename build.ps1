@@ -126,7 +126,7 @@ function Invoke-Demo {
     $replace = if ($env:BILLING_MYSQL) { @() } else { @('--replace') }
     Set-ServerAddress
     $server, $port = $env:BILLING_MYSQL -split ':'
-    Invoke-Dotnet examples/SampleBilling/bin/Release/net10.0/SampleBilling.dll --host $server --port $port --rows 200000 --seed 42 @replace
+    Invoke-Dotnet examples/SampleBilling/bin/Release/net10.0/SampleBilling.dll --host $server --port $port --rows 50000 --seed 42 @replace
     & (Join-Path $PSScriptRoot 'examples/demo.ps1') -Source $env:BILLING_MYSQL -EndpointUrl $env:BILLING_DYNAMODB
 }
 
