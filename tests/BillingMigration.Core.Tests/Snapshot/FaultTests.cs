@@ -10,7 +10,7 @@ namespace BillingMigration.Tests.Snapshot;
 /// <summary>Exports over bad ways and into a table in trouble: nothing is lost and nothing is there twice.</summary>
 public sealed class FaultTests(TestServers servers)
 {
-    private const long Rows = 3_000;
+    private const long Rows = 1_000;
     private const string Writes = "BatchWriteItem";
 
     /// <summary>Quick to try again, so that the tests are quick.</summary>
@@ -47,12 +47,12 @@ public sealed class FaultTests(TestServers servers)
     {
         await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, Rows);
         await using var ways = Ways.Open(scenario);
-        var spell = ways.Table.Faults.Next(40, HttpFault.Throttle, Writes);
+        var spell = ways.Table.Faults.Next(20, HttpFault.Throttle, Writes);
         var slowed = false;
 
         var result = await scenario.ExportAsync(onProgress: p => slowed |= p.ThrottledRequests > 0, through: ways.Definition, retry: Quick);
 
-        Assert.Equal((SnapshotOutcome.Complete, 40L, 40L), (result.Outcome, spell.Hits, result.ThrottledRequests));
+        Assert.Equal((SnapshotOutcome.Complete, 20L, 20L), (result.Outcome, spell.Hits, result.ThrottledRequests));
         Assert.True(slowed);
         await scenario.AssertWholeAsync();
     }
@@ -64,7 +64,7 @@ public sealed class FaultTests(TestServers servers)
     {
         await using var scenario = await Scenario.CreateAsync(servers, mariaDb, Rows);
         await using var ways = Ways.Open(scenario);
-        var time = new FastTime(5);
+        var time = new FastTime(2);
         ITimer? end = null;
 
         var result = await scenario.ExportAsync(
@@ -108,7 +108,7 @@ public sealed class FaultTests(TestServers servers)
         await using var ways = Ways.Open(scenario);
 
         var result = await scenario.ExportAsync(
-            new SnapshotOptions { ItemsPerSecond = 1_000 },
+            new SnapshotOptions { ItemsPerSecond = 200 },
             progress =>
             {
                 if (progress.Items > 0 && ways.Source.Faults.ResetAfterBytes is null)
@@ -136,7 +136,7 @@ public sealed class FaultTests(TestServers servers)
         var kills = 0;
 
         var result = await scenario.ExportAsync(
-            new SnapshotOptions { ItemsPerSecond = 1_000 },
+            new SnapshotOptions { ItemsPerSecond = 200 },
             progress =>
             {
                 if (progress.Items > 0 && kills < 20)

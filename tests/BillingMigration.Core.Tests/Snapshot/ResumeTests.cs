@@ -7,10 +7,10 @@ namespace BillingMigration.Tests.Snapshot;
 /// <summary>Exports that end before their end, and what the same command, or another one, does then.</summary>
 public sealed class ResumeTests(TestServers servers)
 {
-    private const long Rows = 2_000;
+    private const long Rows = 1_000;
 
     // Slow enough that it cannot be done before the test stops it.
-    private static readonly SnapshotOptions Slow = new() { ItemsPerSecond = 200 };
+    private static readonly SnapshotOptions Slow = new() { ItemsPerSecond = 100 };
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 

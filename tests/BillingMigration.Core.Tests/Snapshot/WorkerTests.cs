@@ -9,7 +9,7 @@ namespace BillingMigration.Tests.Snapshot;
 /// <summary>Several workers on one run, and workers that must not go on.</summary>
 public sealed class WorkerTests(TestServers servers)
 {
-    private const long Rows = 2_000;
+    private const long Rows = 1_500;
 
     private static readonly SnapshotOptions Slow = new() { ItemsPerSecond = 100 };
 
@@ -21,7 +21,7 @@ public sealed class WorkerTests(TestServers servers)
     public async Task Two_shards_at_the_same_time_finish_one_run(bool mariaDb)
     {
         await using var scenario = await Scenario.CreateAsync(servers, mariaDb, Rows);
-        var options = new SnapshotOptions { ShardCount = 2, RowsPerRange = 200 };
+        var options = new SnapshotOptions { ShardCount = 2, RowsPerRange = 100 };
 
         var results = await Task.WhenAll(scenario.ExportAsync(options), scenario.ExportAsync(options with { ShardIndex = 1 }));
 
@@ -36,7 +36,7 @@ public sealed class WorkerTests(TestServers servers)
     public async Task A_shard_alone_does_not_complete_the_run()
     {
         await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, Rows);
-        var options = new SnapshotOptions { ShardCount = 2, RowsPerRange = 200 };
+        var options = new SnapshotOptions { ShardCount = 2, RowsPerRange = 100 };
 
         var second = await scenario.ExportAsync(options with { ShardIndex = 1 });
         Assert.Equal((SnapshotOutcome.Complete, SnapshotState.Running), (second.Outcome, second.RunState));
@@ -94,7 +94,7 @@ public sealed class WorkerTests(TestServers servers)
     {
         await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, Rows);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        var old = await scenario.ExportToCheckpointAsync(Slow with { ShardIndex = 1, ShardCount = 2, RowsPerRange = 200 }, stop.Token);
+        var old = await scenario.ExportToCheckpointAsync(Slow with { ItemsPerSecond = 25, ShardIndex = 1, ShardCount = 2, RowsPerRange = 100 }, stop.Token);
 
         var restart = await Assert.ThrowsAsync<MigrationException>(() => scenario.ExportAsync(new SnapshotOptions { Restart = true }));
 

@@ -13,11 +13,11 @@ public sealed class WriterTests(TestServers servers, ITestOutputHelper output)
     public async Task Every_item_is_a_version_that_existed_and_every_row_from_before_the_start_is_there(bool mariaDb)
     {
         var cancel = TestContext.Current.CancellationToken;
-        await using var scenario = await Scenario.CreateAsync(servers, mariaDb, 6_000);
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb, 3_000);
         var log = await VersionLog.CreateAsync(scenario.Database);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var writers = SampleDatabase.RunWritersAsync(scenario.Database.ConnectionString, 4, seed: 5, stop.Token);
-        while (await log.CountAsync() < 7_000)
+        while (await log.CountAsync() < 3_000)
         {
             // What is changed before the start matters too: an item must not be older than that.
             cancel.ThrowIfCancellationRequested();
@@ -25,7 +25,7 @@ public sealed class WriterTests(TestServers servers, ITestOutputHelper output)
 
         var before = await log.ReadAsync();
         // Slowed down, so that much changes meanwhile.
-        var result = await scenario.ExportAsync(new SnapshotOptions { RowsPerRange = 500, ItemsPerSecond = 1_500 });
+        var result = await scenario.ExportAsync(new SnapshotOptions { RowsPerRange = 250, ItemsPerSecond = 500 });
         var after = await log.CountAsync();
         await stop.CancelAsync();
         await writers;
