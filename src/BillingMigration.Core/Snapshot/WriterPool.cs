@@ -20,7 +20,13 @@ internal sealed class WriterPool
     public WriterPool(IBatchWriter writer, int writers, CancellationToken cancellationToken)
     {
         this.writer = writer;
-        jobs = Channel.CreateBounded<Job>(new BoundedChannelOptions(writers) { SingleReader = false, SingleWriter = false });
+        jobs = Channel.CreateBounded<Job>(new BoundedChannelOptions(writers)
+        {
+            SingleReader = false,
+            SingleWriter = false,
+            // A batch is signed and sent on the thread that has just encoded it: no switch, and its bytes are still in the cache.
+            AllowSynchronousContinuations = true,
+        });
         tasks = [.. Enumerable.Range(0, writers).Select(_ => Task.Run(() => WriteAllAsync(cancellationToken), CancellationToken.None))];
     }
 
