@@ -155,11 +155,15 @@ public sealed class Lease : IAsyncDisposable
         await ControlCalls.OnceAsync(token => place.Client.UpdateItemAsync(request, token), limit.Token);
     }
 
+    private static readonly TimeSpan ReleaseTime = TimeSpan.FromMilliseconds(400);
+
     private async Task ReleaseAsync()
     {
+        // A stopped command ends within a second, also when the way to the table is gone.
+        using var moment = new CancellationTokenSource(ReleaseTime, time);
         try
         {
-            await UpdateAsync("SET version = :v REMOVE holder, machine, bootId, pidNamespace, processId, processStart, #u", CancellationToken.None);
+            await UpdateAsync("SET version = :v REMOVE holder, machine, bootId, pidNamespace, processId, processStart, #u", moment.Token);
         }
         catch (Exception)
         {

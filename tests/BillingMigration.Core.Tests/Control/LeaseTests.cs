@@ -110,9 +110,10 @@ public sealed class LeaseTests(DynamoDbLocalFixture server) : IAsyncLifetime
         await using var proxy = FaultProxy.Start("127.0.0.1", server.Port, ProxiedProtocol.Http);
         await using var throughProxy = await server.ConnectAsync(proxy.Url);
         var time = new FakeTimeProvider();
-        var lease = await Control(time, new LeaseOptions(), throughProxy).AcquireLeaseAsync("export", Token);
+        var options = new LeaseOptions();
+        var lease = await Control(time, options, throughProxy).AcquireLeaseAsync("export", Token);
         proxy.Faults.BlackHole = true;
-        time.Advance(TimeSpan.FromSeconds(11.9));
+        time.Advance(options.Duration - options.Margin - TimeSpan.FromSeconds(0.1));
         Assert.False(lease.Lost.IsCancellationRequested);
         time.Advance(TimeSpan.FromSeconds(0.2));
         Assert.True(lease.Lost.IsCancellationRequested);

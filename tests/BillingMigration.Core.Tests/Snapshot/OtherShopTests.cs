@@ -59,6 +59,8 @@ public sealed class OtherShopTests(TestServers servers)
             Definition.Replace("HOST", source.Server).Replace("DATABASE", source.Database).Replace("ENDPOINT", sample.Definition.Target.EndpointUrl!.ToString())
                 .Replace("TABLE", sample.Table).Replace("\"port\": 1", $"\"port\": {source.Port}"),
             null);
+        // Little under way, so that a stop does not come when all is read.
+        definition = definition with { Throttle = definition.Throttle with { Readers = 2, Writers = 2 } };
         await using var migration = new SampleMigration(definition, sample.Credential);
         await migration.InitializeAsync();
 

@@ -1,4 +1,5 @@
 using BillingMigration.Control;
+using BillingMigration.Definition;
 using BillingMigration.Snapshot;
 using BillingMigration.Testing;
 
@@ -11,6 +12,9 @@ public sealed class ResumeTests(TestServers servers)
 
     // Slow enough that it cannot be done before the test stops it.
     private static readonly SnapshotOptions Slow = new() { ItemsPerSecond = 100 };
+
+    // What was read when the time is over is still written: little of it, so that the run does not end by that.
+    private static readonly ThrottleDefinition FewUnderWay = new() { Readers = 2, Writers = 2 };
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -107,6 +111,7 @@ public sealed class ResumeTests(TestServers servers)
                     time.Fire();
                 }
             },
+            through: scenario.Migration.Definition with { Throttle = FewUnderWay },
             time: time);
     }
 }

@@ -113,7 +113,8 @@ internal sealed class TimeWithTrigger : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        if (dueTime != Triggered)
+        // What has passed since the command began is taken off.
+        if (dueTime > Triggered || dueTime < Triggered - TimeSpan.FromHours(1))
         {
             return base.CreateTimer(callback, state, dueTime, period);
         }
