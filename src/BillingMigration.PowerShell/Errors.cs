@@ -38,6 +38,13 @@ internal static partial class Errors
             return known;
         }
 
+        if (e is OutOfMemoryException)
+        {
+            return new MigrationException(
+                "MemoryShort", MigrationErrorKind.LimitExceeded,
+                "This process may not take more memory. What was written is checkpointed: lower \"readers\" and \"writers\" under \"throttle\" in migration.json, or give it more memory, and run the same command again.", null, e);
+        }
+
         var message = Redact($"{e.GetType().Name}: {e.Message}", secrets);
         // The cause is kept for its stack, unless some part of it holds what must not be shown.
         var cause = e.ToString() is var all && Redact(all, secrets) == all ? e : null;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Management.Automation;
 using System.Security;
@@ -175,6 +176,59 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
 
         var session = shell.One(Command + " | Connect-BillingMigration -SourceCredential $login -EndpointUrl $endpoint -AccessKey local -SecretKey local");
         Assert.Equal(6, ((MigrationSession)session.BaseObject).Definition.Entities.Length);
+    }
+
+    [Fact]
+    public void A_full_disk_leaves_no_half_a_definition()
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "only Linux has a disk that is always full, /dev/full");
+        var draft = Path.Combine(folder.FullName, "draft.json");
+        File.CreateSymbolicLink(draft + ".new", "/dev/full");
+        shell.Set("draft", draft);
+        shell.Set("port", database.Server.Port);
+        shell.Set("database", database.Name);
+        var error = shell.Fail(
+            "New-BillingMigrationDefinition $draft -SourceHost 127.0.0.1 -Port $port -Database $database -SourceCredential $login -TlsMode None -Region eu-central-1");
+        Assert.StartsWith("DiskFull,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.Equal(ErrorCategory.LimitsExceeded, error.CategoryInfo.Category);
+        Assert.Equal(["migration.json"], Directory.GetFiles(folder.FullName).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task Too_little_memory_is_said_and_the_same_command_goes_on_with_more()
+    {
+        Connect();
+        shell.One("Initialize-BillingTable");
+        await database.ExecuteAsync("ALTER TABLE customer MODIFY notes LONGTEXT; UPDATE customer SET notes = REPEAT('x', 60000000) WHERE customer_id = 3");
+
+        var output = await RunInAProcessWithAsync(
+            128, "try { Connect-BillingMigration $args[0] -AccessKey local -SecretKey local | Export-BillingSnapshot } catch { \"id: $($_.FullyQualifiedErrorId)\"; \"next: $($_.ErrorDetails.RecommendedAction)\" }");
+        Assert.Contains("id: MemoryShort,", output, StringComparison.Ordinal);
+        Assert.Contains("run the same command again", output, StringComparison.Ordinal);
+
+        await database.ExecuteAsync("UPDATE customer SET notes = NULL");
+        var result = (SnapshotResult)shell.One("Export-BillingSnapshot").BaseObject;
+        Assert.Equal(Rows, result.Entities.ToDictionary(e => e.Entity, e => e.Items));
+    }
+
+    /// <summary>A script beside the definition, run by the project's own host with the module and little managed memory.</summary>
+    private async Task<string> RunInAProcessWithAsync(int megabytes, string script)
+    {
+        var file = Path.Combine(folder.FullName, "script.ps1");
+        await File.WriteAllTextAsync(file, $"$ErrorActionPreference = 'Stop'\nImport-Module '{ModuleUnderTest.Manifest}'\n{script}\n");
+        var start = new ProcessStartInfo("dotnet", [Repository.PathOf("tools", "BillingMigration.Host", "bin", "Release", "net10.0", "BillingMigration.Host.dll"), file, Path.Combine(folder.FullName, "migration.json")])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["DOTNET_GCHeapHardLimit"] = (megabytes * 0x100000).ToString("X", CultureInfo.InvariantCulture);
+        start.Environment["BILLINGMIGRATION_SOURCE_USER"] = "root";
+        start.Environment["BILLINGMIGRATION_SOURCE_PASSWORD"] = "";
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        var errors = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return await output + errors;
     }
 
     private void Connect() => shell.One("Connect-BillingMigration $path -SourceCredential $login -AccessKey local -SecretKey local");

@@ -32,10 +32,18 @@ internal sealed class ServerScript : IAsyncDisposable
 
     public string Data { get; }
 
-    public static async Task<ServerScript> StartAsync(string name, params string[] options)
+    public static Task<ServerScript> StartAsync(string name) => StartAsync(name, new Dictionary<string, string>());
+
+    /// <param name="variables">Environment variables for the server, besides those of this process.</param>
+    public static async Task<ServerScript> StartAsync(string name, IReadOnlyDictionary<string, string> variables, params string[] options)
     {
         var (data, slot) = TakeSlot(name);
         var script = new ServerScript(name, FreePort(), data, slot);
+        foreach (var (variable, value) in variables)
+        {
+            script.environment[variable] = value;
+        }
+
         try
         {
             // What a killed run left on this data folder must be gone before it is used with another port.

@@ -51,11 +51,12 @@ public abstract class SqlServerProcess : IAsyncDisposable
         GC.SuppressFinalize(this);
     }
 
-    private protected static async Task<T> StartAsync<T>(string scriptName, string variable, string[] options, Func<ServerScript?, string, string?, T> create)
+    private protected static async Task<T> StartAsync<T>(
+        string scriptName, string variable, string[] options, Func<ServerScript?, string, string?, T> create, IReadOnlyDictionary<string, string>? environment = null)
     {
         // The build script has servers running for all test projects; a machine that cannot run the scripts names servers of its own.
         var given = options.Length == 0 ? Environment.GetEnvironmentVariable(variable) : null;
-        var script = string.IsNullOrEmpty(given) ? await ServerScript.StartAsync(scriptName, options) : null;
+        var script = string.IsNullOrEmpty(given) ? await ServerScript.StartAsync(scriptName, environment ?? new Dictionary<string, string>(), options) : null;
         var address = (given ?? string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{script!.Port}")).Split(':');
         var parts = new MySqlConnectionStringBuilder
         {
@@ -103,7 +104,11 @@ public sealed class MariaDbServer : SqlServerProcess
 
     /// <summary>Starts a server of its own, or takes the one that <c>BILLING_MARIADB</c> (host:port) names when there are no options.</summary>
     /// <param name="options">More options of mariadbd.</param>
-    public static Task<MariaDbServer> StartAsync(params string[] options) => StartAsync("mariadb", "BILLING_MARIADB", options, (s, c, ca) => new MariaDbServer(s, c, ca));
+    public static Task<MariaDbServer> StartAsync(params string[] options) => StartAsync(new Dictionary<string, string>(), options);
+
+    /// <summary>The same, with environment variables for the server.</summary>
+    public static Task<MariaDbServer> StartAsync(IReadOnlyDictionary<string, string> environment, params string[] options) =>
+        StartAsync("mariadb", "BILLING_MARIADB", options, (s, c, ca) => new MariaDbServer(s, c, ca), environment);
 }
 
 /// <summary>A database of one test.</summary>

@@ -68,6 +68,8 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
                 : throw SnapshotErrors.SourceBehindStart(Session.Source.Source, found.Start);
         }
 
+        // The end position needs a privilege that the start may not need: better missed now than after hours.
+        await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken);
         await using var old = await OldWorkers.ShutOutAsync(Session.Control, found, Job, Job(Options.ShardIndex, Options.ShardCount), cancellationToken);
         var now = Session.Time.GetUtcNow();
         var run = await Session.Control.BeginSnapshotAsync(
@@ -135,13 +137,26 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         return await Session.Control.CompleteSnapshotAsync(
             lease,
             whole,
-            async ct =>
-            {
-                // The connection of the beginning may have timed out in a long export.
-                await using var connection = await Session.Source.OpenConnectionAsync(ct);
-                return await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, ct);
-            },
+            TakeEndAsync,
             cancellationToken);
+    }
+
+    /// <summary>The end position over a connection of its own: the one of the beginning may have timed out in a long export.</summary>
+    private async Task<SourcePosition> TakeEndAsync(CancellationToken cancellationToken)
+    {
+        var retry = new SourceRetry(Session.Source, Session.Retry.GiveUpAfter, Session.Time);
+        while (true)
+        {
+            try
+            {
+                await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
+                return await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken);
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested && SourceErrors.IsTransient(e))
+            {
+                await retry.WaitAsync(e, cancellationToken);
+            }
+        }
     }
 
     private async Task<SnapshotResult> ResultAsync(SnapshotScope scope, SnapshotRun run, ExportRun? work, long started, CancellationToken cancellationToken)

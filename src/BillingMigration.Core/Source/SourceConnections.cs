@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Security;
 using BillingMigration.Definition;
 using BillingMigration.Transfer;
 using MySqlConnector;
@@ -21,10 +22,12 @@ public sealed class SourceConnections : IAsyncDisposable
         "SET SESSION time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600, character_set_results = utf8mb4; SET SESSION TRANSACTION READ ONLY";
 
     private readonly string connectionString;
+    private readonly RemoteCertificateValidationCallback? certificate;
 
-    private SourceConnections(string connectionString, SourceDefinition source, SourceServer server)
+    private SourceConnections(string connectionString, RemoteCertificateValidationCallback? certificate, SourceDefinition source, SourceServer server)
     {
         this.connectionString = connectionString;
+        this.certificate = certificate;
         Source = source;
         Server = server;
     }
@@ -56,14 +59,15 @@ public sealed class SourceConnections : IAsyncDisposable
 
     public static async Task<SourceConnections> OpenAsync(SourceDefinition source, SourceCredential credential, string? baseDirectory, CancellationToken cancellationToken)
     {
-        var connectionString = ConnectionStringFor(source, credential, baseDirectory);
-        await using var connection = await ConnectAsync(connectionString, source, cancellationToken);
-        return new SourceConnections(connectionString, source, await IdentifyAsync(connection, cancellationToken));
+        var connectionString = ConnectionStringFor(source, credential);
+        var certificate = ServerCertificate.Validator(source, baseDirectory);
+        await using var connection = await ConnectAsync(connectionString, certificate, source, cancellationToken);
+        return new SourceConnections(connectionString, certificate, source, await IdentifyAsync(connection, cancellationToken));
     }
 
     /// <summary>A connection of its own for the caller, who disposes it.</summary>
     public async ValueTask<MySqlConnection> OpenConnectionAsync(CancellationToken cancellationToken) =>
-        await ConnectAsync(connectionString, Source, cancellationToken);
+        await ConnectAsync(connectionString, certificate, Source, cancellationToken);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
@@ -74,7 +78,7 @@ public sealed class SourceConnections : IAsyncDisposable
         return ways.Any() ? ways : [definition.Source];
     }
 
-    private static string ConnectionStringFor(SourceDefinition source, SourceCredential credential, string? baseDirectory)
+    private static string ConnectionStringFor(SourceDefinition source, SourceCredential credential)
     {
         var loopback = Loopback.Is(source.Host);
         if (source.Tls.Mode == SourceTlsMode.None && !loopback)
@@ -89,12 +93,8 @@ public sealed class SourceConnections : IAsyncDisposable
             Database = source.Database,
             UserID = credential.UserName,
             Password = credential.Password,
-            SslMode = source.Tls.Mode switch
-            {
-                SourceTlsMode.VerifyFull => MySqlSslMode.VerifyFull,
-                SourceTlsMode.VerifyCA => MySqlSslMode.VerifyCA,
-                _ => MySqlSslMode.Disabled,
-            },
+            // Verified by ServerCertificate, whatever the mode.
+            SslMode = source.Tls.Mode == SourceTlsMode.None ? MySqlSslMode.Disabled : MySqlSslMode.Required,
             TlsVersion = "TLS 1.2, TLS 1.3",
             // Without TLS, and only on loopback, caching_sha2_password needs the server's RSA key.
             AllowPublicKeyRetrieval = source.Tls.Mode == SourceTlsMode.None,
@@ -109,17 +109,13 @@ public sealed class SourceConnections : IAsyncDisposable
             AllowUserVariables = false,
             ApplicationName = "BillingMigration",
         };
-        if (source.Tls.CaFile is { } caFile && source.Tls.Mode != SourceTlsMode.None)
-        {
-            builder.SslCa = Path.Combine(baseDirectory ?? Environment.CurrentDirectory, caFile);
-        }
-
         return builder.ConnectionString;
     }
 
-    private static async Task<MySqlConnection> ConnectAsync(string connectionString, SourceDefinition source, CancellationToken cancellationToken)
+    private static async Task<MySqlConnection> ConnectAsync(
+        string connectionString, RemoteCertificateValidationCallback? certificate, SourceDefinition source, CancellationToken cancellationToken)
     {
-        var connection = new MySqlConnection(connectionString);
+        var connection = new MySqlConnection(connectionString) { RemoteCertificateValidationCallback = certificate };
         try
         {
             await connection.OpenAsync(cancellationToken);

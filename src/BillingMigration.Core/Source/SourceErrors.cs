@@ -12,6 +12,11 @@ public static class SourceErrors
         $"The source {source.Host}:{source.Port} is not on this machine, and \"tls\": {{ \"mode\": \"None\" }} would send rows in clear. Set the mode to VerifyFull (or VerifyCA for MySQL's automatic certificates) in migration.json.",
         source.Host);
 
+    public static MigrationException CaFileUnreadable(SourceDefinition source, string path, string why, Exception? cause) => new(
+        "SourceTlsFailed", MigrationErrorKind.SecurityViolation,
+        $"The CA file '{path}' of the source {source.Host}:{source.Port} cannot be read: {why} Put the certificate of the authority that signed the server's there (on the server: SELECT @@ssl_ca), or correct \"caFile\".",
+        path, cause);
+
     /// <summary>Names the cause of a failed connection attempt.</summary>
     public static MigrationException FromConnect(Exception error, SourceDefinition source)
     {
@@ -22,8 +27,7 @@ public static class SourceErrors
         }
 
         if (Chain(error).Any(e => e is AuthenticationException or System.Security.Cryptography.CryptographicException)
-            || error.Message.Contains("SSL", StringComparison.Ordinal)
-            || Chain(error).OfType<FileNotFoundException>().Any())
+            || error.Message.Contains("SSL", StringComparison.Ordinal))
         {
             return new MigrationException(
                 "SourceTlsFailed", MigrationErrorKind.SecurityViolation,

@@ -149,7 +149,7 @@ internal static partial class TargetErrors
         return new MigrationException(
             "AccessDenied",
             MigrationErrorKind.PermissionDenied,
-            $"{doing}: {endpoint} denies {what}. Allow it in a policy of the user or role that is used (New-MigrationPolicy writes one).",
+            $"{doing}: {endpoint} denies {what}. Allow it in a policy of the user or role that is used. {CheckpointKept}",
             match.Success ? match.Groups["action"].Value : endpoint,
             inner);
     }

@@ -14,6 +14,10 @@ public sealed record DefinitionFile(string Path, IReadOnlyList<string> Guesses);
 [OutputType(typeof(DefinitionFile))]
 public sealed class NewBillingMigrationDefinitionCommand : BillingCmdlet
 {
+    // ENOSPC and ERROR_DISK_FULL, as .NET reports them.
+    private const int DiskFullOnUnix = 28;
+    private const int DiskFullOnWindows = unchecked((int)0x80070070);
+
     [Parameter(Position = 0)]
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = "migration.json";
@@ -97,6 +101,13 @@ public sealed class NewBillingMigrationDefinitionCommand : BillingCmdlet
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            File.Delete(written);
+            if (e.HResult is DiskFullOnUnix or DiskFullOnWindows)
+            {
+                throw new MigrationException(
+                    "DiskFull", MigrationErrorKind.LimitExceeded, $"The file '{path}' cannot be written: no space is left on its disk. Make room, or choose another -Path.", path, e);
+            }
+
             throw new MigrationException(
                 "DefinitionNotWritten", MigrationErrorKind.PermissionDenied, $"The file '{path}' cannot be written: {e.Message} Choose another -Path.", path, e);
         }
