@@ -169,7 +169,7 @@ internal sealed class TortureWriter(MySqlConnection connection, RowIds ids, Rand
         await ExecuteAsync("UPDATE charge c JOIN bill b ON b.account_id = c.account_id SET c.bill_id = b.bill_id WHERE b.bill_id = @bill AND c.bill_id IS NULL AND c.charge_id % 3 = @rest", ("@bill", bill), ("@rest", random.Next(3)));
     }
 
-    private Task JsonAsync() => random.Next(6) switch
+    private Task<int> JsonAsync() => random.Next(6) switch
     {
         0 => ExecuteAsync("UPDATE customer SET address = JSON_SET(address, '$.zip', @n, '$.city', 'Köln'), notes = IF(notes IS NULL, '', NULL) WHERE customer_id = @id", ("@n", Number("")), Id("customer")),
         1 => ExecuteAsync("UPDATE customer SET address = JSON_REMOVE(address, '$.city') WHERE customer_id = @id", Id("customer")),
@@ -180,14 +180,14 @@ internal sealed class TortureWriter(MySqlConnection connection, RowIds ids, Rand
     };
 
     /// <summary>Columns that stand in item keys, and such that put an item into an index or take it out.</summary>
-    private Task SortKeyAsync() => random.Next(3) switch
+    private Task<int> SortKeyAsync() => random.Next(3) switch
     {
         0 => ExecuteAsync("UPDATE charge SET charged_at = charged_at + INTERVAL @n SECOND WHERE charge_id = @id", ("@n", random.Next(-5000, 5000)), Id("charge")),
         1 => ExecuteAsync("UPDATE bill SET bill_date = bill_date + INTERVAL @n DAY WHERE bill_id = @id", ("@n", random.Next(-40, 40)), Id("bill")),
         _ => ExecuteAsync("UPDATE service_agreement SET end_date = IF(@n < 10, NULL, start_date + INTERVAL @n DAY) WHERE agreement_id = @id", ("@n", random.Next(400)), Id("service_agreement")),
     };
 
-    private Task BulkAsync() => random.Next(3) switch
+    private Task<int> BulkAsync() => random.Next(3) switch
     {
         0 => ExecuteAsync("UPDATE charge SET amount = amount + 0.0001 WHERE charge_id % 997 = @rest LIMIT 300", ("@rest", random.Next(997))),
         1 => ExecuteAsync("UPDATE subscriber SET display_name = CONCAT(@rest, ' bulk') WHERE subscriber_id % 97 = @rest LIMIT 100", ("@rest", random.Next(97))),
@@ -212,7 +212,7 @@ internal sealed class TortureWriter(MySqlConnection connection, RowIds ids, Rand
         }
     }
 
-    private Task UpsertAsync() => random.Next(2) switch
+    private Task<int> UpsertAsync() => random.Next(2) switch
     {
         // A duplicate number is a delete and an insert for REPLACE, cascades included, and an update for the other.
         0 => ExecuteAsync("REPLACE INTO service_agreement (agreement_id, subscriber_id, account_id, product_code, monthly_fee, start_date) SELECT @agreement, subscriber_id, account_id, 'REPLACED', @amount, '2026-02-01' FROM subscriber WHERE subscriber_id = @id", ("@agreement", ids.Some("service_agreement", random)), ("@amount", Math.Abs(Amount())), Id("subscriber")),

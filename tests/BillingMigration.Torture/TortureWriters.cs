@@ -12,6 +12,9 @@ public sealed record TortureWriterOptions
 
     /// <summary>Of all writers together; null: as fast as the source allows.</summary>
     public double? TransactionsPerSecond { get; init; }
+
+    /// <summary>Each writer ends after so many attempts; null: when cancelled.</summary>
+    public int? TransactionsEach { get; init; }
 }
 
 /// <summary>
@@ -26,20 +29,21 @@ public static class TortureWriters
     {
         var ids = await RowIds.ReadAsync(connectionString);
         var unpooled = new MySqlConnectionStringBuilder(connectionString) { Pooling = false, IgnoreCommandTransaction = true }.ConnectionString;
+        var most = options.TransactionsEach ?? int.MaxValue;
         var pause = options.TransactionsPerSecond is { } rate ? TimeSpan.FromSeconds(options.Writers / rate) : TimeSpan.Zero;
         var writers = Enumerable.Range(0, options.Writers).Select(i => Task.Run(
-            () => RunOneAsync(unpooled, ids, unchecked((options.Seed * 1_000_003) + i), i, pause, cancellationToken), CancellationToken.None));
+            () => RunOneAsync(unpooled, ids, unchecked((options.Seed * 1_000_003) + i), i, pause, most, cancellationToken), CancellationToken.None));
         return (await Task.WhenAll(writers)).Sum();
     }
 
-    private static async Task<long> RunOneAsync(string connectionString, RowIds ids, int seed, int number, TimeSpan pause, CancellationToken cancellationToken)
+    private static async Task<long> RunOneAsync(string connectionString, RowIds ids, int seed, int number, TimeSpan pause, int most, CancellationToken cancellationToken)
     {
         await using var connection = new MySqlConnection(connectionString);
         await connection.OpenAsync(CancellationToken.None);
         var writer = new TortureWriter(connection, ids, new Random(seed), number);
         await writer.BeginSessionAsync(compressed: number % 2 == 1);
         using var pace = pause > TimeSpan.Zero ? new PeriodicTimer(pause) : null;
-        while (!cancellationToken.IsCancellationRequested)
+        for (var i = 0; i < most && !cancellationToken.IsCancellationRequested; i++)
         {
             await writer.TransactAsync();
             if (pace is not null)

@@ -1,0 +1,103 @@
+using System.Globalization;
+using System.Text;
+
+namespace BillingMigration.Source.Binlog;
+
+/// <summary>Reads the bodies of the events that are more than rows. All of them are total: malformed bytes are an error.</summary>
+internal static class EventBodies
+{
+    private const int QueryFixed = 13;
+    private const int LoadFixed = 13;
+
+    public static void Rotate(RotateEvent into, ReadOnlySpan<byte> body)
+    {
+        var reader = new EventReader(body);
+        into.NextOffset = (long)reader.UInt64();
+        into.NextFile = Encoding.UTF8.GetString(reader.Rest);
+    }
+
+    public static void Query(QueryEvent into, BinlogEventType type, ReadOnlySpan<byte> body)
+    {
+        var reader = new EventReader(body);
+        reader.UInt32();
+        reader.UInt32();
+        var database = reader.Byte();
+        into.ErrorCode = reader.UInt16();
+        var variables = reader.UInt16();
+        if (type == BinlogEventType.ExecuteLoadQuery)
+        {
+            reader.Bytes(LoadFixed);
+        }
+
+        reader.Bytes(variables);
+        into.Database = reader.Text(database);
+        reader.Byte();
+        into.Statement = type == BinlogEventType.QueryCompressed
+            ? Encoding.UTF8.GetString(MariaDbCompression.Expand(reader.Rest))
+            : Statement(reader.Rest);
+    }
+
+    /// <summary>GTID_LOG_EVENT and ANONYMOUS_GTID_LOG_EVENT.</summary>
+    public static void Gtid(GtidEvent into, bool anonymous, ReadOnlySpan<byte> body)
+    {
+        var reader = new EventReader(body);
+        reader.Byte();
+        var uuid = reader.Bytes(16);
+        var gno = (long)reader.UInt64();
+        into.Gtid = anonymous ? null : TaggedGtidReader.Text(uuid, "", gno);
+        (into.Standalone, into.XaPrepared, into.XaCompleted, into.CommitMicroseconds) = (false, false, false, null);
+
+        // Logical clock (type 2, two numbers of 8 bytes) from 5.7 on, commit time from 8.0 on.
+        if (reader.Left >= 17 + 7 && reader.Byte() == 2)
+        {
+            reader.Bytes(16);
+            into.CommitMicroseconds = (long)(reader.UInt56() & 0x7F_FFFF_FFFF_FFFF);
+        }
+    }
+
+    public static void TaggedGtid(GtidEvent into, ReadOnlySpan<byte> body)
+    {
+        (into.Standalone, into.XaPrepared, into.XaCompleted) = (false, false, false);
+        (into.Gtid, into.CommitMicroseconds) = new TaggedGtidReader(body).Read();
+    }
+
+    /// <summary>MariaDB (https://mariadb.com/kb/en/gtid_event/).</summary>
+    public static void MariaDbGtid(GtidEvent into, uint serverId, ReadOnlySpan<byte> body)
+    {
+        var reader = new EventReader(body);
+        var sequence = reader.UInt64();
+        var domain = reader.UInt32();
+        var flags = reader.Byte();
+        into.Gtid = string.Create(CultureInfo.InvariantCulture, $"{domain}-{serverId}-{sequence}");
+        into.CommitMicroseconds = null;
+        into.Standalone = (flags & 1) != 0;
+        into.XaPrepared = (flags & 64) != 0;
+        into.XaCompleted = (flags & 128) != 0;
+    }
+
+    public static void XaPrepare(XaPrepareEvent into, ReadOnlySpan<byte> body)
+    {
+        var reader = new EventReader(body);
+        into.OnePhase = reader.Byte() != 0;
+        var format = reader.UInt32();
+        var global = (int)Math.Min(reader.UInt32(), int.MaxValue);
+        var branch = (int)Math.Min(reader.UInt32(), int.MaxValue);
+        into.Xid = string.Create(
+            CultureInfo.InvariantCulture,
+            $"X'{Convert.ToHexString(reader.Bytes(global)).ToLowerInvariant()}',X'{Convert.ToHexString(reader.Bytes(branch)).ToLowerInvariant()}',{(int)format}");
+    }
+
+    public static string IncidentMessage(ReadOnlySpan<byte> body)
+    {
+        var reader = new EventReader(body);
+        var number = reader.UInt16();
+        var text = reader.Left > 0 ? reader.Text(reader.Byte()) : "";
+        return string.Create(CultureInfo.InvariantCulture, $"number {number}{(text.Length > 0 ? ": " + text : "")}");
+    }
+
+    // The words that a follower sees in every transaction are not made anew each time.
+    private static string Statement(ReadOnlySpan<byte> utf8) =>
+        utf8.SequenceEqual("BEGIN"u8) ? "BEGIN"
+        : utf8.SequenceEqual("COMMIT"u8) ? "COMMIT"
+        : Encoding.UTF8.GetString(utf8);
+}
