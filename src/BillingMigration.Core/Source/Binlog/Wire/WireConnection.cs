@@ -1,0 +1,174 @@
+using System.Net;
+using System.Net.Sockets;
+using BillingMigration.Definition;
+using BillingMigration.Transfer;
+
+namespace BillingMigration.Source.Binlog.Wire;
+
+/// <summary>A logged-in connection that speaks the MySQL protocol itself: what replication needs and MySqlConnector does not offer.</summary>
+internal sealed class WireConnection : IAsyncDisposable
+{
+    private const byte ComQuery = 0x03;
+    private const byte ComPing = 0x0e;
+    private const byte Ok = 0x00;
+    private const byte EndOfRows = 0xfe;
+    private const byte LocalFile = 0xfb;
+    private const int MaxColumns = 4096;
+
+    private readonly Socket socket;
+    private Stream stream;
+
+    private WireConnection(Socket socket)
+    {
+        this.socket = socket;
+        stream = new NetworkStream(socket, ownsSocket: true);
+        Packets = new PacketStream(stream);
+    }
+
+    public PacketStream Packets { get; }
+
+    public ServerHandshake Handshake { get; private set; } = null!;
+
+    /// <summary>Connects, secures and logs in, within <paramref name="timeout"/>.</summary>
+    /// <exception cref="MigrationException">As <see cref="SourceErrors.FromConnect"/> names it.</exception>
+    public static async Task<WireConnection> OpenAsync(
+        SourceDefinition source, SourceCredential credential, string? baseDirectory, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
+    {
+        if (source.Tls.Mode == SourceTlsMode.None && !Loopback.Is(source.Host))
+        {
+            throw SourceErrors.TlsRequired(source);
+        }
+
+        using var limit = new CancellationTokenSource(timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        var connection = new WireConnection(new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true });
+        try
+        {
+            await connection.ConnectAsync(source, credential, baseDirectory, either.Token);
+            return connection;
+        }
+        catch (Exception e)
+        {
+            await connection.DisposeAsync();
+            cancellationToken.ThrowIfCancellationRequested();
+            throw SourceErrors.FromConnect(
+                limit.IsCancellationRequested ? new TimeoutException($"No answer within {timeout.TotalSeconds:0} s.", e) : e, source);
+        }
+    }
+
+    public async Task<IReadOnlyList<string?[]>> QueryAsync(string sql, CancellationToken cancellationToken)
+    {
+        await SendAsync(new PayloadWriter().Byte(ComQuery).Text(sql), cancellationToken);
+        var first = await ReadAnswerAsync(cancellationToken);
+        if (first.Span[0] == Ok)
+        {
+            return [];
+        }
+
+        var columns = ColumnCount(first.Span);
+        for (var i = 0; i < columns; i++)
+        {
+            await ReadAnswerAsync(cancellationToken);
+        }
+
+        await ReadAnswerAsync(cancellationToken); // end of the columns
+        var rows = new List<string?[]>();
+        while (true)
+        {
+            var payload = await ReadAnswerAsync(cancellationToken);
+            if (payload.Span[0] == EndOfRows && payload.Length < 9)
+            {
+                return rows;
+            }
+
+            rows.Add(Row(payload.Span, columns));
+        }
+    }
+
+    public async Task PingAsync(CancellationToken cancellationToken)
+    {
+        await SendAsync(new PayloadWriter().Byte(ComPing), cancellationToken);
+        await ReadOkAsync(cancellationToken);
+    }
+
+    /// <summary>Sends a command; its answer is to be read next.</summary>
+    public ValueTask SendAsync(PayloadWriter command, CancellationToken cancellationToken)
+    {
+        Packets.BeginCommand();
+        return Packets.WriteAsync(command.Written, cancellationToken);
+    }
+
+    public async Task ReadOkAsync(CancellationToken cancellationToken)
+    {
+        if ((await ReadAnswerAsync(cancellationToken)).Span[0] != Ok)
+        {
+            throw WireErrors.Malformed("an answer that is neither OK nor an error");
+        }
+    }
+
+    /// <summary>Ends whatever is under way on this connection, at once.</summary>
+    public void Abort() => socket.Dispose();
+
+    public ValueTask DisposeAsync()
+    {
+        // No orderly farewell: the server may be waiting for room to send, and TLS would wait for it.
+        Abort();
+        return ValueTask.CompletedTask;
+    }
+
+    private async Task ConnectAsync(SourceDefinition source, SourceCredential credential, string? baseDirectory, CancellationToken cancellationToken)
+    {
+        KeepAlive();
+        await socket.ConnectAsync(source.Host.Trim('[', ']'), source.Port, cancellationToken);
+        if (source.Tls.Mode == SourceTlsMode.None && (socket.RemoteEndPoint as IPEndPoint)?.Address is { } address && !IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address))
+        {
+            throw SourceErrors.TlsRequired(source);
+        }
+
+        var login = new ServerLogin(Packets, source, credential);
+        Handshake = await login.RunAsync(
+            async token => stream = await SourceTlsUpgrade.AuthenticateAsync(stream, source, baseDirectory, token), cancellationToken);
+    }
+
+    private void KeepAlive()
+    {
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+    }
+
+    private async ValueTask<ReadOnlyMemory<byte>> ReadAnswerAsync(CancellationToken cancellationToken)
+    {
+        var payload = await Packets.ReadAsync(cancellationToken);
+        if (payload.IsEmpty)
+        {
+            throw WireErrors.Malformed("an empty answer");
+        }
+
+        return payload.Span[0] == ServerErrorException.Marker ? throw ServerErrorException.From(payload.Span) : payload;
+    }
+
+    private static int ColumnCount(ReadOnlySpan<byte> payload)
+    {
+        if (payload[0] == LocalFile)
+        {
+            throw WireErrors.Malformed("the server asks for a local file");
+        }
+
+        var count = new PayloadReader(payload).LengthEncoded();
+        return count is > 0 and <= MaxColumns ? (int)count : throw WireErrors.Malformed("a result of no columns");
+    }
+
+    private static string?[] Row(ReadOnlySpan<byte> payload, int columns)
+    {
+        var reader = new PayloadReader(payload);
+        var row = new string?[columns];
+        for (var i = 0; i < columns; i++)
+        {
+            row[i] = reader.Text();
+        }
+
+        return row;
+    }
+}
