@@ -16,7 +16,7 @@ internal sealed class WireConnection : IAsyncDisposable
     private const int MaxColumns = 4096;
 
     private readonly Socket socket;
-    private Stream stream;
+    private readonly NetworkStream stream;
 
     private WireConnection(Socket socket)
     {
@@ -41,15 +41,17 @@ internal sealed class WireConnection : IAsyncDisposable
 
         using var limit = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
-        var connection = new WireConnection(new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true });
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await connection.ConnectAsync(source, credential, baseDirectory, either.Token);
+            await ConnectAsync(socket, source, either.Token);
+            var connection = new WireConnection(socket);
+            await connection.LogInAsync(source, credential, baseDirectory, either.Token);
             return connection;
         }
         catch (Exception e)
         {
-            await connection.DisposeAsync();
+            socket.Dispose();
             cancellationToken.ThrowIfCancellationRequested();
             throw SourceErrors.FromConnect(
                 limit.IsCancellationRequested ? new TimeoutException($"No answer within {timeout.TotalSeconds:0} s.", e) : e, source);
@@ -116,26 +118,26 @@ internal sealed class WireConnection : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private async Task ConnectAsync(SourceDefinition source, SourceCredential credential, string? baseDirectory, CancellationToken cancellationToken)
-    {
-        KeepAlive();
-        await socket.ConnectAsync(source.Host.Trim('[', ']'), source.Port, cancellationToken);
-        if (source.Tls.Mode == SourceTlsMode.None && (socket.RemoteEndPoint as IPEndPoint)?.Address is { } address && !IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address))
-        {
-            throw SourceErrors.TlsRequired(source);
-        }
-
-        var login = new ServerLogin(Packets, source, credential);
-        Handshake = await login.RunAsync(
-            async token => stream = await SourceTlsUpgrade.AuthenticateAsync(stream, source, baseDirectory, token), cancellationToken);
-    }
-
-    private void KeepAlive()
+    private static async Task ConnectAsync(Socket socket, SourceDefinition source, CancellationToken cancellationToken)
     {
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+        await socket.ConnectAsync(source.Host.Trim('[', ']'), source.Port, cancellationToken);
+        if (source.Tls.Mode == SourceTlsMode.None && !(socket.RemoteEndPoint is IPEndPoint peer && IsLoopback(peer.Address)))
+        {
+            // The name said loopback, the machine's own host table does not.
+            throw SourceErrors.TlsRequired(source);
+        }
+    }
+
+    private static bool IsLoopback(IPAddress address) => IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);
+
+    private async Task LogInAsync(SourceDefinition source, SourceCredential credential, string? baseDirectory, CancellationToken cancellationToken)
+    {
+        var login = new ServerLogin(Packets, source, credential);
+        Handshake = await login.RunAsync(async token => await SourceTlsUpgrade.AuthenticateAsync(stream, source, baseDirectory, token), cancellationToken);
     }
 
     private async ValueTask<ReadOnlyMemory<byte>> ReadAnswerAsync(CancellationToken cancellationToken)
