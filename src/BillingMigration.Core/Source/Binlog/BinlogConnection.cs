@@ -10,6 +10,7 @@ public sealed class BinlogConnection : IBinlogSource
 {
     private const byte Ok = 0x00;
     private const byte EndOfStream = 0xfe;
+    private const int EventHeader = 19;
     private const int SilentPeriods = 3;
 
     private readonly WireConnection connection;
@@ -98,8 +99,8 @@ public sealed class BinlogConnection : IBinlogSource
     // https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication_binlog_stream.html
     private ReadOnlyMemory<byte>? Event(ReadOnlyMemory<byte> payload) => (payload.IsEmpty ? -1 : payload.Span[0]) switch
     {
-        Ok when payload.Length > 1 => payload[1..],
-        EndOfStream when payload.Length < 9 => options.StopAtEnd ? null
+        Ok when payload.Length > EventHeader => payload[1..],
+        EndOfStream when payload.Length < 9 => options.StopAtEnd ? (ReadOnlyMemory<byte>?)null
             : throw new BinlogConnectionLostException($"The source {place} ended the binlog stream."),
         ServerErrorException.Marker => throw BinlogErrors.From(ServerErrorException.From(payload.Span), place, start),
         _ => throw WireErrors.Malformed("a packet of the binlog stream that has no meaning"),

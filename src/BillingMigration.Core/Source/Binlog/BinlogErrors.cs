@@ -19,6 +19,9 @@ internal static class BinlogErrors
             "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
             $"The source account may not follow the binlog of {place}: {Sentence(error)} Grant it: GRANT REPLICATION SLAVE ON *.* TO the account (MariaDB knows the same right as REPLICATION REPLICA).",
             "REPLICATION SLAVE", error),
+        _ when Says(error, "same server_uuid") || Says(error, "same server_id") => new MigrationException(
+            "BinlogReplicaIdTaken", MigrationErrorKind.Busy,
+            $"Another replica with the same identity has connected to {place}, so the source ended this one: {Sentence(error)} Let only one job follow the binlog for a migration.", place, error),
         ReadingBinlogFailed => FromReading(error, place, start),
         _ when Passing.Contains(error.Code) => new BinlogConnectionLostException($"The source {place} ended the binlog connection: {Sentence(error)}", error),
         _ => Failed(error, place),
@@ -37,13 +40,6 @@ internal static class BinlogErrors
     // One code for everything; only the text says what it is. The texts are those of rpl_binlog_sender.cc and sql_repl.cc.
     private static MigrationException FromReading(ServerErrorException error, string place, BinlogStart start)
     {
-        if (Says(error, "same server_uuid") || Says(error, "same server_id"))
-        {
-            return new MigrationException(
-                "BinlogReplicaIdTaken", MigrationErrorKind.Busy,
-                $"Another replica with the same identity has connected to {place}, so the source ended this one: {Sentence(error)} Let only one job follow the binlog for a migration.", place, error);
-        }
-
         if (Says(error, "more GTIDs") || Says(error, "not in the master's binlog") || Says(error, "diverged"))
         {
             return new MigrationException(
