@@ -5,7 +5,10 @@ using BillingMigration.Source.Binlog.Wire;
 
 namespace BillingMigration.Source.Binlog;
 
-/// <summary>The change stream of a live server, over the replication protocol. One reader at a time.</summary>
+/// <summary>
+/// The change stream of a live server, over the replication protocol. One reader at a time. The artificial ROTATE that every stream begins with has a
+/// checksum, whatever the server's <c>binlog_checksum</c>; from the FORMAT_DESCRIPTION on events have what that one says.
+/// </summary>
 public sealed class BinlogConnection : IBinlogSource
 {
     private const byte Ok = 0x00;
@@ -18,6 +21,7 @@ public sealed class BinlogConnection : IBinlogSource
     private readonly BinlogStart start;
     private readonly string place;
     private readonly ITimer silence;
+    private OffsetSkip? skip;
     private TimeSpan patience;
     private volatile bool silent;
 
@@ -27,6 +31,7 @@ public sealed class BinlogConnection : IBinlogSource
         this.options = options;
         this.start = start;
         place = string.Create(CultureInfo.InvariantCulture, $"{source.Host}:{source.Port}");
+        skip = DumpRequest.NeedsSkip(start) ? new OffsetSkip(start.Offset) : null;
         patience = Longer(options.StartTimeout, options.HeartbeatPeriod * SilentPeriods);
         silence = time.CreateTimer(
             static state =>
@@ -73,6 +78,11 @@ public sealed class BinlogConnection : IBinlogSource
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
+            if (skip is not null)
+            {
+                return ReadBehindOffsetAsync(cancellationToken);
+            }
+
             // No task, no timer and no token while events lie in the buffer.
             return connection.Packets.TryRead(out var payload) ? new(Event(payload)) : WaitForEventAsync(cancellationToken);
         }
@@ -94,6 +104,20 @@ public sealed class BinlogConnection : IBinlogSource
         await GuardAsync(async token => payload = await connection.Packets.ReadAsync(token), cancellationToken);
         patience = options.HeartbeatPeriod * SilentPeriods;
         return Event(payload);
+    }
+
+    private async ValueTask<ReadOnlyMemory<byte>?> ReadBehindOffsetAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var next = await WaitForEventAsync(cancellationToken);
+            if (next is not { } read || skip is null || !skip.Skips(read.Span))
+            {
+                return next;
+            }
+
+            skip = skip.IsOver ? null : skip;
+        }
     }
 
     // https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication_binlog_stream.html

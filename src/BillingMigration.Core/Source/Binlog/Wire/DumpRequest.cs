@@ -18,6 +18,9 @@ internal sealed class DumpRequest(WireConnection connection, BinlogStart start, 
     /// <summary>Knows GTIDs, annotations and checkpoints: 4 is all there is.</summary>
     private const int MariaDbCapability = 4;
 
+    /// <summary>True when the command's 32 bits do not hold the offset: the stream then begins with the file.</summary>
+    public static bool NeedsSkip(BinlogStart start) => start is { Gtid: null, Offset: > uint.MaxValue };
+
     public async Task SendAsync(CancellationToken cancellationToken)
     {
         await connection.QueryAsync(Session(), cancellationToken);
@@ -55,14 +58,7 @@ internal sealed class DumpRequest(WireConnection connection, BinlogStart start, 
     private PayloadWriter Dump()
     {
         var byGtid = start.Gtid is not null;
-        var offset = byGtid ? FirstOffset : Math.Max(start.Offset, FirstOffset);
-        if (offset > uint.MaxValue)
-        {
-            throw new MigrationException(
-                "BinlogOffsetTooLarge", MigrationErrorKind.LimitExceeded,
-                $"The position {start.File}:{offset} lies beyond 4 GB, where the replication protocol cannot start by file and offset. Enable GTIDs (gtid_mode = ON) and begin a new snapshot with Export-BillingSnapshot -Restart.", start.File);
-        }
-
+        var offset = byGtid || NeedsSkip(start) ? FirstOffset : Math.Max(start.Offset, FirstOffset);
         return new PayloadWriter().Byte(ComBinlogDump).UInt32((uint)offset).UInt16(Flags()).UInt32(options.ServerId).Text(byGtid ? "" : start.File ?? "");
     }
 

@@ -16,7 +16,7 @@ internal sealed class WireConnection : IAsyncDisposable
     private const int MaxColumns = 4096;
 
     private readonly Socket socket;
-    private readonly NetworkStream stream;
+    private Stream stream;
 
     private WireConnection(Socket socket)
     {
@@ -42,16 +42,18 @@ internal sealed class WireConnection : IAsyncDisposable
         using var limit = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        WireConnection? connection = null;
         try
         {
             await ConnectAsync(socket, source, either.Token);
-            var connection = new WireConnection(socket);
+            connection = new WireConnection(socket);
             await connection.LogInAsync(source, credential, baseDirectory, either.Token);
             return connection;
         }
         catch (Exception e)
         {
             socket.Dispose();
+            await (connection?.DisposeAsync() ?? ValueTask.CompletedTask);
             cancellationToken.ThrowIfCancellationRequested();
             throw SourceErrors.FromConnect(
                 limit.IsCancellationRequested ? new TimeoutException($"No answer within {timeout.TotalSeconds:0} s.", e) : e, source);
@@ -115,6 +117,7 @@ internal sealed class WireConnection : IAsyncDisposable
     {
         // No orderly farewell: the server may be waiting for room to send, and TLS would wait for it.
         Abort();
+        stream.Dispose();
         return ValueTask.CompletedTask;
     }
 
@@ -137,7 +140,7 @@ internal sealed class WireConnection : IAsyncDisposable
     private async Task LogInAsync(SourceDefinition source, SourceCredential credential, string? baseDirectory, CancellationToken cancellationToken)
     {
         var login = new ServerLogin(Packets, source, credential);
-        Handshake = await login.RunAsync(async token => await SourceTlsUpgrade.AuthenticateAsync(stream, source, baseDirectory, token), cancellationToken);
+        Handshake = await login.RunAsync(async token => stream = await SourceTlsUpgrade.AuthenticateAsync(stream, source, baseDirectory, token), cancellationToken);
     }
 
     private async ValueTask<ReadOnlyMemory<byte>> ReadAnswerAsync(CancellationToken cancellationToken)
