@@ -1,4 +1,7 @@
+using System.IO.Compression;
 using BillingMigration.Source.Binlog.Wire;
+using FsCheck;
+using FsCheck.Fluent;
 
 namespace BillingMigration.Tests.Source.Binlog;
 
@@ -70,6 +73,56 @@ public sealed class PacketStreamTests
         var reader = new PacketStream(new MemoryStream([1, 0, 0, 0, 42, 1, 0, 0, 1, 42]));
         await reader.ReadAsync(Cancel);
         Assert.Equal("SourceProtocolError", Assert.Throws<MigrationException>(() => reader.Upgrade(Stream.Null)).ErrorId);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Compressed_frames_arrive_in_pieces(int seed)
+    {
+        var random = new Random(seed);
+        using var bytes = new MemoryStream();
+        var sent = new MemoryStream();
+        for (var i = 0; i < 300; i++)
+        {
+            var part = new byte[random.Next(1, 90_000)];
+            random.NextBytes(part.AsSpan(part.Length / 2));
+            sent.Write(part);
+            bytes.Write(Frame(part, (byte)i, compressed: i % 3 != 0));
+        }
+
+        bytes.Position = 0;
+        var received = new MemoryStream();
+        await new CompressedStream(new Dribble(bytes, random)).CopyToAsync(received, Cancel);
+        Assert.True(sent.ToArray().AsSpan().SequenceEqual(received.ToArray()));
+    }
+
+    [Fact]
+    public void Frames_that_are_none_are_an_error() => Prop.ForAll(Gen.Choose(0, 400).ToArbitrary(), Gen.Choose(1, 255).ToArbitrary(), (at, value) =>
+    {
+        byte[] bytes = [.. Frame(new byte[5000], 0, compressed: true), .. Frame("short"u8.ToArray(), 1, compressed: false)];
+        bytes[at % bytes.Length] ^= (byte)value;
+        try
+        {
+            new CompressedStream(new MemoryStream(bytes)).CopyToAsync(Stream.Null, Cancel).GetAwaiter().GetResult();
+        }
+        catch (Exception e) when (e is MigrationException or EndOfStreamException)
+        {
+            // One of the two is what has to come of most alterations; the rest leave the frame what it was.
+        }
+    }).QuickCheckThrowOnFailure();
+
+    private static byte[] Frame(byte[] content, byte number, bool compressed)
+    {
+        var body = new MemoryStream();
+        using (var zlib = new ZLibStream(body, CompressionLevel.Fastest, leaveOpen: true))
+        {
+            zlib.Write(content);
+        }
+
+        var sent = compressed ? body.ToArray() : content;
+        var before = compressed ? content.Length : 0;
+        return [(byte)sent.Length, (byte)(sent.Length >> 8), (byte)(sent.Length >> 16), number, (byte)before, (byte)(before >> 8), (byte)(before >> 16), .. sent];
     }
 
     // Not Assert.Equal, which looks at 32 MB one by one.

@@ -19,20 +19,27 @@ internal sealed class PacketStream(Stream stream)
     private int start;
     private int end;
     private byte sequence;
+    private bool numbered = true;
 
-    /// <summary>Takes another stream, TLS over the old one. Nothing of the old one may be left unread.</summary>
-    public void Upgrade(Stream secured)
+    /// <summary>Takes another stream, TLS or compression over the old one. Nothing of the old one may be left unread.</summary>
+    public void Upgrade(Stream upgraded)
     {
         if (start != end)
         {
-            throw WireErrors.Malformed("data came before TLS was agreed");
+            throw WireErrors.Malformed("data came before it was agreed how it comes");
         }
 
-        stream = secured;
+        stream = upgraded;
+        // Servers count the frames of the compressed protocol, and let the packets in them take over that count now and then.
+        numbered = upgraded is not CompressedStream;
     }
 
     /// <summary>A new command begins a new count of packets.</summary>
-    public void BeginCommand() => sequence = 0;
+    public void BeginCommand()
+    {
+        sequence = 0;
+        (stream as CompressedStream)?.BeginCommand();
+    }
 
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
     {
@@ -127,7 +134,7 @@ internal sealed class PacketStream(Stream stream)
 
     private void CheckSequence(byte received)
     {
-        if (received != sequence)
+        if (numbered && received != sequence)
         {
             throw WireErrors.Malformed($"packet {received} where {sequence} is due");
         }

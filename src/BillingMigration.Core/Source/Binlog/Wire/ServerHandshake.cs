@@ -60,6 +60,7 @@ internal enum Capabilities : uint
 {
     LongPassword = 1,
     LongFlag = 1 << 2,
+    Compress = 1 << 5,
     Protocol41 = 1 << 9,
     Ssl = 1 << 11,
     Transactions = 1 << 13,

@@ -25,12 +25,20 @@ internal sealed class ServerLogin(PacketStream packets, SourceDefinition source,
 
     private bool secured;
 
+    /// <summary>True when everything after the login is compressed.</summary>
+    public bool Compressed { get; private set; }
+
     /// <param name="upgrade">Puts TLS over the open connection.</param>
     public async Task<ServerHandshake> RunAsync(Func<CancellationToken, Task<Stream>> upgrade, CancellationToken cancellationToken)
     {
         var handshake = ServerHandshake.Read((await packets.ReadAsync(cancellationToken)).Span);
         var capabilities = Capabilities.LongPassword | Capabilities.LongFlag | Capabilities.Protocol41 | Capabilities.Transactions
             | Capabilities.SecureConnection | Capabilities.PluginAuth | (handshake.Capabilities & (Capabilities.ConnectAttributes | Capabilities.PluginAuthLengthEncoded));
+        if (source.Compression)
+        {
+            capabilities |= handshake.Capabilities & Capabilities.Compress;
+        }
+
         if (source.Tls.Mode != SourceTlsMode.None)
         {
             if ((handshake.Capabilities & Capabilities.Ssl) == 0)
@@ -48,6 +56,7 @@ internal sealed class ServerLogin(PacketStream packets, SourceDefinition source,
         var plugin = handshake.AuthPlugin == AuthAnswers.CachingSha2 ? AuthAnswers.CachingSha2 : AuthAnswers.Native;
         await packets.WriteAsync(Response(capabilities, plugin, handshake.Nonce).Written, cancellationToken);
         await AuthenticateAsync(plugin, handshake.Nonce, cancellationToken);
+        Compressed = (capabilities & Capabilities.Compress) != 0;
         return handshake;
     }
 

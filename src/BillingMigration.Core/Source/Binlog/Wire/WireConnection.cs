@@ -141,6 +141,10 @@ internal sealed class WireConnection : IAsyncDisposable
     {
         var login = new ServerLogin(Packets, source, credential);
         Handshake = await login.RunAsync(async token => stream = await SourceTlsUpgrade.AuthenticateAsync(stream, source, baseDirectory, token), cancellationToken);
+        if (login.Compressed)
+        {
+            Packets.Upgrade(stream = new CompressedStream(stream));
+        }
     }
 
     private async ValueTask<ReadOnlyMemory<byte>> ReadAnswerAsync(CancellationToken cancellationToken)
