@@ -55,6 +55,7 @@ public sealed class BinlogConnection : IBinlogSource
     public static async Task<BinlogConnection> OpenAsync(
         SourceDefinition source, SourceCredential credential, BinlogStart start, BinlogConnectionOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(options.HeartbeatPeriod, TimeSpan.Zero, nameof(options));
         var wire = await WireConnection.OpenAsync(source, credential, options.BaseDirectory, options.ConnectTimeout, time, cancellationToken);
         var stream = new BinlogConnection(wire, source, start, options, time);
         try

@@ -1,4 +1,5 @@
 using System.Globalization;
+using BillingMigration.Source.Binlog;
 using BillingMigration.Testing;
 using MySqlConnector;
 
@@ -37,14 +38,11 @@ public sealed class BinlogFailoverTests
 
     private static async Task HandsOverAsync(SqlServerProcess source, SqlServerProcess replica, string wait, string leave)
     {
-        await using var database = await source.CreateDatabaseAsync();
+        var database = await source.CreateDatabaseAsync();
         var before = await source.EndAsync(byGtid: true);
         await database.ExecuteAsync("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(80)); INSERT INTO t VALUES (1, 'from the source')");
-        await using (var first = await source.FollowAsync(before, Cancel))
-        {
-            await first.ReadUntilAsync("from the source", Cancel);
-        }
-
+        await using var first = await source.FollowAsync(before, Cancel);
+        await first.ReadUntilAsync("from the source", Cancel);
         var seen = await source.EndAsync(byGtid: true);
         await database.ExecuteAsync("INSERT INTO t VALUES (2, 'written by the source, read at the replica')");
         var last = (await source.EndAsync(byGtid: true)).Gtid!;
@@ -62,6 +60,11 @@ public sealed class BinlogFailoverTests
             },
             Cancel);
         await second.ReadUntilAsync("written by the replica", Cancel);
+
+        await database.DisposeAsync();
+        var reading = first.ReadUntilAsync(_ => false, Cancel);
+        await source.ExecuteAsync("SHUTDOWN");
+        await Assert.ThrowsAsync<BinlogConnectionLostException>(() => reading);
     }
 
     private static async Task<string> ScalarAsync(SqlServerProcess server, string sql, string? gtid = null)
