@@ -88,7 +88,7 @@ public sealed class FaultProxy : IAsyncDisposable
                 links[link] = ServeAsync(link);
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is OperationCanceledException or SocketException or InvalidOperationException)
         {
         }
     }

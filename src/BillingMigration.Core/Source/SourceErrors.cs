@@ -1,5 +1,6 @@
 using System.Security.Authentication;
 using BillingMigration.Definition;
+using BillingMigration.Source.Binlog.Wire;
 using MySqlConnector;
 
 namespace BillingMigration.Source;
@@ -36,7 +37,12 @@ public static class SourceErrors
                 place, error);
         }
 
-        return error is MySqlException mysql ? FromServer(mysql, source, place) : Unreachable(place, error);
+        return error switch
+        {
+            MySqlException mysql => FromServer(mysql.ErrorCode, mysql, source, place),
+            ServerErrorException server => FromServer((MySqlErrorCode)server.Code, server, source, place),
+            _ => Unreachable(place, error),
+        };
     }
 
     /// <summary>Names the cause of a failed statement; null for what is worth another attempt (a lost connection).</summary>
@@ -67,7 +73,7 @@ public static class SourceErrors
         _ => false,
     };
 
-    private static MigrationException FromServer(MySqlException error, SourceDefinition source, string place) => error.ErrorCode switch
+    private static MigrationException FromServer(MySqlErrorCode code, Exception error, SourceDefinition source, string place) => code switch
     {
         MySqlErrorCode.AccessDenied => new MigrationException(
             "SourceLoginRefused", MigrationErrorKind.AuthenticationFailed,
