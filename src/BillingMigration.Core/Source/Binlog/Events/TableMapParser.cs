@@ -43,7 +43,7 @@ internal static class TableMapParser
 
         public bool IsText => Type is BinlogColumnType.String or BinlogColumnType.VarString or BinlogColumnType.VarChar or BinlogColumnType.Blob
             or BinlogColumnType.TinyBlob or BinlogColumnType.MediumBlob or BinlogColumnType.LongBlob
-            or BinlogColumnType.VarCharCompressed or BinlogColumnType.BlobCompressed;
+            or BinlogColumnType.VarCharCompressed or BinlogColumnType.BlobCompressed or BinlogColumnType.Geometry;
 
         public bool IsEnumOrSet => Type is BinlogColumnType.Enum or BinlogColumnType.Set;
     }
