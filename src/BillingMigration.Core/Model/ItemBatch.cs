@@ -4,7 +4,7 @@ namespace BillingMigration.Model;
 
 /// <summary>
 /// Up to 25 items in canonical DynamoDB JSON, back to back in one pooled buffer: what one BatchWriteItem request carries. Written by
-/// the item encoder, sent by the batch writer, then reused.
+/// the item encoder, sent by the batch writer, then reused. An entry may also be a delete: then it is the key alone.
 /// </summary>
 public sealed class ItemBatch : IBufferWriter<byte>, IDisposable
 {
@@ -20,6 +20,7 @@ public sealed class ItemBatch : IBufferWriter<byte>, IDisposable
         public int Offset;
         public int Length;
         public int KeyLength;
+        public bool IsDelete;
     }
 
     public int Count { get; private set; }
@@ -35,12 +36,26 @@ public sealed class ItemBatch : IBufferWriter<byte>, IDisposable
     /// <summary>The start of the item up to the end of the sort key, without the closing brace: <c>{"pk":{"S":…},"sk":{"S":…}</c>.</summary>
     public ReadOnlyMemory<byte> Key(int index) => buffer.AsMemory(entries[index].Offset, entries[index].KeyLength);
 
+    /// <summary>True when the item is to be deleted: <see cref="Item"/> is its key.</summary>
+    public bool IsDelete(int index) => entries[index].IsDelete;
+
+    /// <summary>Number of entries that are deletes.</summary>
+    public int Deletes { get; private set; }
+
     /// <summary>Commits what has been written since the last item as the next item.</summary>
     /// <param name="keyLength">Bytes from its start to the end of the sort key.</param>
     public void CommitItem(int keyLength)
     {
         var offset = ByteLength;
         entries[Count++] = new Entry { Offset = offset, Length = written - offset, KeyLength = keyLength };
+    }
+
+    /// <summary>Commits what has been written since the last item, a key as a whole object, as a delete.</summary>
+    public void CommitDelete()
+    {
+        CommitItem(written - ByteLength - 1);
+        entries[Count - 1].IsDelete = true;
+        Deletes++;
     }
 
     /// <summary>Forgets what has been written since the last committed item.</summary>
@@ -50,6 +65,7 @@ public sealed class ItemBatch : IBufferWriter<byte>, IDisposable
     public void Clear()
     {
         Count = 0;
+        Deletes = 0;
         written = 0;
     }
 

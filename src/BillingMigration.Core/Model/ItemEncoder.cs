@@ -121,6 +121,24 @@ public sealed class ItemEncoder
         return true;
     }
 
+    /// <summary>Appends a delete of the row's item to the batch; false, with the batch as it was, when the row has no key and so never was an item.</summary>
+    [MethodImpl(HotPath.Optimized)]
+    public bool TryEncodeDelete(RowBuffer row, ItemBatch batch, out RowRefusal refusal)
+    {
+        ItemBytes = 0;
+        IndexCount = 0;
+        Array.Clear(rendered);
+        if (!TryWriteKey(0, row, batch, out refusal))
+        {
+            batch.DiscardItem();
+            return false;
+        }
+
+        batch.Append("\"}}"u8);
+        batch.CommitDelete();
+        return true;
+    }
+
     [MethodImpl(HotPath.Optimized)]
     private bool TryWriteKey(int index, RowBuffer row, ItemBatch batch, out RowRefusal refusal)
     {

@@ -20,13 +20,16 @@ public sealed class SelectStatement
     private readonly EntityModel model;
     private readonly ImmutableArray<ColumnSchema> key;
     private readonly string select;
+    private readonly string selectByAnyIndex;
 
     public SelectStatement(EntityModel model)
     {
         this.model = model;
         key = [.. model.PrimaryKey.Select(i => model.Row[i].Column)];
         var columns = model.Row.Select(c => Expression(c.Column, c.Lookup is null ? Self : c.Lookup)).Concat(OrdinalKeys());
-        select = $"SELECT {string.Join(", ", columns)} FROM {Name(model.Table.Name)} {Self} FORCE INDEX (PRIMARY){Joins()}";
+        var list = string.Join(", ", columns);
+        select = $"SELECT {list} FROM {Name(model.Table.Name)} {Self} FORCE INDEX (PRIMARY){Joins()}";
+        selectByAnyIndex = $"SELECT {list} FROM {Name(model.Table.Name)} {Self}{Joins()}";
     }
 
     /// <summary>Key columns whose order is not that of their text (ENUM, SET): their numbers follow the row's columns.</summary>
@@ -35,6 +38,15 @@ public sealed class SelectStatement
     /// <summary>Rows after <paramref name="after"/> up to and with <paramref name="to"/>, in key order, at most <paramref name="limit"/>.</summary>
     public string Page(ImmutableArray<string>? after, ImmutableArray<string>? to, int limit) =>
         string.Create(CultureInfo.InvariantCulture, $"{select}{Where(after, to)} ORDER BY {OrderBy(Self + ".")} LIMIT {limit}");
+
+    /// <summary>The rows with these primary keys.</summary>
+    /// <param name="locking">Wait for transactions that have changed them and are not visible yet.</param>
+    public string ByKeys(ImmutableArray<ImmutableArray<string>> keys, bool locking) =>
+        $"{select} WHERE {string.Join(" OR ", keys.Select(k => $"({Equal(key, k)})"))}{Lock(locking)}";
+
+    /// <summary>The rows with these values in some columns, by whatever index there is.</summary>
+    public string ByColumns(ImmutableArray<ColumnSchema> columns, ImmutableArray<string> values, bool locking) =>
+        $"{selectByAnyIndex} WHERE {Equal(columns, values)}{Lock(locking)}";
 
     /// <summary>The key of the row <paramref name="step"/> rows after <paramref name="after"/>: one boundary of the plan.</summary>
     public string Boundary(ImmutableArray<string>? after, long step) => string.Create(
@@ -82,6 +94,12 @@ public sealed class SelectStatement
     internal static string Name(string identifier) => $"`{identifier.Replace("`", "``", StringComparison.Ordinal)}`";
 
     private static bool IsOrdinal(ColumnSchema column) => column.DataType is "enum" or "set";
+
+    private static string Equal(ImmutableArray<ColumnSchema> columns, ImmutableArray<string> values) =>
+        string.Join(" AND ", columns.Select((c, i) => $"{Self}.{Name(c.Name)} = {Literal(c, values[i])}"));
+
+    // The older words are understood by every version of both servers.
+    private static string Lock(bool locking) => locking ? " LOCK IN SHARE MODE" : "";
 
     private IEnumerable<string> OrdinalKeys() => key.Where(IsOrdinal).Select(c => $"CAST({Self}.{Name(c.Name)} + 0 AS BINARY)");
 

@@ -24,10 +24,13 @@ public sealed class SourceConnections : IAsyncDisposable
     private readonly string connectionString;
     private readonly RemoteCertificateValidationCallback? certificate;
 
-    private SourceConnections(string connectionString, RemoteCertificateValidationCallback? certificate, SourceDefinition source, SourceServer server)
+    private SourceConnections(
+        string connectionString, RemoteCertificateValidationCallback? certificate, SourceDefinition source, SourceCredential credential, string? baseDirectory, SourceServer server)
     {
         this.connectionString = connectionString;
         this.certificate = certificate;
+        Credential = credential;
+        BaseDirectory = baseDirectory;
         Source = source;
         Server = server;
     }
@@ -36,6 +39,12 @@ public sealed class SourceConnections : IAsyncDisposable
     public SourceDefinition Source { get; }
 
     public SourceServer Server { get; }
+
+    /// <summary>For the binlog connection, which is another protocol on the same server.</summary>
+    internal SourceCredential Credential { get; }
+
+    /// <summary>Where a relative CA file is.</summary>
+    internal string? BaseDirectory { get; }
 
     /// <summary>Connects once, over the first path that answers, and asks the server what it is.</summary>
     /// <exception cref="MigrationException">See <see cref="SourceErrors"/>.</exception>
@@ -62,7 +71,7 @@ public sealed class SourceConnections : IAsyncDisposable
         var connectionString = ConnectionStringFor(source, credential);
         var certificate = ServerCertificate.Validator(source, baseDirectory);
         await using var connection = await ConnectAsync(connectionString, certificate, source, cancellationToken);
-        return new SourceConnections(connectionString, certificate, source, await IdentifyAsync(connection, cancellationToken));
+        return new SourceConnections(connectionString, certificate, source, credential, baseDirectory, await IdentifyAsync(connection, cancellationToken));
     }
 
     /// <summary>A connection of its own for the caller, who disposes it.</summary>

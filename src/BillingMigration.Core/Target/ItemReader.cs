@@ -58,6 +58,35 @@ public sealed class ItemReader : IDisposable
             },
             cancellationToken);
 
+    /// <summary>What an index holds under one key, in the order of its sort key: the attributes that the index has. Indexes follow the table with a delay.</summary>
+    /// <param name="partitionKey">Name and value of the index's partition key attribute.</param>
+    /// <param name="sortKey">Name of its sort key attribute, and how its value begins; null: any.</param>
+    public IAsyncEnumerable<ReadOnlyMemory<byte>> QueryIndexAsync(
+        string index, (string Name, string Value) partitionKey, (string Name, string? Prefix) sortKey, CancellationToken cancellationToken) => PagesAsync(
+            "Query",
+            json =>
+            {
+                json.WriteString("IndexName", index);
+                json.WriteString("KeyConditionExpression", sortKey.Prefix is null ? "#p = :p" : "#p = :p AND begins_with(#s, :s)");
+                json.WriteStartObject("ExpressionAttributeNames");
+                json.WriteString("#p", partitionKey.Name);
+                if (sortKey.Prefix is not null)
+                {
+                    json.WriteString("#s", sortKey.Name);
+                }
+
+                json.WriteEndObject();
+                json.WriteStartObject("ExpressionAttributeValues");
+                WriteText(json, ":p", partitionKey.Value);
+                if (sortKey.Prefix is not null)
+                {
+                    WriteText(json, ":s", sortKey.Prefix);
+                }
+
+                json.WriteEndObject();
+            },
+            cancellationToken);
+
     /// <summary>Every item of the table, in no order, read consistently by several readers at a time.</summary>
     /// <param name="segments">Parts of the table that are read in parallel, 1 to 1,000,000.</param>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ScanAsync(int segments, [EnumeratorCancellation] CancellationToken cancellationToken)

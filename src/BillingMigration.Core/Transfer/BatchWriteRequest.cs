@@ -5,12 +5,14 @@ using BillingMigration.Model;
 
 namespace BillingMigration.Transfer;
 
-/// <summary>The BatchWriteItem call of one table: puts the canonical bytes of items into a request, and reads what became of them.</summary>
+/// <summary>The BatchWriteItem call of one table: puts the canonical bytes of items, and the keys of deletes, into a request, and reads what became of them.</summary>
 internal sealed class BatchWriteRequest(string table)
 {
     private static ReadOnlySpan<byte> PutHead => "{\"PutRequest\":{\"Item\":"u8;
 
     private static ReadOnlySpan<byte> PutTail => "}}"u8;
+
+    private static ReadOnlySpan<byte> DeleteHead => "{\"DeleteRequest\":{\"Key\":"u8;
 
     private static ReadOnlySpan<byte> Tail => "]},\"ReturnConsumedCapacity\":\"TOTAL\"}"u8;
 
@@ -23,6 +25,14 @@ internal sealed class BatchWriteRequest(string table)
         foreach (var index in indexes)
         {
             length += batch.Item(index).Length;
+        }
+
+        if (batch.Deletes > 0)
+        {
+            foreach (var index in indexes)
+            {
+                length += batch.IsDelete(index) ? DeleteHead.Length - PutHead.Length : 0;
+            }
         }
 
         return length;
@@ -40,7 +50,7 @@ internal sealed class BatchWriteRequest(string table)
                 target[at++] = (byte)',';
             }
 
-            Append(PutHead, target, ref at);
+            Append(batch.IsDelete(indexes[i]) ? DeleteHead : PutHead, target, ref at);
             Append(batch.Item(indexes[i]).Span, target, ref at);
             Append(PutTail, target, ref at);
         }
@@ -117,7 +127,7 @@ internal sealed class BatchWriteRequest(string table)
             while (Next(ref reader) == JsonTokenType.StartObject)
             {
                 byKey ??= Keys(batch, sent);
-                var key = ReadPut(ref reader);
+                var key = ReadOne(ref reader);
                 if (!byKey.Remove(key, out var index))
                 {
                     throw new JsonException("an unprocessed item was not in the request");
@@ -130,8 +140,8 @@ internal sealed class BatchWriteRequest(string table)
         return left;
     }
 
-    /// <summary>Reads <c>{"PutRequest":{"Item":{…}}}</c> from behind its opening brace to its closing one.</summary>
-    private static (string, string) ReadPut(ref Utf8JsonReader reader)
+    /// <summary>Reads <c>{"PutRequest":{"Item":{…}}}</c> or <c>{"DeleteRequest":{"Key":{…}}}</c> from behind its opening brace to its closing one.</summary>
+    private static (string, string) ReadOne(ref Utf8JsonReader reader)
     {
         (string, string)? key = null;
         while (Next(ref reader) == JsonTokenType.PropertyName)

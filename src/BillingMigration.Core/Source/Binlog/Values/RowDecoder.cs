@@ -43,7 +43,9 @@ public sealed class RowDecoder : IRowImageReader
             decoders[i] = targets[i] >= 0 ? ColumnDecoders.For(map.Columns[i], stored[i]!, charsets) : ColumnDecoders.ForSkipping(map.Columns[i], stored[i]);
         }
 
-        var missing = Enumerable.Range(0, model.Row.Length).Where(r => model.Row[r].Lookup is null && !targets.Contains(r)).ToArray();
+        // Rows from before ALTER TABLE … ADD COLUMN: in the source they have NULL there now, without a row event.
+        var missing = Enumerable.Range(0, model.Row.Length)
+            .Where(r => model.Row[r].Lookup is null && !targets.Contains(r) && !(map.HasNames && IsNullByDefault(model.Row[r].Column))).ToArray();
         if (missing.Length > 0)
         {
             throw Unknown(map, $"its rows in the binlog have no column {model.Row[missing[0]].Column.Name}");
@@ -51,6 +53,8 @@ public sealed class RowDecoder : IRowImageReader
 
         return new RowDecoder(map, decoders, targets, [.. Enumerable.Range(0, model.Row.Length).Except(targets)]);
     }
+
+    private static bool IsNullByDefault(ColumnSchema column) => column is { Nullable: true, Default: null, Generated: GeneratedColumn.No };
 
     [MethodImpl(HotPath.Optimized)]
     public int Decode(ReadOnlySpan<byte> image, ReadOnlySpan<byte> present, RowBuffer row)
