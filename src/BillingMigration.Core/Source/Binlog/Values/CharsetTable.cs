@@ -56,12 +56,17 @@ public sealed class CharsetTable
     {
         switch (name)
         {
-            case "utf16" or "ucs2": return new WideCharset(2, littleEndian: false);
-            case "utf16le": return new WideCharset(2, littleEndian: true);
-            case "utf32": return new WideCharset(4, littleEndian: false);
+            case "utf16": return new WideCharset(2, littleEndian: false, pairs: true);
+            case "ucs2": return new WideCharset(2, littleEndian: false, pairs: false);
+            case "utf16le": return new WideCharset(2, littleEndian: true, pairs: true);
+            case "utf32": return new WideCharset(4, littleEndian: false, pairs: false);
             case "gb18030":
                 Encoding.RegisterProvider(CodePagesEncodingProvider.Instance);
-                return new EncodingCharset(Encoding.GetEncoding("GB18030", EncoderFallback.ExceptionFallback, DecoderFallback.ExceptionFallback));
+                // The edition of 2005 moved U+1E3F, and gave its old place to U+E7C7: .NET follows it, MySQL 9.7 does not.
+                var moved = await AskAsync(connection, name, [[0xA8, 0xBC]], cancellationToken);
+                var encoding = Encoding.GetEncoding("GB18030", EncoderFallback.ExceptionFallback, DecoderFallback.ExceptionFallback);
+                var differs = moved[0] is { } server && Encoding.UTF8.GetString(server) != encoding.GetString([0xA8, 0xBC]);
+                return new EncodingCharset(encoding, differs ? ('\u1E3F', '\uE7C7') : null);
         }
 
         var single = await AskAsync(connection, name, [.. Enumerable.Range(0, 256).Select(b => new[] { (byte)b })], cancellationToken);

@@ -63,7 +63,15 @@ internal sealed class MultiByteCharset(Dictionary<int, byte[]> characters) : ICh
                 characters.TryGetValue(code, out character);
             }
 
-            (character ?? throw EventErrors.Unreadable("a text has bytes that are no character of its character set")).CopyTo(utf8[used..]);
+            if (character is null)
+            {
+                // MySQL lets some bytes in that are no character (8EA0 in ujis), and prints each as a question mark.
+                utf8[used++] = (byte)'?';
+                at++;
+                continue;
+            }
+
+            character.CopyTo(utf8[used..]);
             used += character.Length;
             at += length;
         }
@@ -73,7 +81,8 @@ internal sealed class MultiByteCharset(Dictionary<int, byte[]> characters) : ICh
 }
 
 /// <summary>UTF-16, UCS-2 and UTF-32. CHAR loses the last byte of its padding in the binlog: it is a blank.</summary>
-internal sealed class WideCharset(int bytesPerUnit, bool littleEndian) : ICharset
+/// <param name="pairs">UTF-16: two surrogates are one character.</param>
+internal sealed class WideCharset(int bytesPerUnit, bool littleEndian, bool pairs) : ICharset
 {
     public int MostUtf8Bytes(int bytes) => (bytes + bytesPerUnit) * 2;
 
@@ -83,7 +92,16 @@ internal sealed class WideCharset(int bytesPerUnit, bool littleEndian) : ICharse
         for (var at = 0; at < value.Length;)
         {
             var unit = Unit(value, ref at);
-            if (bytesPerUnit == 2 && char.IsHighSurrogate((char)unit) && at < value.Length)
+            if (unit is >= 0xD800 and <= 0xDFFF && !pairs)
+            {
+                // The servers store half a pair where they know no pairs, and print it as it is: the item is refused then, not the binlog.
+                utf8[used++] = 0xED;
+                utf8[used++] = (byte)(0x80 | ((unit >> 6) & 0x3F));
+                utf8[used++] = (byte)(0x80 | (unit & 0x3F));
+                continue;
+            }
+
+            if (pairs && char.IsHighSurrogate((char)unit) && at < value.Length)
             {
                 var low = Unit(value, ref at);
                 unit = char.IsLowSurrogate((char)low) ? (uint)char.ConvertToUtf32((char)unit, (char)low) : throw Broken();
@@ -112,7 +130,8 @@ internal sealed class WideCharset(int bytesPerUnit, bool littleEndian) : ICharse
 }
 
 /// <summary>A character set that .NET converts as the server does.</summary>
-internal sealed class EncodingCharset(Encoding encoding) : ICharset
+/// <param name="swapped">Two characters of the basic plane that the server has in each other's place; null for none.</param>
+internal sealed class EncodingCharset(Encoding encoding, (char A, char B)? swapped) : ICharset
 {
     public int MostUtf8Bytes(int bytes) => bytes * 4;
 
@@ -121,7 +140,16 @@ internal sealed class EncodingCharset(Encoding encoding) : ICharset
         var characters = ArrayPool<char>.Shared.Rent(encoding.GetMaxCharCount(value.Length));
         try
         {
-            return Encoding.UTF8.GetBytes(characters.AsSpan(0, encoding.GetChars(value, characters)), utf8);
+            var text = characters.AsSpan(0, encoding.GetChars(value, characters));
+            if (swapped is var (a, b))
+            {
+                foreach (ref var c in text)
+                {
+                    c = c == a ? b : c == b ? a : c;
+                }
+            }
+
+            return Encoding.UTF8.GetBytes(text, utf8);
         }
         finally
         {

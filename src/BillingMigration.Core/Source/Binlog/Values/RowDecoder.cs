@@ -169,11 +169,10 @@ public sealed class RowDecoder : IRowImageReader
             return [.. map.Columns.Select(c => model.Table.FindColumn(c.Name!))];
         }
 
-        // Virtual generated columns are not in the binlog of MySQL, and are in MariaDB's.
+        // Virtual generated columns are in the binlog of both servers (seen on MySQL 9.7 and MariaDB 10.11).
         var all = model.Table.Columns;
-        var stored = all.Where(c => c.Generated != GeneratedColumn.Virtual).ToImmutableArray();
-        return map.Columns.Length == all.Length ? [.. all]
-            : map.Columns.Length == stored.Length ? [.. stored]
+        return map.Columns.Length == all.Length
+            ? [.. all]
             : throw Unknown(map, $"its rows in the binlog have {map.Columns.Length} columns and the source's schema {all.Length}");
     }
 
