@@ -45,17 +45,20 @@ internal sealed class CascadeReplayer : IAsyncDisposable
     /// <summary>True when a change of the entity's rows may cascade.</summary>
     public bool Concerns(EntityModel parent) => links.Any(l => l.Parent == parent);
 
-    /// <summary>Takes note of a row that was deleted (<paramref name="after"/> null) or updated by an event whose cascades are not logged.</summary>
-    public void Note(EntityModel parent, RowBuffer before, RowBuffer? after)
+    /// <summary>What hangs on a row that was deleted (<paramref name="after"/> null) or updated by an event whose cascades are not logged.</summary>
+    public IEnumerable<CascadeChange> ChangesOf(EntityModel parent, RowBuffer before, RowBuffer? after)
     {
         foreach (var link in links)
         {
             if (link.Parent == parent && CascadeChange.Of(link, before, after) is { } change)
             {
-                pending.Add(change);
+                yield return change;
             }
         }
     }
+
+    /// <summary>Takes note of changes of a transaction that is committed; those of a prepared one wait for its XA COMMIT.</summary>
+    public void Note(IEnumerable<CascadeChange> changes) => pending.AddRange(changes);
 
     /// <summary>Carries out what was noted. Every change up to <paramref name="upTo"/> is in the table.</summary>
     /// <param name="upTo">Behind the last transaction that was noted.</param>
