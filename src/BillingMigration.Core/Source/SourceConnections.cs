@@ -24,8 +24,11 @@ public sealed class SourceConnections : IAsyncDisposable
     private readonly string connectionString;
     private readonly RemoteCertificateValidationCallback? certificate;
 
-    private SourceConnections(string connectionString, RemoteCertificateValidationCallback? certificate, SourceDefinition source, SourceServer server)
+    private SourceConnections(
+        string connectionString, RemoteCertificateValidationCallback? certificate, SourceDefinition source, SourceCredential credential, string? baseDirectory, SourceServer server)
     {
+        Credential = credential;
+        BaseDirectory = baseDirectory;
         this.connectionString = connectionString;
         this.certificate = certificate;
         Source = source;
@@ -36,6 +39,11 @@ public sealed class SourceConnections : IAsyncDisposable
     public SourceDefinition Source { get; }
 
     public SourceServer Server { get; }
+
+    /// <summary>For connections of another kind than MySqlConnector's: the change stream's.</summary>
+    internal SourceCredential Credential { get; }
+
+    internal string? BaseDirectory { get; }
 
     /// <summary>Connects once, over the first path that answers, and asks the server what it is.</summary>
     /// <exception cref="MigrationException">See <see cref="SourceErrors"/>.</exception>
@@ -62,7 +70,7 @@ public sealed class SourceConnections : IAsyncDisposable
         var connectionString = ConnectionStringFor(source, credential);
         var certificate = ServerCertificate.Validator(source, baseDirectory);
         await using var connection = await ConnectAsync(connectionString, certificate, source, cancellationToken);
-        return new SourceConnections(connectionString, certificate, source, await IdentifyAsync(connection, cancellationToken));
+        return new SourceConnections(connectionString, certificate, source, credential, baseDirectory, await IdentifyAsync(connection, cancellationToken));
     }
 
     /// <summary>A connection of its own for the caller, who disposes it.</summary>
