@@ -1,9 +1,11 @@
 using System.Runtime.InteropServices;
 using BillingMigration.Benchmarks.Export;
+using BillingMigration.Benchmarks.Sync;
 
 const string Help = """
     Measurements of BillingMigration; see docs/performance.md.
       export    Export-BillingSnapshot: rate beside a bare writer, items per CPU-second, peak memory -> artifacts/bench/export.json
+      rows      row events of a binlog, decoded and mapped to items, per CPU-second
     """;
 
 using var interrupted = new CancellationTokenSource();
@@ -15,6 +17,9 @@ try
     {
         case ["export"]:
             return await ExportBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
+        case ["rows"]:
+            await RowEvents.RunAsync(rows: 400_000, interrupted.Token);
+            return 0;
         // The processes that "export" starts, to be measured alone.
         case ["export-worker", var source, var endpoint, var table]:
             await ExportWorker.RunAsync(source, new Uri(endpoint), table, interrupted.Token);

@@ -171,6 +171,7 @@ public sealed class BinlogDecoder(IBinlogSource source, string? file = null) : I
                 var reader = new EventReader(body.Span);
                 reader.UInt16();
                 format.ServerVersion = Encoding.UTF8.GetString(reader.Bytes(50).TrimEnd((byte)0));
+                tables.MariaDb = format.ServerVersion.Contains("MariaDB", StringComparison.OrdinalIgnoreCase);
                 return format;
             case BinlogEventType.XaPrepare:
                 EventBodies.XaPrepare(xaPrepare, body.Span);

@@ -43,13 +43,18 @@ internal static class TableMapParser
 
         public bool IsText => Type is BinlogColumnType.String or BinlogColumnType.VarString or BinlogColumnType.VarChar or BinlogColumnType.Blob
             or BinlogColumnType.TinyBlob or BinlogColumnType.MediumBlob or BinlogColumnType.LongBlob
-            or BinlogColumnType.VarCharCompressed or BinlogColumnType.BlobCompressed or BinlogColumnType.Geometry;
+            or BinlogColumnType.VarCharCompressed or BinlogColumnType.BlobCompressed;
+
+        public bool IsShape => Type == BinlogColumnType.Geometry;
+
+        public bool IsVector => Type == BinlogColumnType.Vector;
 
         public bool IsEnumOrSet => Type is BinlogColumnType.Enum or BinlogColumnType.Set;
     }
 
     /// <param name="body">Behind table id and flags.</param>
-    public static TableMap Parse(ulong tableId, ReadOnlySpan<byte> body)
+    /// <param name="mariaDb">MariaDB wrote it.</param>
+    public static TableMap Parse(ulong tableId, ReadOnlySpan<byte> body, bool mariaDb)
     {
         var reader = new EventReader(body);
         var database = Name(ref reader);
@@ -72,7 +77,7 @@ internal static class TableMapParser
         while (reader.Left > 0)
         {
             var field = (MetadataField)reader.Byte();
-            ReadOptional(field, new EventReader(reader.Bytes(reader.PackedLength())), drafts);
+            ReadOptional(field, new EventReader(reader.Bytes(reader.PackedLength())), drafts, mariaDb);
         }
 
         var columns = ImmutableArray.CreateBuilder<TableMapColumn>(count);
@@ -129,8 +134,10 @@ internal static class TableMapParser
                 : throw EventErrors.Unreadable($"a string column has the real type {first}");
     }
 
-    private static void ReadOptional(MetadataField field, EventReader value, Draft[] columns)
+    private static void ReadOptional(MetadataField field, EventReader value, Draft[] columns, bool mariaDb)
     {
+        // Seen on MySQL 9.7 and MariaDB 10.11: vectors count as text on the one, shapes on the other, both with the character set binary.
+        bool HasCharset(Draft column) => column.IsText || (mariaDb ? column.IsShape : column.IsVector);
         switch (field)
         {
             case MetadataField.Signedness:
@@ -142,10 +149,10 @@ internal static class TableMapParser
 
                 break;
             case MetadataField.DefaultCharset:
-                ReadDefaultCharset(ref value, [.. columns.Where(c => c.IsText)]);
+                ReadDefaultCharset(ref value, [.. columns.Where(HasCharset)]);
                 break;
             case MetadataField.ColumnCharset:
-                ReadCharsets(ref value, columns.Where(c => c.IsText));
+                ReadCharsets(ref value, columns.Where(HasCharset));
                 break;
             case MetadataField.EnumAndSetDefaultCharset:
                 ReadDefaultCharset(ref value, [.. columns.Where(c => c.IsEnumOrSet)]);

@@ -13,6 +13,9 @@ internal sealed class TableMaps
 
     private readonly Dictionary<ulong, (byte[] Bytes, TableMap Map)> byId = [];
 
+    /// <summary>The file that is read is one of MariaDB.</summary>
+    public bool MariaDb { get; set; }
+
     public TableMap Read(ReadOnlyMemory<byte> body)
     {
         var reader = new EventReader(body.Span);
@@ -24,7 +27,7 @@ internal sealed class TableMaps
             return known.Map;
         }
 
-        var map = TableMapParser.Parse(id, rest);
+        var map = TableMapParser.Parse(id, rest, MariaDb);
         if (byId.Count >= Most)
         {
             byId.Clear();

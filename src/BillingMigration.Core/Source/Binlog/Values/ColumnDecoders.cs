@@ -9,7 +9,8 @@ internal static class ColumnDecoders
     private const int LongString = 256;
 
     /// <summary>For a column that is not migrated.</summary>
-    public static ValueDecoder ForSkipping(TableMapColumn column) => Fixed(column, unsigned: false) ?? (ValueDecoder)(column.Type switch
+    /// <param name="schema">Null when the table no longer has it.</param>
+    public static ValueDecoder ForSkipping(TableMapColumn column, ColumnSchema? schema) => Hires(column, schema) ?? Fixed(column, unsigned: false) ?? (ValueDecoder)(column.Type switch
     {
         BinlogColumnType.Enum => new EnumDecoder(EnumBytes(column), []),
         BinlogColumnType.Set => new SetDecoder(SetBytes(column), []),
@@ -19,7 +20,7 @@ internal static class ColumnDecoders
     /// <exception cref="MigrationException"><c>TableLayoutUnknown</c>: the column has another type than the schema says.</exception>
     public static ValueDecoder For(TableMapColumn column, ColumnSchema schema, CharsetTable charsets)
     {
-        if (Fixed(column, column.Unsigned ?? schema.Unsigned) is { } known)
+        if ((Hires(column, schema) ?? Fixed(column, column.Unsigned ?? schema.Unsigned)) is { } known)
         {
             return known;
         }
@@ -70,9 +71,19 @@ internal static class ColumnDecoders
         _ => column.Type is BinlogColumnType.Blob or BinlogColumnType.TinyBlob or BinlogColumnType.MediumBlob or BinlogColumnType.LongBlob or BinlogColumnType.BlobCompressed,
     };
 
-    // Tables from before 5.6 keep their old types, without a fraction.
+    // Tables from before 5.6 keep their old types, without a fraction on MySQL.
     private static bool FitsTime(TableMapColumn column, BinlogColumnType type, BinlogColumnType old, ColumnSchema schema) =>
-        (column.Type == type && column.Metadata == schema.FractionalDigits) || (column.Type == old && schema.FractionalDigits == 0);
+        (column.Type == type && column.Metadata == schema.FractionalDigits) || (column.Type == old && (schema.FractionalDigits == 0 || IsHires(schema)));
+
+    private static bool IsHires(ColumnSchema schema) => schema.FractionalDigits > 0 && schema.ColumnType.Contains("mariadb-5.3", StringComparison.Ordinal);
+
+    private static FixedDecoder? Hires(TableMapColumn column, ColumnSchema? schema) => schema is null || !IsHires(schema) ? null : column.Type switch
+    {
+        BinlogColumnType.Time => new HiresTimeDecoder(schema.FractionalDigits),
+        BinlogColumnType.DateTime => new HiresDateTimeDecoder(schema.FractionalDigits),
+        BinlogColumnType.Timestamp => new HiresTimestampDecoder(schema.FractionalDigits),
+        _ => null,
+    };
 
     private static FixedDecoder? Fixed(TableMapColumn column, bool unsigned) => column.Type switch
     {

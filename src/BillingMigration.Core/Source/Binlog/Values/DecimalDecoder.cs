@@ -9,6 +9,10 @@ namespace BillingMigration.Source.Binlog;
 internal sealed class DecimalDecoder : FixedDecoder
 {
     private const int DigitsPerGroup = 9;
+
+    // Columns have 65; numbers in JSON may have a zero before the point besides, and the server computes with nine groups.
+    private const int MostDigits = 81;
+
     private static readonly int[] BytesOfDigits = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
     private static readonly uint[] Limits = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
@@ -30,7 +34,7 @@ internal sealed class DecimalDecoder : FixedDecoder
     }
 
     /// <summary>Bytes of a value.</summary>
-    public static int Length(int precision, int scale) => precision is >= 1 and <= 65 && scale >= 0 && scale <= Math.Min(38, precision)
+    public static int Length(int precision, int scale) => precision is >= 1 and <= MostDigits && scale >= 0 && scale <= Math.Min(38, precision)
         ? ((precision - scale) / DigitsPerGroup * 4) + BytesOfDigits[(precision - scale) % DigitsPerGroup] + (scale / DigitsPerGroup * 4) + BytesOfDigits[scale % DigitsPerGroup]
         : throw EventErrors.Unreadable($"a DECIMAL has {precision} digits, {scale} of them decimals");
 

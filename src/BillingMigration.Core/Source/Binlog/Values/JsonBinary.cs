@@ -10,7 +10,15 @@ namespace BillingMigration.Source.Binlog;
 internal static class JsonBinary
 {
     /// <summary>The server's own limit.</summary>
-    private const int MostDepth = 100;
+    public const int MostDepth = 100;
+
+    /// <summary>
+    /// Bytes of text that a byte of a document becomes at most: a control character is six, a small date in an opaque value less. More comes
+    /// only of values that share their bytes, which a document of a few kilobytes can turn into any number of gigabytes.
+    /// </summary>
+    private const int MostTextPerByte = 8;
+
+    private const int MostTextOfScalar = 256;
 
     private const byte SmallObject = 0x00;
     private const byte LargeObject = 0x01;
@@ -36,15 +44,15 @@ internal static class JsonBinary
             return;
         }
 
-        Write(value[0], value[1..], text, 0);
+        Write(value[0], value[1..], text, 0, text.Written.Length + ((long)value.Length * MostTextPerByte) + MostTextOfScalar);
     }
 
-    private static void Write(byte type, ReadOnlySpan<byte> data, JsonText text, int depth)
+    private static void Write(byte type, ReadOnlySpan<byte> data, JsonText text, int depth, long limit)
     {
         switch (type)
         {
             case SmallObject or LargeObject or SmallArray or LargeArray:
-                WriteContainer(type, data, text, depth);
+                WriteContainer(type, data, text, depth, limit);
                 break;
             case Literal:
                 text.Raw(Part(data, 0, 1)[0] switch
@@ -87,7 +95,7 @@ internal static class JsonBinary
         }
     }
 
-    private static void WriteContainer(byte type, ReadOnlySpan<byte> data, JsonText text, int depth)
+    private static void WriteContainer(byte type, ReadOnlySpan<byte> data, JsonText text, int depth, long limit)
     {
         if (depth >= MostDepth)
         {
@@ -128,7 +136,12 @@ internal static class JsonBinary
                 throw Malformed();
             }
 
-            Write(valueType, Part(data, start, data.Length - start), text, depth + 1);
+            Write(valueType, Part(data, start, data.Length - start), text, depth + 1, limit);
+            if (text.Written.Length > limit)
+            {
+                throw EventErrors.Unreadable("a JSON document has values that share their bytes");
+            }
+
         }
 
         text.Raw(isObject ? (byte)'}' : (byte)']');

@@ -63,6 +63,11 @@ internal static class JsonPath
         var at = path.StartsWith('$') ? 1 : throw Malformed();
         while (at < path.Length)
         {
+            if (legs.Count == JsonBinary.MostDepth)
+            {
+                throw Malformed();
+            }
+
             if (path[at] == '[')
             {
                 var end = path.IndexOf(']', at);
@@ -135,8 +140,9 @@ internal sealed class JsonNode
             reader.Read();
             return Read(ref reader);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The second is what bytes that are no UTF-8 give.
             throw EventErrors.Unreadable("a JSON document is malformed", e);
         }
     }
