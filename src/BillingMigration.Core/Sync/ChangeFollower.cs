@@ -21,7 +21,10 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
     /// </summary>
     /// <exception cref="OperationCanceledException">Cancelled; the same command goes on.</exception>
     /// <exception cref="MigrationException">Any trouble that does not pass by itself.</exception>
-    public async Task<SyncResult> RunAsync(IProgress<SyncProgress> progress, CancellationToken cancellationToken)
+    public Task<SyncResult> RunAsync(IProgress<SyncProgress> progress, CancellationToken cancellationToken) =>
+        SourceErrors.NameBrokenAsync(Session.Source.Source, () => RunOnceAsync(progress, cancellationToken), cancellationToken);
+
+    private async Task<SyncResult> RunOnceAsync(IProgress<SyncProgress> progress, CancellationToken cancellationToken)
     {
         var started = Session.Time.GetTimestamp();
         using var stopReading = Options.MaxDuration is { } most ? new CancellationTokenSource(most, Session.Time) : new CancellationTokenSource();
