@@ -6,16 +6,24 @@ using BillingMigration.Torture;
 const string usage = """
     Torture export [--kills 50] [--rows 200000] [--seed N] [--server mysql|mariadb|both]
       Kills an export with SIGKILL at so many random moments (per server), lets it end, and compares the table with the source item for item.
+    Torture sync [--minutes 10] [--seed N] [--server mysql|mysql-native-fk|mariadb|all] [--rows 20000] [--rate 200]
+      Eight writers change everything while export and sync run, are killed every few seconds, and the network is cut at random; then compares.
     """;
 
-if (args is ["export-worker", ..])
+switch (args)
 {
-    return await ExportWorker.RunAsync(args[1..]);
+    case ["export-worker", ..]: return await ExportWorker.RunAsync(args[1..]);
+    case ["sync-worker", ..]: return await SyncWorker.RunAsync(args[1..]);
 }
 
 try
 {
-    return args is ["export", ..] && Arguments.Parse(args[1..]) is { } arguments ? await ExportAsync(arguments) : Usage();
+    return args switch
+    {
+        ["export", ..] => await ExportAsync(Arguments.Parse(args[1..])),
+        ["sync", ..] => await SyncCommand.RunAsync(args[1..]),
+        _ => Usage(),
+    };
 }
 catch (Exception e) when (e is FormatException or ArgumentException or OverflowException)
 {

@@ -8,7 +8,7 @@ using BillingMigration.Transfer;
 namespace BillingMigration.Control;
 
 /// <summary>The migration's own table: leases, snapshot runs, range checkpoints, rows set aside. One partition per migration.</summary>
-public sealed class ControlTable
+public sealed partial class ControlTable
 {
     /// <summary>Limit of TransactWriteItems.</summary>
     private const int TransactionLimit = 100;

@@ -29,7 +29,10 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
     /// </summary>
     /// <exception cref="OperationCanceledException">Cancelled; the same command goes on.</exception>
     /// <exception cref="MigrationException">Any trouble that does not pass by itself.</exception>
-    public async Task<SnapshotResult> RunAsync(IProgress<SnapshotProgress> progress, CancellationToken cancellationToken)
+    public Task<SnapshotResult> RunAsync(IProgress<SnapshotProgress> progress, CancellationToken cancellationToken) =>
+        SourceErrors.NameBrokenAsync(Session.Source.Source, () => RunOnceAsync(progress, cancellationToken), cancellationToken);
+
+    private async Task<SnapshotResult> RunOnceAsync(IProgress<SnapshotProgress> progress, CancellationToken cancellationToken)
     {
         var started = Session.Time.GetTimestamp();
         await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);

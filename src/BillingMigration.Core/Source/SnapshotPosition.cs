@@ -86,44 +86,50 @@ public static class SnapshotPosition
         await ExecuteAsync(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT", cancellationToken);
         try
         {
-            string? file = null;
-            long offset = 0;
-            await using (var command = new MySqlCommand("SHOW STATUS LIKE 'binlog\\_snapshot\\_%'", connection))
-            await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
-            {
-                while (await reader.ReadAsync(cancellationToken))
-                {
-                    switch (reader.GetString(0).ToUpperInvariant())
-                    {
-                        case "BINLOG_SNAPSHOT_FILE": file = reader.GetString(1); break;
-                        case "BINLOG_SNAPSHOT_POSITION": offset = long.Parse(reader.GetString(1), CultureInfo.InvariantCulture); break;
-                    }
-                }
-            }
-
-            if (string.IsNullOrEmpty(file))
-            {
-                throw new MigrationException(
-                    "SnapshotPositionUnavailable", MigrationErrorKind.WrongState,
-                    $"The source ({server.VersionText}) does not report binlog_snapshot_file, so no safe start position can be taken. Use MariaDB 10.5 or later with log_bin.", server.VersionText);
-            }
-
-            await using var gtid = new MySqlCommand("SELECT BINLOG_GTID_POS(@file, @offset)", connection);
-            gtid.Parameters.AddWithValue("@file", file);
-            gtid.Parameters.AddWithValue("@offset", offset);
-            return new SourcePosition
-            {
-                Flavor = SourceFlavor.MariaDb,
-                ServerIdentity = server.Identity,
-                Gtid = await gtid.ExecuteScalarAsync(cancellationToken) as string,
-                File = file,
-                Offset = offset,
-            };
+            return await OfConsistentSnapshotAsync(connection, server, cancellationToken);
         }
         finally
         {
             await ExecuteAsync(connection, "ROLLBACK", cancellationToken);
         }
+    }
+
+    /// <summary>MariaDB: the exact position of the transaction with a consistent snapshot that is open on the connection.</summary>
+    internal static async Task<SourcePosition> OfConsistentSnapshotAsync(MySqlConnection connection, SourceServer server, CancellationToken cancellationToken)
+    {
+        string? file = null;
+        long offset = 0;
+        await using (var command = new MySqlCommand("SHOW STATUS LIKE 'binlog\\_snapshot\\_%'", connection))
+        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        {
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                switch (reader.GetString(0).ToUpperInvariant())
+                {
+                    case "BINLOG_SNAPSHOT_FILE": file = reader.GetString(1); break;
+                    case "BINLOG_SNAPSHOT_POSITION": offset = long.Parse(reader.GetString(1), CultureInfo.InvariantCulture); break;
+                }
+            }
+        }
+
+        if (string.IsNullOrEmpty(file))
+        {
+            throw new MigrationException(
+                "SnapshotPositionUnavailable", MigrationErrorKind.WrongState,
+                $"The source ({server.VersionText}) does not report binlog_snapshot_file, so no safe start position can be taken. Use MariaDB 10.5 or later with log_bin.", server.VersionText);
+        }
+
+        await using var gtid = new MySqlCommand("SELECT BINLOG_GTID_POS(@file, @offset)", connection);
+        gtid.Parameters.AddWithValue("@file", file);
+        gtid.Parameters.AddWithValue("@offset", offset);
+        return new SourcePosition
+        {
+            Flavor = SourceFlavor.MariaDb,
+            ServerIdentity = server.Identity,
+            Gtid = await gtid.ExecuteScalarAsync(cancellationToken) as string,
+            File = file,
+            Offset = offset,
+        };
     }
 
     // Without GTIDs the file position runs ahead of visibility; under the lock no commit is under way. The lock is never waited for

@@ -63,6 +63,21 @@ public static class SourceErrors
             $"The source refused to read {table}: {error.Message} (error {(int)error.ErrorCode}). Remove the cause and run the same command again: it goes on from the last checkpoint.", table, error),
     };
 
+    /// <summary>Runs a job whose connections to the source may break where nobody waits for them: that too has a name.</summary>
+    internal static async Task<T> NameBrokenAsync<T>(SourceDefinition source, Func<Task<T>> job, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await job();
+        }
+        catch (MySqlException e) when (!cancellationToken.IsCancellationRequested && IsTransient(e))
+        {
+            throw new MigrationException(
+                "SourceLost", MigrationErrorKind.Unreachable,
+                $"The connection to the source {source.Host}:{source.Port} broke: {Reason(e)} Everything written is checkpointed; run the same command again.", source.Host, e);
+        }
+    }
+
     public static bool IsTransient(Exception error) => error switch
     {
         MySqlException mysql => mysql.IsTransient || mysql.ErrorCode is MySqlErrorCode.None or MySqlErrorCode.UnableToConnectToHost

@@ -1,0 +1,73 @@
+using Amazon.DynamoDBv2.Model;
+using BillingMigration.Source;
+
+namespace BillingMigration.Control;
+
+public enum SyncState
+{
+    /// <summary>Changes are applied; the stream has yet to pass what was read ahead of it.</summary>
+    Converging,
+
+    /// <summary>The table is the source as it was at the checkpoint's position.</summary>
+    Consistent,
+}
+
+/// <summary>How far the changes of a snapshot's run are written.</summary>
+public sealed record SyncCheckpoint
+{
+    public required string RunId { get; init; }
+
+    /// <summary>Where the stream is read on.</summary>
+    public required SourcePosition Position { get; init; }
+
+    public required SyncState State { get; init; }
+
+    /// <summary>The stream must pass this before the table is consistent; null: it has.</summary>
+    public SourcePosition? Horizon { get; init; }
+
+    public long Transactions { get; init; }
+
+    public long Rows { get; init; }
+
+    /// <summary>When the last transaction written was committed.</summary>
+    public DateTimeOffset? CommittedAt { get; init; }
+
+    public required DateTimeOffset SavedAt { get; init; }
+}
+
+/// <summary><c>SYNC#{run}</c>: the checkpoint of the changes that follow a run.</summary>
+internal static class SyncItem
+{
+    private const string Kind = "sync";
+    private const int Format = 1;
+
+    public static string SortKey(string runId) => $"SYNC#{runId}";
+
+    public static Dictionary<string, AttributeValue> ToItem(string pk, SyncCheckpoint checkpoint) =>
+        new ControlItemBuilder(pk, SortKey(checkpoint.RunId), Kind, Format)
+            .Set("runId", checkpoint.RunId)
+            .Set("position", ControlItemBuilder.Position(checkpoint.Position))
+            .Set("state", checkpoint.State.ToString())
+            .Set("horizon", checkpoint.Horizon is { } horizon ? ControlItemBuilder.Position(horizon) : null)
+            .Set("transactions", checkpoint.Transactions)
+            .Set("rows", checkpoint.Rows)
+            .Set("committedAt", checkpoint.CommittedAt is { } time ? ControlItemBuilder.Time(time) : null)
+            .Set("savedAt", ControlItemBuilder.Time(checkpoint.SavedAt))
+            .Build();
+
+    public static SyncCheckpoint FromItem(Dictionary<string, AttributeValue> attributes)
+    {
+        var item = new ControlItem(attributes, Kind, Format);
+        return new SyncCheckpoint
+        {
+            RunId = item.String("runId"),
+            Position = item.Position("position"),
+            State = item.Enum<SyncState>("state"),
+            Horizon = item.OptionalPosition("horizon"),
+            Transactions = item.Long("transactions"),
+            Rows = item.Long("rows"),
+            CommittedAt = item.OptionalTime("committedAt"),
+            SavedAt = item.Time("savedAt"),
+        };
+    }
+}

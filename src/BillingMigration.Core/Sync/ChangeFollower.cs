@@ -1,0 +1,94 @@
+using BillingMigration.Control;
+using BillingMigration.Snapshot;
+using BillingMigration.Source;
+using BillingMigration.Source.Binlog;
+using BillingMigration.Target;
+
+namespace BillingMigration.Sync;
+
+/// <summary>Writes the changes that the source makes after a snapshot into the billing table, in the order of its binlog. Resumable at any instant.</summary>
+public sealed class ChangeFollower(MigrationSession session, SyncOptions options)
+{
+    private const string Job = "SYNC";
+
+    public MigrationSession Session { get; } = session;
+
+    public SyncOptions Options { get; } = options;
+
+    /// <summary>
+    /// Runs until <see cref="SyncOptions.Until"/> is reached, or <see cref="SyncOptions.MaxDuration"/> is over. When cancelled it saves its checkpoint and
+    /// throws within a second.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">Cancelled; the same command goes on.</exception>
+    /// <exception cref="MigrationException">Any trouble that does not pass by itself.</exception>
+    public Task<SyncResult> RunAsync(IProgress<SyncProgress> progress, CancellationToken cancellationToken) =>
+        SourceErrors.NameBrokenAsync(Session.Source.Source, () => RunOnceAsync(progress, cancellationToken), cancellationToken);
+
+    private async Task<SyncResult> RunOnceAsync(IProgress<SyncProgress> progress, CancellationToken cancellationToken)
+    {
+        var started = Session.Time.GetTimestamp();
+        using var stopReading = Options.MaxDuration is { } most ? new CancellationTokenSource(most, Session.Time) : new CancellationTokenSource();
+        BoundTables tables;
+        await using (var connection = await Session.Source.OpenConnectionAsync(cancellationToken))
+        {
+            (await SourceReplicationSettings.ReadAsync(connection, Session.Source.Server, cancellationToken)).EnsureUsable();
+            var model = (await SnapshotScope.BindAsync(Session, new SnapshotOptions(), connection, cancellationToken)).Model;
+            var charsets = model.Entities.SelectMany(e => e.Table.Columns).Select(c => c.CharacterSet).OfType<string>().Distinct();
+            tables = new BoundTables(model, await CharsetTable.LoadAsync(connection, charsets, cancellationToken));
+        }
+
+        await using var lease = await Session.Control.AcquireLeaseAsync(Job, cancellationToken);
+        var checkpoint = await FindCheckpointAsync(tables, cancellationToken);
+        using var run = new SyncRun(Session, Options, checkpoint, tables, lease, progress);
+        var reached = await run.RunAsync(stopReading.Token, cancellationToken);
+        return new SyncResult
+        {
+            Migration = Session.Definition.Name,
+            Table = Session.Definition.Target.Table,
+            RunId = checkpoint.RunId,
+            Outcome = reached ? SyncOutcome.Reached : SyncOutcome.Stopped,
+            State = run.State,
+            Position = run.Position,
+            Transactions = run.Transactions,
+            Inserted = run.Counts.Inserted,
+            Updated = run.Counts.Updated,
+            Deleted = run.Counts.Deleted,
+            ItemsPut = run.ItemsPut,
+            ItemsDeleted = run.ItemsDeleted,
+            Lag = run.Lag,
+            Duration = Session.Time.GetElapsedTime(started),
+            Requests = run.Metrics.Requests,
+            ThrottledRequests = run.Metrics.Throttled,
+            ConsumedWriteUnits = run.Metrics.ConsumedUnits,
+            Refused = run.Refused,
+        };
+    }
+
+    /// <summary>The run's checkpoint, or its start: before that nothing was missed, and what lies behind it may be written again.</summary>
+    private async Task<SyncCheckpoint> FindCheckpointAsync(BoundTables tables, CancellationToken cancellationToken)
+    {
+        var run = await Session.Control.FindSnapshotAsync(cancellationToken);
+        if (run is not { State: SnapshotState.Complete, End: { } end })
+        {
+            throw SyncErrors.SnapshotIncomplete(Session.Definition.Name, run);
+        }
+
+        if (run.ModelDigest != tables.Model.Digest)
+        {
+            throw SnapshotErrors.ModelChanged(run);
+        }
+
+        var found = await Session.Control.FindSyncAsync(run.RunId, cancellationToken) ?? new SyncCheckpoint
+        {
+            RunId = run.RunId,
+            Position = run.Start,
+            State = SyncState.Converging,
+            Horizon = end,
+            SavedAt = Session.Time.GetUtcNow(),
+        };
+        var server = Session.Source.Server;
+        return found.Position.Gtid is not null || found.Position.ServerIdentity == server.Identity
+            ? found
+            : throw SyncErrors.IdentityChanged(found.Position, server.Identity, Session.Source.Source.Host);
+    }
+}

@@ -1,0 +1,119 @@
+using System.Collections.Immutable;
+using BillingMigration.Control;
+using BillingMigration.Source;
+
+namespace BillingMigration.Sync;
+
+/// <summary>Where following the changes ends by itself.</summary>
+public abstract record SyncUntil
+{
+    private SyncUntil()
+    {
+    }
+
+    /// <summary>Everything that was committed a second ago is in the table.</summary>
+    public sealed record CaughtUp : SyncUntil;
+
+    /// <summary>Everything up to a position is in the table.</summary>
+    public sealed record Position(SourcePosition Value) : SyncUntil;
+
+    /// <summary>Everything that was committed before a time is in the table.</summary>
+    public sealed record Time(DateTimeOffset Value) : SyncUntil;
+}
+
+public sealed record SyncOptions
+{
+    /// <summary>Null: goes on until stopped.</summary>
+    public SyncUntil? Until { get; init; } = new SyncUntil.CaughtUp();
+
+    /// <summary>Wait for a lost source for as long as it takes, instead of the retry policy's time.</summary>
+    public bool Follow { get; init; }
+
+    /// <summary>Stop, checkpointed, after this long.</summary>
+    public TimeSpan? MaxDuration { get; init; }
+
+    /// <summary>Keep rows that cannot be items out of the table, counted and listed, instead of ending as failed.</summary>
+    public bool SetAside { get; init; }
+
+    /// <summary>Overrides of the definition's throttle; null keeps the definition's.</summary>
+    public double? BytesPerSecond { get; init; }
+
+    public double? ItemsPerSecond { get; init; }
+
+    public double? WriteUnitsPerSecond { get; init; }
+}
+
+public enum SyncOutcome
+{
+    /// <summary>What <see cref="SyncOptions.Until"/> asks for is reached.</summary>
+    Reached,
+
+    /// <summary>Stopped by <see cref="SyncOptions.MaxDuration"/>; the same command goes on.</summary>
+    Stopped,
+}
+
+/// <summary>A moment of a running sync.</summary>
+public sealed record SyncProgress
+{
+    public required long Transactions { get; init; }
+
+    public required long Rows { get; init; }
+
+    public required long Items { get; init; }
+
+    public required double RowsPerSecond { get; init; }
+
+    public required SourcePosition Position { get; init; }
+
+    /// <summary>Age of the last change written; null when there is nothing left to write.</summary>
+    public required TimeSpan? Lag { get; init; }
+
+    public required SyncState State { get; init; }
+
+    public required TimeSpan Elapsed { get; init; }
+
+    /// <summary>What the sync is waiting for, if anything.</summary>
+    public string? Waiting { get; init; }
+}
+
+public sealed record SyncResult
+{
+    public required string Migration { get; init; }
+
+    public required string Table { get; init; }
+
+    public required string RunId { get; init; }
+
+    public required SyncOutcome Outcome { get; init; }
+
+    public required SyncState State { get; init; }
+
+    public required SourcePosition Position { get; init; }
+
+    /// <summary>Transactions that this call followed.</summary>
+    public required long Transactions { get; init; }
+
+    public required long Inserted { get; init; }
+
+    public required long Updated { get; init; }
+
+    public required long Deleted { get; init; }
+
+    /// <summary>Items put and deleted: changes of the same item that come close together are written once.</summary>
+    public required long ItemsPut { get; init; }
+
+    public required long ItemsDeleted { get; init; }
+
+    public required TimeSpan? Lag { get; init; }
+
+    public required TimeSpan Duration { get; init; }
+
+    public required long Requests { get; init; }
+
+    public required long ThrottledRequests { get; init; }
+
+    public required double ConsumedWriteUnits { get; init; }
+
+    /// <summary>Rows that this call set aside.</summary>
+    public required ImmutableArray<SetAsideRow> Refused { get; init; }
+}

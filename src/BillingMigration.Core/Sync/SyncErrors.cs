@@ -1,0 +1,42 @@
+using BillingMigration.Control;
+using BillingMigration.Source;
+
+namespace BillingMigration.Sync;
+
+/// <summary>What stops the sync, in words for the operator.</summary>
+internal static class SyncErrors
+{
+    public static MigrationException SnapshotIncomplete(string migration, SnapshotRun? run) => new(
+        "SnapshotIncomplete", MigrationErrorKind.WrongState,
+        run is null
+            ? $"The migration {migration} has no snapshot yet, so there is nothing that changes could follow. Run Export-BillingSnapshot first."
+            : $"The snapshot {run.RunId} of {migration} is not complete, so its changes cannot be followed yet. Run Export-BillingSnapshot again until it is.", migration);
+
+    public static MigrationException IdentityChanged(SourcePosition position, string identity, string host) => new(
+        "SourceIdentityChanged", MigrationErrorKind.WrongState,
+        $"The checkpoint {position} is a place in the binlog of server {position.ServerIdentity}, and {host} is server {identity}: without GTIDs its files are others. Connect to the first server, or begin a new snapshot with Export-BillingSnapshot -Restart.", host);
+
+    public static MigrationException RowRefused(SetAsideRow row) => new(
+        "RowsRefused", MigrationErrorKind.DataRefused,
+        $"A changed row cannot be an item: {$"{row.Entity} {row.Key}".Trim()}: {row.ReasonId}, {row.Reason}. Everything before it is written. Correct the row in the source and run Sync-BillingChanges -SetAside, which goes past the state that cannot be an item and keeps such rows out of the table, counted.", row);
+
+    public static MigrationException RowImageIncomplete(string table, string place) => new(
+        "BinlogRowImageUnfit", MigrationErrorKind.WrongState,
+        $"The binlog has a change of {table} at {place} without all of its columns: a session had binlog_row_image other than FULL. SET GLOBAL binlog_row_image = FULL, let every application connect again, and begin a new snapshot with Export-BillingSnapshot -Restart.", table);
+
+    public static MigrationException RolledBack(string place) => new(
+        "TransactionRolledBack", MigrationErrorKind.WrongState,
+        $"The binlog has a transaction with rows of migrated tables at {place} that was rolled back after it had changed tables that cannot be: what of it holds cannot be told. Begin a new snapshot with Export-BillingSnapshot -Restart.", place);
+
+    public static MigrationException XaUnknown(string xid, string place) => new(
+        "XaPreparedBeforeStart", MigrationErrorKind.WrongState,
+        $"The XA transaction {xid}, committed at {place}, was prepared before the snapshot's start: its rows stand in front of it in the binlog. Begin a new snapshot with Export-BillingSnapshot -Restart while no XA transaction is prepared (XA RECOVER shows them).", place);
+
+    public static MigrationException XaTooLarge(string xid, string place) => new(
+        "XaTooLarge", MigrationErrorKind.LimitExceeded,
+        $"The XA transaction {xid}, prepared at {place}, changes more items than can be held until it ends. End it on the source; then begin a new snapshot with Export-BillingSnapshot -Restart.", place);
+
+    public static MigrationException LeaseLost(Lease lease, string migration) => new(
+        "LeaseLost", MigrationErrorKind.Busy,
+        $"This worker lost the lease {lease.Job} of the migration {migration}: the control table could not be reached for too long, or another worker took over. What it wrote is safe; see who works with Get-BillingMigration, or run the same command again.", lease.Job);
+}

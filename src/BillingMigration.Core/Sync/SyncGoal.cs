@@ -1,0 +1,66 @@
+using BillingMigration.Source;
+using MySqlConnector;
+
+namespace BillingMigration.Sync;
+
+/// <summary>Knows when a sync has reached what was asked for.</summary>
+internal sealed class SyncGoal(MigrationSession session, SyncUntil? until) : IDisposable
+{
+    /// <summary>A source that goes on changing is caught up with when everything up to a position no older than this is written.</summary>
+    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
+
+    private MySqlConnection? connection;
+    private SourcePosition? target;
+    private long askedAt;
+
+    public async ValueTask<bool> IsReachedAsync(StreamPoint applied, SourcePosition? horizon, DateTimeOffset? committedAt, CancellationToken cancellationToken) => until switch
+    {
+        null => false,
+        SyncUntil.Position position => applied.HasReached(position.Value),
+        SyncUntil.Time time => committedAt >= time.Value || (session.Time.GetUtcNow() >= time.Value && await IsCaughtUpAsync(applied, cancellationToken)),
+        _ => horizon is null && await IsCaughtUpAsync(applied, cancellationToken),
+    };
+
+    public void Dispose() => connection?.Dispose();
+
+    private async ValueTask<bool> IsCaughtUpAsync(StreamPoint applied, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < 2; attempt++)
+        {
+            if (target is null)
+            {
+                askedAt = session.Time.GetTimestamp();
+                target = await AskAsync(cancellationToken);
+            }
+
+            if (!applied.HasReached(target))
+            {
+                return false;
+            }
+
+            if (session.Time.GetElapsedTime(askedAt) < Fresh)
+            {
+                return true;
+            }
+
+            target = null;
+        }
+
+        return false;
+    }
+
+    private async Task<SourcePosition> AskAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            connection ??= await session.Source.OpenConnectionAsync(cancellationToken);
+            return await SnapshotPosition.TakeEndAsync(connection, session.Source.Server, cancellationToken);
+        }
+        catch
+        {
+            connection?.Dispose();
+            connection = null;
+            throw;
+        }
+    }
+}

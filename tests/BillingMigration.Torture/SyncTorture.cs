@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using BillingMigration.Testing;
+using BillingMigration.Testing.Faults;
+using MySqlConnector;
+using SampleBilling;
+
+namespace BillingMigration.Torture;
+
+public sealed record SyncTortureOptions
+{
+    public TimeSpan Duration { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Rows of the sample database when the writers begin.</summary>
+    public long Rows { get; init; } = 20_000;
+
+    public int Seed { get; init; } = 1;
+
+    public int Writers { get; init; } = 8;
+
+    /// <summary>Of all writers together: what DynamoDB Local can follow.</summary>
+    public double TransactionsPerSecond { get; init; } = 200;
+
+    /// <summary>Longest life of a worker.</summary>
+    public TimeSpan LongestLife { get; init; } = TimeSpan.FromSeconds(10);
+}
+
+public sealed record SyncTortureResult(long Transactions, int Kills, int Cuts, IReadOnlyList<string> Differences, TimeSpan Duration);
+
+/// <summary>
+/// Writers change everything, export and sync run, are killed every few seconds, and the network to both sides is cut at random; in the end the table must be the
+/// source, item for item.
+/// </summary>
+public static class SyncTorture
+{
+    private static readonly TimeSpan ShortestLife = TimeSpan.FromSeconds(1);
+
+    public static async Task<SyncTortureResult> RunAsync(
+        SqlServerProcess source, Uri dynamoDb, SyncTortureOptions options, TextWriter log, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await using var database = await source.CreateDatabaseAsync();
+        await SampleDatabase.CreateAsync(database.ConnectionString, options.Rows, options.Seed, cancellationToken: cancellationToken);
+        await using var migration = SampleMigration.Create(database.ConnectionString, dynamoDb);
+        await migration.InitializeAsync();
+        await using var sourceWay = FaultProxy.Start(source.Host, source.Port, ProxiedProtocol.Tcp);
+        await using var tableWay = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
+        var through = new MySqlConnectionStringBuilder(database.ConnectionString) { Server = "127.0.0.1", Port = (uint)sourceWay.Port }.ConnectionString;
+
+        using var stopWriting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var stopCutting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var writers = TortureWriters.RunAsync(
+            database.ConnectionString,
+            new TortureWriterOptions { Writers = options.Writers, Seed = options.Seed, TransactionsPerSecond = options.TransactionsPerSecond },
+            stopWriting.Token);
+        var cuts = CutAsync([sourceWay.Faults, tableWay.Faults], new Random(options.Seed), stopCutting.Token);
+        var kills = await KillAsync(through, tableWay.Url, migration.Table, options, started, writers, log, cancellationToken);
+
+        await stopWriting.CancelAsync();
+        var transactions = await writers;
+        await stopCutting.CancelAsync();
+        var cut = await cuts;
+        await log.WriteLineAsync(FormattableString.Invariant($"{transactions:N0} transactions are written, {kills} kills, {cut} cuts: catching up"));
+        await using (var last = SyncWorkerProcess.Start(database.ConnectionString, dynamoDb, migration.Table, "last"))
+        {
+            await last.EndAsync(cancellationToken);
+        }
+
+        var comparison = await SampleComparison.CompareAsync(database.ConnectionString, migration.Client, migration.Table);
+        await migration.DropAsync();
+        return new SyncTortureResult(transactions, kills, cut, comparison.Differences, Stopwatch.GetElapsedTime(started));
+    }
+
+    private static async Task<int> KillAsync(
+        string source, Uri table, string tableName, SyncTortureOptions options, long started, Task writers, TextWriter log, CancellationToken cancellationToken)
+    {
+        var random = new Random(options.Seed + 1);
+        var kills = 0;
+        while (Stopwatch.GetElapsedTime(started) < options.Duration && !writers.IsCompleted)
+        {
+            var left = options.Duration - Stopwatch.GetElapsedTime(started);
+            var life = ShortestLife + ((options.LongestLife - ShortestLife) * random.NextDouble());
+            await using var worker = SyncWorkerProcess.Start(source, table, tableName, "follow");
+            await worker.LiveAsync(life < left ? life : left, cancellationToken);
+            kills++;
+            await log.WriteLineAsync(FormattableString.Invariant($"kill {kills} after {life.TotalSeconds:0.0} s: {worker.LastLine}"));
+        }
+
+        return kills;
+    }
+
+    private static async Task<int> CutAsync(FaultSwitches[] ways, Random random, CancellationToken cancellationToken)
+    {
+        var cuts = 0;
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(random.Next(300, 3_000), cancellationToken);
+                var way = ways[random.Next(ways.Length)];
+                cuts++;
+                switch (random.Next(4))
+                {
+                    case 0:
+                        way.BlackHole = true;
+                        await Task.Delay(random.Next(200, 2_000), cancellationToken);
+                        way.BlackHole = false;
+                        break;
+                    case 1:
+                        way.RefuseConnections = true;
+                        way.ResetConnections();
+                        await Task.Delay(random.Next(100, 1_500), cancellationToken);
+                        way.RefuseConnections = false;
+                        break;
+                    default:
+                        way.ResetConnections();
+                        break;
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            foreach (var way in ways)
+            {
+                way.Clear();
+            }
+
+            return cuts;
+        }
+    }
+}
