@@ -5,7 +5,7 @@ using BillingMigration.Benchmarks.Sync;
 const string Help = """
     Measurements of BillingMigration; see docs/performance.md.
       export    Export-BillingSnapshot: rate beside a bare writer, items per CPU-second, peak memory -> artifacts/bench/export.json
-      rows      row events of a binlog, decoded and mapped to items, per CPU-second
+      sync      Sync-BillingChanges: row events per CPU-second, rate beside a bare writer, lag, peak memory -> artifacts/bench/sync.json
     """;
 
 using var interrupted = new CancellationTokenSource();
@@ -17,12 +17,14 @@ try
     {
         case ["export"]:
             return await ExportBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
-        case ["rows"]:
-            await RowEvents.RunAsync(rows: 400_000, interrupted.Token);
-            return 0;
-        // The processes that "export" starts, to be measured alone.
+        case ["sync"]:
+            return await SyncBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
+        // The processes that these start, to be measured alone.
         case ["export-worker", var source, var endpoint, var table]:
             await ExportWorker.RunAsync(source, new Uri(endpoint), table, interrupted.Token);
+            return 0;
+        case ["sync-worker", var source, var endpoint, var table, var mode]:
+            await SyncWorker.RunAsync(source, new Uri(endpoint), table, follow: mode == "follow", interrupted.Token);
             return 0;
         case ["sdk-worker", var source, var endpoint]:
             await SdkWorker.RunAsync(source, new Uri(endpoint), interrupted.Token);

@@ -108,19 +108,21 @@ internal sealed class ExportReport
         ["command"] = "./build.sh bench export",
         ["date"] = started.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
         ["duration_seconds"] = Math.Round((DateTimeOffset.UtcNow - started).TotalSeconds),
-        ["machine"] = new JsonObject
-        {
-            ["cores"] = Environment.ProcessorCount,
-            ["processor"] = Processor(),
-            ["memory_gb"] = Math.Round(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 1e9, 1),
-            ["system"] = System.Runtime.InteropServices.RuntimeInformation.OSDescription,
-            ["runtime"] = System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription,
-        },
+        ["machine"] = Machine(),
         ["notes"] = notes,
         ["rows"] = rows,
     };
 
-    private static string Load() => File.Exists("/proc/loadavg") ? string.Join(' ', File.ReadAllText("/proc/loadavg").Split(' ').Take(3)) : "unknown";
+    public static JsonObject Machine() => new()
+    {
+        ["cores"] = Environment.ProcessorCount,
+        ["processor"] = Processor(),
+        ["memory_gb"] = Math.Round(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 1e9, 1),
+        ["system"] = System.Runtime.InteropServices.RuntimeInformation.OSDescription,
+        ["runtime"] = System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription,
+    };
+
+    public static string Load() => File.Exists("/proc/loadavg") ? string.Join(' ', File.ReadAllText("/proc/loadavg").Split(' ').Take(3)) : "unknown";
 
     private static string Processor()
     {

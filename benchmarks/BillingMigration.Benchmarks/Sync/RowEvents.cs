@@ -10,7 +10,7 @@ using SampleBilling;
 
 namespace BillingMigration.Benchmarks.Sync;
 
-/// <summary>Row events of charges in binlog files, decoded, and decoded and mapped to items: events per second of CPU time.</summary>
+/// <summary>Row events of charges in binlog files, decoded, and decoded and mapped to items: events per second of CPU time, beside the server's own tool.</summary>
 internal static class RowEvents
 {
     private const int Rounds = 5;
@@ -18,27 +18,44 @@ internal static class RowEvents
     private const string Entity = "CHARGE";
 
     /// <param name="Events">Row events: one for each row that is inserted, updated or deleted.</param>
-    public sealed record Figures(long Events, double DecodedPerCpuSecond, double MappedPerCpuSecond, long AllocatedBytes);
+    /// <param name="MappedPerCpuSecond">Decoded and mapped to items: median of the rounds.</param>
+    /// <param name="ToolPerCpuSecond">Printed by <c>mysqlbinlog -vv</c> from the same files, into nothing.</param>
+    public sealed record Figures(long Events, double MappedPerCpuSecond, double ToolPerCpuSecond);
 
-    public static async Task RunAsync(long rows, CancellationToken cancellationToken)
+    /// <param name="charges">Rows that are inserted; all of them are then updated once.</param>
+    public static async Task<Figures> MeasureAsync(MySqlServer server, long charges, Action<string> note, CancellationToken cancellationToken)
     {
-        await using var server = await MySqlServer.StartAsync("--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2");
         await using var database = await server.CreateDatabaseAsync();
         await using var connection = await database.OpenAsync();
         var first = await CurrentAsync(connection, cancellationToken);
-        await SampleDatabase.CreateAsync(database.ConnectionString, rows, 1, cancellationToken: cancellationToken);
+        await SampleDatabase.CreateAsync(database.ConnectionString, charges, 1, cancellationToken: cancellationToken);
         await database.ExecuteAsync($"UPDATE {Table} SET amount = amount + 1; FLUSH BINARY LOGS");
         var (files, model, charsets) = (await FilesAsync(connection, first, cancellationToken), await ModelAsync(connection, database.Name, cancellationToken), await CharsetsAsync(connection, cancellationToken));
-        var best = new Figures(0, 0, 0, 0);
-        for (var round = 0; round < Rounds; round++)
+        var rounds = new List<double>();
+        long events = 0;
+        for (var round = 1; round <= Rounds; round++)
         {
-            var (events, decoded, allocated) = await MeasureAsync(files, model, charsets, map: false, cancellationToken);
+            (events, var decoded, var allocated) = await MeasureAsync(files, model, charsets, map: false, cancellationToken);
             var (_, mapped, _) = await MeasureAsync(files, model, charsets, map: true, cancellationToken);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {events:N0} row events: {events / decoded:N0} decoded, {events / mapped:N0} mapped per CPU-second; {allocated / (double)events:F1} bytes allocated each"));
-            best = new Figures(events, Math.Max(best.DecodedPerCpuSecond, events / decoded), Math.Max(best.MappedPerCpuSecond, events / mapped), allocated);
+            note(string.Create(CultureInfo.InvariantCulture, $"  {events:N0} row events of charges, round {round}: {events / decoded:N0} decoded, {events / mapped:N0} decoded and mapped per CPU-second; {allocated / (double)events:F1} bytes allocated each"));
+            rounds.Add(events / mapped);
         }
 
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"best of {Rounds}: {best.DecodedPerCpuSecond:N0} row events decoded, {best.MappedPerCpuSecond:N0} decoded and mapped per CPU-second"));
+        var tool = events / await ToolSecondsAsync(files, cancellationToken);
+        note(string.Create(CultureInfo.InvariantCulture, $"  mysqlbinlog -vv on the same files: {tool:N0} row events of charges per CPU-second"));
+        return new Figures(events, Export.ExportReport.Median(rounds), tool);
+    }
+
+    /// <summary>CPU time of the server's own tool.</summary>
+    private static async Task<double> ToolSecondsAsync(IReadOnlyList<string> files, CancellationToken cancellationToken)
+    {
+        var run = Repository.PathOf(".servers", "mysql", "run");
+        var start = new ProcessStartInfo("bash", ["-c", "TIMEFORMAT='%U %S'; time \"$@\" >/dev/null", "bash", run, "mysqlbinlog", "-vv", "--base64-output=DECODE-ROWS", .. files]) { RedirectStandardError = true };
+        start.Environment["LC_ALL"] = "C";
+        using var process = Process.Start(start)!;
+        var times = (await process.StandardError.ReadToEndAsync(cancellationToken)).Trim().Split('\n')[^1].Split(' ');
+        await process.WaitForExitAsync(cancellationToken);
+        return process.ExitCode == 0 ? times.Sum(t => double.Parse(t, CultureInfo.InvariantCulture)) : throw new InvalidOperationException("mysqlbinlog failed.");
     }
 
     private static async Task<(long Events, double CpuSeconds, long Allocated)> MeasureAsync(
