@@ -20,6 +20,7 @@
         'Get-BillingMigration'
         'Initialize-BillingTable'
         'New-BillingMigrationDefinition'
+        'Sync-BillingChanges'
     )
     PrivateData          = @{
         PSData = @{

@@ -13,6 +13,7 @@ public sealed class ModuleImportTests
         "Get-BillingMigration",
         "Initialize-BillingTable",
         "New-BillingMigrationDefinition",
+        "Sync-BillingChanges",
     ];
 
     [Fact]

@@ -21,6 +21,19 @@ public sealed record MigrationState
     /// <summary>Null: no export has begun.</summary>
     public SnapshotRun? Snapshot { get; init; }
 
+    /// <summary>Checkpoint of the changes that follow the snapshot; null: none are written yet.</summary>
+    public SyncCheckpoint? Sync { get; init; }
+
+    /// <summary>What to do next, in a sentence.</summary>
+    public string NextStep => this switch
+    {
+        { Snapshot: null } => "No export has begun: run Export-BillingSnapshot.",
+        { Snapshot.State: SnapshotState.Running } => "Run Export-BillingSnapshot again to go on with the export.",
+        { Sync: null } => "Run Sync-BillingChanges to write what changed since the export began.",
+        { Sync.State: SyncState.Converging } => "Run Sync-BillingChanges again until the table is consistent.",
+        _ => "Run Sync-BillingChanges -Follow to keep the table in step.",
+    };
+
     public required ImmutableArray<EntityState> Entities { get; init; }
 
     public long Items => Entities.Sum(e => e.Items);
@@ -46,6 +59,7 @@ public sealed record MigrationState
             Table = definition.Target.Table,
             Endpoint = session.Target.Endpoint,
             Snapshot = run,
+            Sync = run is null ? null : await session.Control.FindSyncAsync(run.RunId, cancellationToken),
             Entities = [.. definition.Entities.Select(e => EntityState.Of(e.Entity, e.Table, [.. byEntity[e.Entity]], counted))],
         };
     }

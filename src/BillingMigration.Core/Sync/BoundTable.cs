@@ -59,6 +59,8 @@ internal sealed class BoundTables(BillingModel model, CharsetTable charsets)
 
     public BillingModel Model => model;
 
+    public StatementCheck Statements { get; } = new(model.Entities[0].Table.Database, model.Entities.Select(e => e.Table.Name));
+
     public BoundTable? Find(TableMap map)
     {
         if (!known.TryGetValue(map, out var table))

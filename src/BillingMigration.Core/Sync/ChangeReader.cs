@@ -225,6 +225,14 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
 
     private void Statement(QueryEvent query)
     {
+        var verdict = tables.Statements.Check(query.Statement, query.Database);
+        if (verdict.Effect != StatementEffect.None)
+        {
+            throw verdict.Effect == StatementEffect.SchemaChange
+                ? SyncErrors.SchemaChanged(verdict, Place(query))
+                : SyncErrors.StatementNotCaptured(verdict, Place(query));
+        }
+
         // A statement that is no part of a BEGIN stands alone and ends its transaction.
         if (!begun)
         {

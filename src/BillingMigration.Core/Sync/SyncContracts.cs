@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using BillingMigration.Control;
 using BillingMigration.Source;
+using BillingMigration.Source.Binlog;
 
 namespace BillingMigration.Sync;
 
@@ -9,6 +11,39 @@ public abstract record SyncUntil
 {
     private SyncUntil()
     {
+    }
+
+    /// <summary>Reads what an operator wrote: <c>CaughtUp</c>, a time, <c>file:offset</c>, or a GTID set.</summary>
+    /// <exception cref="MigrationException"><c>UntilUnreadable</c>.</exception>
+    public static SyncUntil Parse(string text, SourceServer server)
+    {
+        if (text.Equals(nameof(CaughtUp), StringComparison.OrdinalIgnoreCase))
+        {
+            return new CaughtUp();
+        }
+
+        var colon = text.LastIndexOf(':');
+        if (colon > 0 && text.AsSpan(0, colon).LastIndexOf('.') > 0 && long.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var offset))
+        {
+            return new Position(new SourcePosition { Flavor = server.Flavor, ServerIdentity = server.Identity, File = text[..colon], Offset = offset });
+        }
+
+        if (DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var time))
+        {
+            return new Time(time);
+        }
+
+        try
+        {
+            var gtid = server.Flavor == SourceFlavor.MySql ? GtidSet.Parse(text).ToString() : MariaDbGtidPosition.Parse(text).ToString();
+            return new Position(new SourcePosition { Flavor = server.Flavor, ServerIdentity = server.Identity, Gtid = gtid });
+        }
+        catch (MigrationException e)
+        {
+            throw new MigrationException(
+                "UntilUnreadable", MigrationErrorKind.InvalidArgument,
+                $"-Until \"{text}\" is neither CaughtUp nor a time, a binlog position or a GTID set. Write for example CaughtUp, 2026-12-31T23:00:00Z or binlog.000012:1547.", text, e);
+        }
     }
 
     /// <summary>Everything that was committed a second ago is in the table.</summary>

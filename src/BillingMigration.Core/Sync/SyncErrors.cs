@@ -16,6 +16,14 @@ internal static class SyncErrors
         "SourceIdentityChanged", MigrationErrorKind.WrongState,
         $"The checkpoint {position} is a place in the binlog of server {position.ServerIdentity}, and {host} is server {identity}: without GTIDs its files are others. Connect to the first server, or begin a new snapshot with Export-BillingSnapshot -Restart.", host);
 
+    public static MigrationException SchemaChanged(StatementVerdict statement, string place) => new(
+        "SchemaChanged", MigrationErrorKind.WrongState,
+        $"The source changed the migrated table {statement.Table} by {statement.Kind} at {place}, which cannot be followed row by row. Everything before it is written. Look at the change, adapt migration.json if it is wanted, and begin a new snapshot with Export-BillingSnapshot -Restart.", statement.Table);
+
+    public static MigrationException StatementNotCaptured(StatementVerdict statement, string place) => new(
+        "StatementNotCaptured", MigrationErrorKind.WrongState,
+        $"The binlog has a statement ({statement.Kind}) on the migrated table {statement.Table} at {place} instead of the rows that it changed: a session had binlog_format other than ROW. Everything before it is written. SET GLOBAL binlog_format = ROW, let every application connect again, and begin a new snapshot with Export-BillingSnapshot -Restart.", statement.Table);
+
     public static MigrationException RowRefused(SetAsideRow row) => new(
         "RowsRefused", MigrationErrorKind.DataRefused,
         $"A changed row cannot be an item: {$"{row.Entity} {row.Key}".Trim()}: {row.ReasonId}, {row.Reason}. Everything before it is written. Correct the row in the source and run Sync-BillingChanges -SetAside, which goes past the state that cannot be an item and keeps such rows out of the table, counted.", row);
