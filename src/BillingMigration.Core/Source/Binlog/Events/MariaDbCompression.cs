@@ -40,7 +40,7 @@ internal static class MariaDbCompression
                 expanded.Write(buffer, 0, read);
             }
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw EventErrors.Unreadable("a compressed part is damaged", e);
         }

@@ -108,7 +108,7 @@ internal sealed class CompressedDecoder(int lengthBytes, LengthDecoder inner) : 
         {
             expanding.CopyTo(plain);
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw EventErrors.Unreadable("a compressed column is damaged", e);
         }
