@@ -41,6 +41,15 @@ public sealed class SelectStatement
         CultureInfo.InvariantCulture,
         $"SELECT {KeyColumns()} FROM {Name(model.Table.Name)} {Self} FORCE INDEX (PRIMARY){Where(after, null)} ORDER BY {OrderBy(Self + ".")} LIMIT 1 OFFSET {step - 1}");
 
+    /// <summary>The rows that have the primary keys of <paramref name="rows"/>.</summary>
+    public string ByKeys(IReadOnlyCollection<RowBuffer> rows) =>
+        $"{select} WHERE {string.Join(" OR ", rows.Select(row => $"({string.Join(" AND ", model.PrimaryKey.Select(i => IsEqual(i, row[i])))})"))}";
+
+    /// <summary>The rows that have the given values in some columns.</summary>
+    /// <param name="columns">Indexes in <see cref="EntityModel.Row"/>.</param>
+    public string ByColumns(IReadOnlyList<int> columns, IReadOnlyList<byte[]> values) =>
+        $"{select.Replace(" FORCE INDEX (PRIMARY)", "", StringComparison.Ordinal)} WHERE {string.Join(" AND ", columns.Select((column, i) => IsEqual(column, values[i])))}";
+
     /// <summary>Smallest and largest value of a single integer key.</summary>
     public string Extremes() => $"SELECT MIN({Name(key[0].Name)}), MAX({Name(key[0].Name)}) FROM {Name(model.Table.Name)}";
 
@@ -129,6 +138,13 @@ public sealed class SelectStatement
         return column == key.Length - 1
             ? $"{name} {last} {literal}"
             : $"({name} {strict[0]}= {literal} AND ({name} {strict} {literal} OR {Compare(bound, column + 1, strict, last)}))";
+    }
+
+    private string IsEqual(int index, ReadOnlySpan<byte> value)
+    {
+        var column = model.Row[index].Column;
+        var literal = IsOrdinal(column) ? $"_utf8mb4 X'{Convert.ToHexString(value)}'" : Literal(column, KeyText.Of(column, value));
+        return $"{Self}.{Name(column.Name)} = {literal}";
     }
 
     private static string Literal(ColumnSchema column, string value)

@@ -58,6 +58,23 @@ public sealed class ItemReader : IDisposable
             },
             cancellationToken);
 
+    /// <summary>Items that an index has under one partition key. An index follows the table with a delay.</summary>
+    public IAsyncEnumerable<ReadOnlyMemory<byte>> QueryIndexAsync(
+        string index, string partitionKeyAttribute, string partitionKey, CancellationToken cancellationToken) => PagesAsync(
+            "Query",
+            json =>
+            {
+                json.WriteString("IndexName", index);
+                json.WriteString("KeyConditionExpression", "#p = :p");
+                json.WriteStartObject("ExpressionAttributeNames");
+                json.WriteString("#p", partitionKeyAttribute);
+                json.WriteEndObject();
+                json.WriteStartObject("ExpressionAttributeValues");
+                WriteText(json, ":p", partitionKey);
+                json.WriteEndObject();
+            },
+            cancellationToken);
+
     /// <summary>Every item of the table, in no order, read consistently by several readers at a time.</summary>
     /// <param name="segments">Parts of the table that are read in parallel, 1 to 1,000,000.</param>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ScanAsync(int segments, [EnumeratorCancellation] CancellationToken cancellationToken)
