@@ -58,24 +58,6 @@ public sealed class ItemBatch : IBufferWriter<byte>, IDisposable
         Deletes++;
     }
 
-    /// <summary>Adds an item that is canonical JSON already, its key first.</summary>
-    internal void Add(ReadOnlySpan<byte> item)
-    {
-        Append(item);
-        CommitItem(KeyLengthOf(item));
-    }
-
-    /// <summary>Adds a delete by key.</summary>
-    internal void AddDelete(string partitionKey, string sortKey)
-    {
-        Append("{\"pk\":{\"S\":\""u8);
-        CanonicalJson.WriteEscaped(System.Text.Encoding.UTF8.GetBytes(partitionKey), this);
-        Append("\"},\"sk\":{\"S\":\""u8);
-        CanonicalJson.WriteEscaped(System.Text.Encoding.UTF8.GetBytes(sortKey), this);
-        Append("\"}}"u8);
-        CommitDelete();
-    }
-
     /// <summary>Forgets what has been written since the last committed item.</summary>
     public void DiscardItem() => written = ByteLength;
 
@@ -141,20 +123,5 @@ public sealed class ItemBatch : IBufferWriter<byte>, IDisposable
         buffer.AsSpan(0, written).CopyTo(larger);
         ArrayPool<byte>.Shared.Return(buffer);
         buffer = larger;
-    }
-
-    /// <summary>Bytes up to the end of the second attribute, which is the sort key.</summary>
-    private static int KeyLengthOf(ReadOnlySpan<byte> item)
-    {
-        var json = new System.Text.Json.Utf8JsonReader(item);
-        json.Read();
-        for (var i = 0; i < 2; i++)
-        {
-            json.Read();
-            json.Read();
-            json.Skip();
-        }
-
-        return (int)json.BytesConsumed;
     }
 }

@@ -20,16 +20,13 @@ public sealed class SelectStatement
     private readonly EntityModel model;
     private readonly ImmutableArray<ColumnSchema> key;
     private readonly string select;
-    private readonly string selectByAnyIndex;
 
     public SelectStatement(EntityModel model)
     {
         this.model = model;
         key = [.. model.PrimaryKey.Select(i => model.Row[i].Column)];
         var columns = model.Row.Select(c => Expression(c.Column, c.Lookup is null ? Self : c.Lookup)).Concat(OrdinalKeys());
-        var list = string.Join(", ", columns);
-        select = $"SELECT {list} FROM {Name(model.Table.Name)} {Self} FORCE INDEX (PRIMARY){Joins()}";
-        selectByAnyIndex = $"SELECT {list} FROM {Name(model.Table.Name)} {Self}{Joins()}";
+        select = $"SELECT {string.Join(", ", columns)} FROM {Name(model.Table.Name)} {Self} FORCE INDEX (PRIMARY){Joins()}";
     }
 
     /// <summary>Key columns whose order is not that of their text (ENUM, SET): their numbers follow the row's columns.</summary>
@@ -39,19 +36,19 @@ public sealed class SelectStatement
     public string Page(ImmutableArray<string>? after, ImmutableArray<string>? to, int limit) =>
         string.Create(CultureInfo.InvariantCulture, $"{select}{Where(after, to)} ORDER BY {OrderBy(Self + ".")} LIMIT {limit}");
 
-    /// <summary>The rows with these primary keys.</summary>
-    /// <param name="locking">Wait for transactions that have changed them and are not visible yet.</param>
-    public string ByKeys(ImmutableArray<ImmutableArray<string>> keys, bool locking) =>
-        $"{select} WHERE {string.Join(" OR ", keys.Select(k => $"({Equal(key, k)})"))}{Lock(locking)}";
-
-    /// <summary>The rows with these values in some columns, by whatever index there is.</summary>
-    public string ByColumns(ImmutableArray<ColumnSchema> columns, ImmutableArray<string> values, bool locking) =>
-        $"{selectByAnyIndex} WHERE {Equal(columns, values)}{Lock(locking)}";
-
     /// <summary>The key of the row <paramref name="step"/> rows after <paramref name="after"/>: one boundary of the plan.</summary>
     public string Boundary(ImmutableArray<string>? after, long step) => string.Create(
         CultureInfo.InvariantCulture,
         $"SELECT {KeyColumns()} FROM {Name(model.Table.Name)} {Self} FORCE INDEX (PRIMARY){Where(after, null)} ORDER BY {OrderBy(Self + ".")} LIMIT 1 OFFSET {step - 1}");
+
+    /// <summary>The rows that have the primary keys of <paramref name="rows"/>.</summary>
+    public string ByKeys(IReadOnlyCollection<RowBuffer> rows) =>
+        $"{select} WHERE {string.Join(" OR ", rows.Select(row => $"({string.Join(" AND ", model.PrimaryKey.Select(i => IsEqual(i, row[i])))})"))}";
+
+    /// <summary>The rows that have the given values in some columns.</summary>
+    /// <param name="columns">Indexes in <see cref="EntityModel.Row"/>.</param>
+    public string ByColumns(IReadOnlyList<int> columns, IReadOnlyList<byte[]> values) =>
+        $"{select.Replace(" FORCE INDEX (PRIMARY)", "", StringComparison.Ordinal)} WHERE {string.Join(" AND ", columns.Select((column, i) => IsEqual(column, values[i])))}";
 
     /// <summary>Smallest and largest value of a single integer key.</summary>
     public string Extremes() => $"SELECT MIN({Name(key[0].Name)}), MAX({Name(key[0].Name)}) FROM {Name(model.Table.Name)}";
@@ -94,12 +91,6 @@ public sealed class SelectStatement
     internal static string Name(string identifier) => $"`{identifier.Replace("`", "``", StringComparison.Ordinal)}`";
 
     private static bool IsOrdinal(ColumnSchema column) => column.DataType is "enum" or "set";
-
-    private static string Equal(ImmutableArray<ColumnSchema> columns, ImmutableArray<string> values) =>
-        string.Join(" AND ", columns.Select((c, i) => $"{Self}.{Name(c.Name)} = {Literal(c, values[i])}"));
-
-    // The older words are understood by every version of both servers.
-    private static string Lock(bool locking) => locking ? " LOCK IN SHARE MODE" : "";
 
     private IEnumerable<string> OrdinalKeys() => key.Where(IsOrdinal).Select(c => $"CAST({Self}.{Name(c.Name)} + 0 AS BINARY)");
 
@@ -147,6 +138,13 @@ public sealed class SelectStatement
         return column == key.Length - 1
             ? $"{name} {last} {literal}"
             : $"({name} {strict[0]}= {literal} AND ({name} {strict} {literal} OR {Compare(bound, column + 1, strict, last)}))";
+    }
+
+    private string IsEqual(int index, ReadOnlySpan<byte> value)
+    {
+        var column = model.Row[index].Column;
+        var literal = IsOrdinal(column) ? $"_utf8mb4 X'{Convert.ToHexString(value)}'" : Literal(column, KeyText.Of(column, value));
+        return $"{Self}.{Name(column.Name)} = {literal}";
     }
 
     private static string Literal(ColumnSchema column, string value)

@@ -59,6 +59,10 @@ internal sealed class BoundTables(BillingModel model, CharsetTable charsets)
 
     public BillingModel Model => model;
 
+    public CascadePlan Cascades { get; } = new(model);
+
+    public string Database { get; } = model.Entities[0].Table.Database;
+
     public StatementCheck Statements { get; } = new(model.Entities[0].Table.Database, model.Entities.Select(e => e.Table.Name));
 
     public BoundTable? Find(TableMap map)

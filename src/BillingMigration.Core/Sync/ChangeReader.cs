@@ -29,9 +29,13 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
     private long committedAt;
     private bool begun;
     private long rowsInTransaction;
+    private bool cascading;
 
     /// <summary>Receives the changes; exchanged between two calls when it is full, or at the end of a transaction.</summary>
     public required ChangeWindow Window { get; set; }
+
+    /// <summary>Changes of parent rows whose children the binlog does not tell; to be followed at the end of the transaction.</summary>
+    public List<CascadeTrigger> Cascades { get; } = [];
 
     /// <summary>True between the begin of a transaction and its end.</summary>
     public bool InTransaction { get; private set; }
@@ -117,9 +121,15 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
         table = tables.Find(change.Table);
         if (table is null)
         {
+            if (CascadesUnseen(change) && change.Table.Database == tables.Database && tables.Cascades.IsStrangeParent(change.Table.Table))
+            {
+                throw SyncErrors.CascadeFromStranger(change.Table.Table, Place(change));
+            }
+
             return;
         }
 
+        cascading = CascadesUnseen(change) && tables.Cascades.HasLinks(table.Model);
         if (!change.HasFullImages)
         {
             throw SyncErrors.RowImageIncomplete(change.Table.Table, Place(change));
@@ -133,13 +143,20 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
         rows = change;
     }
 
+    private static bool CascadesUnseen(RowsEvent change) => change is { LogsCascades: false, IgnoresForeignKeys: false, Kind: not RowsKind.Insert };
+
     private void Take(ChangeWindow window)
     {
+        if (cascading)
+        {
+            tables.Cascades.Collect(table!.Model, table.Before, rows!.Kind == RowsKind.Delete ? null : table.After, xa is null ? Cascades : xa.Cascades);
+        }
+
         switch (rows!.Kind)
         {
             case RowsKind.Insert:
                 counts.Inserted++;
-                Put(window);
+                Put(window, table!.Encoder, table.After, setAside);
                 break;
             case RowsKind.Delete:
                 counts.Deleted++;
@@ -152,26 +169,27 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
                     Delete(window);
                 }
 
-                Put(window);
+                Put(window, table!.Encoder, table.After, setAside);
                 break;
         }
     }
 
-    private void Put(ChangeWindow window)
+    /// <exception cref="MigrationException"><c>RowsRefused</c>, unless such rows are set aside.</exception>
+    public static void Put(ChangeWindow window, ItemEncoder encoder, RowBuffer row, bool setAside)
     {
-        if (window.TryPut(table!.Encoder, table.After, out var refusal))
+        if (window.TryPut(encoder, row, out var refusal))
         {
             return;
         }
 
-        var refused = new SetAsideRow(table.Model.Entity, table.Model.Describe(table.After), refusal.ReasonId, refusal.Reason);
+        var refused = new SetAsideRow(encoder.Model.Entity, encoder.Model.Describe(row), refusal.ReasonId, refusal.Reason);
         if (!setAside)
         {
             throw SyncErrors.RowRefused(refused);
         }
 
         // What the table has of the row is out of date.
-        window.TryDelete(table.Encoder, table.After, out _);
+        window.TryDelete(encoder, row, out _);
         window.SetAside.Add(refused);
     }
 
@@ -269,6 +287,7 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
         }
 
         Window.Take(held);
+        Cascades.AddRange(held.Cascades);
         held.Dispose();
         tracker.Release(xid);
     }
@@ -287,6 +306,7 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
         if (xa is not null)
         {
             Window.Take(xa);
+            Cascades.AddRange(xa.Cascades);
             xa.Dispose();
             xa = null;
         }

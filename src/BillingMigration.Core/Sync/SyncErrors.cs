@@ -24,6 +24,14 @@ internal static class SyncErrors
         "StatementNotCaptured", MigrationErrorKind.WrongState,
         $"The binlog has a statement ({statement.Kind}) on the migrated table {statement.Table} at {place} instead of the rows that it changed: a session had binlog_format other than ROW. Everything before it is written. SET GLOBAL binlog_format = ROW, let every application connect again, and begin a new snapshot with Export-BillingSnapshot -Restart.", statement.Table);
 
+    public static MigrationException CascadeColumnExcluded(string parent, string child) => new(
+        "CascadeNotCaptured", MigrationErrorKind.WrongState,
+        $"A change of {parent} reaches rows of {child} by a foreign key that the source does not log, and a column of that key is excluded by migration.json. Include it, and begin a new snapshot with Export-BillingSnapshot -Restart.", child);
+
+    public static MigrationException CascadeFromStranger(string parent, string place) => new(
+        "CascadeNotCaptured", MigrationErrorKind.WrongState,
+        $"The table {parent}, changed at {place}, is not migrated, and its changes reach into migrated tables by foreign keys that the source does not log. Add it to migration.json, or give the foreign keys the rule RESTRICT, and begin a new snapshot with Export-BillingSnapshot -Restart.", parent);
+
     public static MigrationException RowRefused(SetAsideRow row) => new(
         "RowsRefused", MigrationErrorKind.DataRefused,
         $"A changed row cannot be an item: {$"{row.Entity} {row.Key}".Trim()}: {row.ReasonId}, {row.Reason}. Everything before it is written. Correct the row in the source and run Sync-BillingChanges -SetAside, which goes past the state that cannot be an item and keeps such rows out of the table, counted.", row);

@@ -4,6 +4,7 @@ using BillingMigration.Definition;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
 using BillingMigration.Source.Binlog;
+using BillingMigration.Target;
 using BillingMigration.Transfer;
 
 namespace BillingMigration.Sync;
@@ -12,7 +13,7 @@ namespace BillingMigration.Sync;
 /// Changes of a snapshot under way: one window is filled from the stream while the one before it is written. A window begins to be written when the
 /// one before it is through, so a change never overtakes another of its key.
 /// </summary>
-internal sealed class SyncRun : IDisposable
+internal sealed class SyncRun : ICascadeWriter, IDisposable
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LastCheckpointTimeout = TimeSpan.FromMilliseconds(600);
@@ -41,6 +42,11 @@ internal sealed class SyncRun : IDisposable
     private StreamPoint? saved;
     private SourcePosition? horizon;
     private volatile bool idle;
+    private readonly ItemReader items;
+    private readonly CascadeFollower cascades;
+    private readonly SemaphoreSlim saving = new(1, 1);
+    private ChangeReader? reader;
+    private StreamTracker? tracker;
 
     public SyncRun(MigrationSession session, SyncOptions options, SyncCheckpoint first, BoundTables tables, Lease lease, IProgress<SyncProgress> progress)
     {
@@ -58,6 +64,8 @@ internal sealed class SyncRun : IDisposable
         throttle = new TransferThrottle(limits, session.Time);
         batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time);
         writer = new WindowWriter(batchWriter, limits.Writers, options.SetAside);
+        items = new ItemReader(session.Target, session.Definition.Target.Table, new TransferMetrics(), session.Retry, session.Time);
+        cascades = new CascadeFollower(session, tables.Cascades, items, options.SetAside);
         streamOptions = new BinlogConnectionOptions { BaseDirectory = session.Source.BaseDirectory, HeartbeatPeriod = HeartbeatPeriod };
         meter = new SyncMeter(session.Time);
     }
@@ -127,6 +135,8 @@ internal sealed class SyncRun : IDisposable
         filling.Dispose();
         other.Dispose();
         goal.Dispose();
+        items.Dispose();
+        saving.Dispose();
     }
 
     private static ThrottleDefinition Limits(MigrationSession session, SyncOptions options)
@@ -173,24 +183,30 @@ internal sealed class SyncRun : IDisposable
 
     private async Task<bool> FollowOnceAsync(CancellationTokenSource reading, CancellationToken stopReading, CancellationToken abort)
     {
-        var tracker = new StreamTracker(applied.Restart, session.Source.Server.Identity);
+        tracker = new StreamTracker(applied.Restart, session.Source.Server.Identity);
         var connection = await BinlogConnection.OpenAsync(
             session.Source.Source, session.Source.Credential, BinlogStart.At(applied.Restart), streamOptions, session.Time, reading.Token);
         await using var decoder = new BinlogDecoder(connection);
-        using var reader = new ChangeReader(tables, tracker, Counts, options.SetAside) { Window = filling };
+        using var following = new ChangeReader(tables, tracker, Counts, options.SetAside) { Window = filling };
+        reader = following;
         try
         {
-            while (await NextAsync(decoder, reader, tracker, reading.Token, abort) is { } next)
+            while (await NextAsync(decoder, reading.Token, abort) is { } next)
             {
                 reader.Accept(next);
                 while (!reader.ReadRows())
                 {
-                    await TurnAsync(reader, tracker, abort);
+                    await TurnAsync(abort);
+                }
+
+                if (!reader.InTransaction && reader.Cascades.Count > 0)
+                {
+                    await CascadeAsync(abort);
                 }
 
                 if (!reader.InTransaction && writing.IsCompleted && !filling.IsEmpty)
                 {
-                    await TurnAsync(reader, tracker, abort);
+                    await TurnAsync(abort);
                     if (await IsReachedAsync(abort))
                     {
                         return true;
@@ -203,14 +219,49 @@ internal sealed class SyncRun : IDisposable
         catch (Exception e) when ((e is MigrationException || stopReading.IsCancellationRequested) && !abort.IsCancellationRequested && !reader.HasPart && !writing.IsFaulted)
         {
             // Whole transactions that were read before the end are written.
-            await TurnAsync(reader, tracker, abort);
+            await TurnAsync(abort);
             await writing;
             throw;
         }
     }
 
+    ChangeWindow ICascadeWriter.Window => filling;
+
+    async Task ICascadeWriter.ReadAheadAsync(SourcePosition position, CancellationToken cancellationToken)
+    {
+        lock (unsaved)
+        {
+            horizon = position;
+            saved = null;
+        }
+
+        await SaveAsync(cancellationToken);
+    }
+
+    async ValueTask ICascadeWriter.MakeRoomAsync(CancellationToken cancellationToken)
+    {
+        if (filling.IsFull)
+        {
+            await TurnAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>
+    /// Follows foreign keys that the binlog does not. All changes up to and with the transaction are written first; its checkpoint comes with the
+    /// children's changes, so that a crash between the two repeats both.
+    /// </summary>
+    private async Task CascadeAsync(CancellationToken abort)
+    {
+        filling.HasEnd = false;
+        await TurnAsync(abort);
+        await writing;
+        await cascades.RunAsync(reader!.Cascades, tracker!.Now().Seen, this, abort);
+        reader.Cascades.Clear();
+        filling.HasEnd = true;
+    }
+
     /// <summary>The next event; meanwhile, what has been read is written. Null when the goal is reached.</summary>
-    private async ValueTask<BinlogEvent?> NextAsync(BinlogDecoder decoder, ChangeReader reader, StreamTracker tracker, CancellationToken reading, CancellationToken abort)
+    private async ValueTask<BinlogEvent?> NextAsync(BinlogDecoder decoder, CancellationToken reading, CancellationToken abort)
     {
         reading.ThrowIfCancellationRequested();
         var pending = decoder.ReadAsync(reading);
@@ -222,14 +273,14 @@ internal sealed class SyncRun : IDisposable
         var read = pending.AsTask();
         try
         {
-            while (!read.IsCompleted && !reader.InTransaction)
+            while (!read.IsCompleted && !reader!.InTransaction)
             {
                 if (!filling.IsEmpty)
                 {
                     await Task.WhenAny(read, writing);
                     if (writing.IsCompleted)
                     {
-                        await TurnAsync(reader, tracker, abort);
+                        await TurnAsync(abort);
                     }
 
                     continue;
@@ -262,13 +313,13 @@ internal sealed class SyncRun : IDisposable
     }
 
     /// <summary>Begins to write the filled window when the one before it is through; reading goes on into the other.</summary>
-    private async ValueTask TurnAsync(ChangeReader reader, StreamTracker tracker, CancellationToken abort)
+    private async ValueTask TurnAsync(CancellationToken abort)
     {
         await writing;
         var window = filling;
-        window.End = window.HasEnd ? tracker.Now() : null;
+        window.End = window.HasEnd ? tracker!.Now() : null;
         (filling, other) = (other, window);
-        reader.Window = filling;
+        reader!.Window = filling;
         writing = window.Count == 0 ? Written(window) : WriteAsync(window, abort);
     }
 
@@ -340,6 +391,19 @@ internal sealed class SyncRun : IDisposable
     }
 
     private async Task SaveAsync(CancellationToken cancellationToken)
+    {
+        await saving.WaitAsync(cancellationToken);
+        try
+        {
+            await SaveOneAsync(cancellationToken);
+        }
+        finally
+        {
+            saving.Release();
+        }
+    }
+
+    private async Task SaveOneAsync(CancellationToken cancellationToken)
     {
         StreamPoint point;
         SyncCheckpoint checkpoint;

@@ -58,31 +58,19 @@ public sealed class ItemReader : IDisposable
             },
             cancellationToken);
 
-    /// <summary>What an index holds under one key, in the order of its sort key: the attributes that the index has. Indexes follow the table with a delay.</summary>
-    /// <param name="partitionKey">Name and value of the index's partition key attribute.</param>
-    /// <param name="sortKey">Name of its sort key attribute, and how its value begins; null: any.</param>
+    /// <summary>Items that an index has under one partition key. An index follows the table with a delay.</summary>
     public IAsyncEnumerable<ReadOnlyMemory<byte>> QueryIndexAsync(
-        string index, (string Name, string Value) partitionKey, (string Name, string? Prefix) sortKey, CancellationToken cancellationToken) => PagesAsync(
+        string index, string partitionKeyAttribute, string partitionKey, CancellationToken cancellationToken) => PagesAsync(
             "Query",
             json =>
             {
                 json.WriteString("IndexName", index);
-                json.WriteString("KeyConditionExpression", sortKey.Prefix is null ? "#p = :p" : "#p = :p AND begins_with(#s, :s)");
+                json.WriteString("KeyConditionExpression", "#p = :p");
                 json.WriteStartObject("ExpressionAttributeNames");
-                json.WriteString("#p", partitionKey.Name);
-                if (sortKey.Prefix is not null)
-                {
-                    json.WriteString("#s", sortKey.Name);
-                }
-
+                json.WriteString("#p", partitionKeyAttribute);
                 json.WriteEndObject();
                 json.WriteStartObject("ExpressionAttributeValues");
-                WriteText(json, ":p", partitionKey.Value);
-                if (sortKey.Prefix is not null)
-                {
-                    WriteText(json, ":s", sortKey.Prefix);
-                }
-
+                WriteText(json, ":p", partitionKey);
                 json.WriteEndObject();
             },
             cancellationToken);

@@ -26,6 +26,7 @@ public interface IRowImageReader
 public sealed class RowsEvent : BinlogEvent
 {
     private const int StatementEnd = 0x01;
+    private const int NoForeignKeyChecks = 0x02;
     private const int ForeignKeysInSql = 0x10;
 
     private ReadOnlyMemory<byte> data;
@@ -45,6 +46,9 @@ public sealed class RowsEvent : BinlogEvent
 
     /// <summary>MySQL 9.6 and later: rows that foreign keys change are logged themselves, in this transaction and before their parent's.</summary>
     public bool LogsCascades => (Flags & ForeignKeysInSql) != 0;
+
+    /// <summary>The session had <c>foreign_key_checks=0</c>: no other rows were changed by foreign keys.</summary>
+    public bool IgnoresForeignKeys => (Flags & NoForeignKeyChecks) != 0;
 
     /// <summary>True when every column of the table is in the images: <c>binlog_row_image=FULL</c>.</summary>
     public bool HasFullImages => IsFull(present.Span) && (Kind != RowsKind.Update || IsFull(presentAfter.Span));

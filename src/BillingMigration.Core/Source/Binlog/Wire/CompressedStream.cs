@@ -147,7 +147,7 @@ internal sealed class CompressedStream(Stream inner) : Stream
                 throw WireErrors.Malformed("a compressed frame of another length than it says");
             }
         }
-        catch (InvalidDataException)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw WireErrors.Malformed("a compressed frame that is none");
         }
