@@ -25,6 +25,9 @@ public sealed record SyncCheckpoint
     /// <summary>The stream must pass this before the table is consistent; null: it has.</summary>
     public SourcePosition? Horizon { get; init; }
 
+    /// <summary>True when the sync ended with it: nothing behind it is in the table. After a crash something may be.</summary>
+    public bool IsLast { get; init; }
+
     public long Transactions { get; init; }
 
     public long Rows { get; init; }
@@ -49,6 +52,7 @@ internal static class SyncItem
             .Set("position", ControlItemBuilder.Position(checkpoint.Position))
             .Set("state", checkpoint.State.ToString())
             .Set("horizon", checkpoint.Horizon is { } horizon ? ControlItemBuilder.Position(horizon) : null)
+            .Set("isLast", checkpoint.IsLast)
             .Set("transactions", checkpoint.Transactions)
             .Set("rows", checkpoint.Rows)
             .Set("committedAt", checkpoint.CommittedAt is { } time ? ControlItemBuilder.Time(time) : null)
@@ -64,6 +68,7 @@ internal static class SyncItem
             Position = item.Position("position"),
             State = item.Enum<SyncState>("state"),
             Horizon = item.OptionalPosition("horizon"),
+            IsLast = item.Bool("isLast"),
             Transactions = item.Long("transactions"),
             Rows = item.Long("rows"),
             CommittedAt = item.OptionalTime("committedAt"),

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Threading.Channels;
 using BillingMigration.Model;
 using BillingMigration.Source;
 using BillingMigration.Target;
@@ -14,23 +15,26 @@ internal interface ICascadeWriter
     ChangeWindow Window { get; }
 
     /// <summary>Rows were read that the stream has not reached: the table is consistent again when it has passed the position.</summary>
-    Task ReadAheadAsync(SourcePosition position, CancellationToken cancellationToken);
+    void ReadAhead(SourcePosition position);
 
     /// <summary>Makes room when the window is full.</summary>
     ValueTask MakeRoomAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>
-/// Follows the foreign keys that the binlog does not: finds the children of a parent row that changed in the table, and reads each again from the source,
-/// which has the last word on what became of it.
+/// Follows the foreign keys that the binlog does not: finds the children of parent rows that changed in the table, and reads each again from the source,
+/// which has the last word on what became of it. Not thread-safe.
 /// </summary>
-internal sealed class CascadeFollower(MigrationSession session, CascadePlan plan, ItemReader target, bool setAside)
+internal sealed class CascadeFollower(MigrationSession session, CascadePlan plan, ItemReader target, bool setAside) : IAsyncDisposable
 {
     private const int RowsPerRead = 200;
+    private const int MostLookups = 16;
+    private const int MostFound = 1_000;
     private const int ScanSegments = 4;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
     private readonly Dictionary<EntityModel, ChildAccess> children = [];
+    private MySqlConnection? connection;
 
     private sealed class ChildAccess(EntityModel model)
     {
@@ -38,36 +42,53 @@ internal sealed class CascadeFollower(MigrationSession session, CascadePlan plan
 
         public SelectStatement Select { get; } = new(model);
 
-        public ItemDecoder Decoder { get; } = new(model);
-
         public ItemEncoder Encoder { get; } = new(model);
     }
 
-    /// <param name="triggers">Of one transaction.</param>
-    /// <param name="at">Position of the transaction's end: the source must show it to readers first.</param>
+    /// <summary>A child as the table has it.</summary>
+    private readonly record struct Found(CascadeTrigger Trigger, RowBuffer Row);
+
+    /// <param name="triggers">Of one transaction or of several; all of their own changes are written.</param>
+    /// <param name="at">Position of the last transaction's end: the source must show it to readers first.</param>
     public async Task RunAsync(IEnumerable<CascadeTrigger> triggers, SourcePosition at, ICascadeWriter writer, CancellationToken cancellationToken)
     {
-        await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
-        await WaitUntilVisibleAsync(connection, at, cancellationToken);
-        var queue = new Queue<CascadeTrigger>(triggers);
-        var seen = new HashSet<string>();
-        while (queue.TryDequeue(out var trigger))
+        try
         {
-            if (seen.Add(trigger.Identity))
+            connection ??= await session.Source.OpenConnectionAsync(cancellationToken);
+            await WaitUntilVisibleAsync(connection, at, cancellationToken);
+            var seen = new HashSet<string>();
+            var level = triggers.Where(t => seen.Add(t.Identity)).ToList();
+            while (level.Count > 0)
             {
-                await FollowAsync(trigger, connection, writer, queue, cancellationToken);
+                var below = new List<CascadeTrigger>();
+                await FollowAsync(level, connection, writer, below, cancellationToken);
+                level = [.. below.Where(t => seen.Add(t.Identity))];
             }
+        }
+        catch
+        {
+            await DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (connection is { } open)
+        {
+            connection = null;
+            await open.DisposeAsync();
         }
     }
 
     // The start of a snapshot is by its nature a position that every later read sees.
-    private async Task WaitUntilVisibleAsync(MySqlConnection connection, SourcePosition at, CancellationToken cancellationToken)
+    private async Task WaitUntilVisibleAsync(MySqlConnection source, SourcePosition at, CancellationToken cancellationToken)
     {
         // MySQL with GTIDs tells what is visible by its set alone.
         var wanted = at is { Flavor: SourceFlavor.MySql, Gtid: not null } ? at with { File = null, Offset = null } : at;
         while (true)
         {
-            var shown = await SnapshotPosition.TakeStartAsync(connection, session.Source.Server, cancellationToken);
+            var shown = await SnapshotPosition.TakeStartAsync(source, session.Source.Server, cancellationToken);
             if (new StreamPoint(shown, shown).HasReached(wanted))
             {
                 return;
@@ -77,85 +98,117 @@ internal sealed class CascadeFollower(MigrationSession session, CascadePlan plan
         }
     }
 
-    private async Task FollowAsync(CascadeTrigger trigger, MySqlConnection connection, ICascadeWriter writer, Queue<CascadeTrigger> queue, CancellationToken cancellationToken)
+    /// <summary>Looks for the children of many parents at the same time, and reads those that are found again while others are looked for.</summary>
+    private async Task FollowAsync(
+        List<CascadeTrigger> level, MySqlConnection source, ICascadeWriter writer, List<CascadeTrigger> below, CancellationToken cancellationToken)
     {
-        if (!children.TryGetValue(trigger.Link.Child, out var child))
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var found = Channel.CreateBounded<Found>(MostFound);
+        var looking = Parallel.ForEachAsync(
+            level, new ParallelOptions { MaxDegreeOfParallelism = MostLookups, CancellationToken = stop.Token }, (trigger, token) => FindAsync(trigger, found.Writer, token));
+        var end = looking.ContinueWith(
+            done => found.Writer.Complete(done.Exception?.InnerException), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        try
         {
-            children.Add(trigger.Link.Child, child = new ChildAccess(trigger.Link.Child));
-        }
+            var waiting = new Dictionary<EntityModel, List<Found>>();
+            await foreach (var one in found.Reader.ReadAllAsync(cancellationToken))
+            {
+                var child = one.Trigger.Link.Child;
+                (waiting.TryGetValue(child, out var rows) ? rows : waiting[child] = []).Add(one);
+                if (waiting[child].Count == RowsPerRead)
+                {
+                    await ReadAgainAsync(child, waiting[child], source, writer, below, cancellationToken);
+                    waiting[child].Clear();
+                }
+            }
 
-        var known = new Dictionary<string, RowBuffer>();
-        await foreach (var item in FindAsync(child.Model, trigger, cancellationToken))
+            cancellationToken.ThrowIfCancellationRequested();
+            foreach (var (child, rows) in waiting.Where(w => w.Value.Count > 0))
+            {
+                await ReadAgainAsync(child, rows, source, writer, below, cancellationToken);
+            }
+
+            // Children whose own key holds the parent's are not found again under the old one.
+            foreach (var trigger in level.Where(t => t.New is not null && t.Link.MovesPrimaryKey))
+            {
+                var statement = Child(trigger.Link.Child).Select.ByColumns(trigger.Link.ChildColumns, trigger.New!.Value);
+                await PutAsync(Child(trigger.Link.Child), await ReadAsync(trigger.Link.Child, statement, source, cancellationToken), source, writer, cancellationToken);
+            }
+        }
+        finally
         {
-            if (EntityOf(item.Span) != child.Model.Entity)
+            await stop.CancelAsync();
+            await end;
+        }
+    }
+
+    private async ValueTask FindAsync(CascadeTrigger trigger, ChannelWriter<Found> found, CancellationToken cancellationToken)
+    {
+        var child = trigger.Link.Child;
+        var decoder = new ItemDecoder(child);
+        await foreach (var item in FindAsync(child, trigger, cancellationToken))
+        {
+            if (EntityOf(item.Span) != child.Entity)
             {
                 continue;
             }
 
-            var row = new RowBuffer(child.Model.Row.Length);
-            child.Decoder.Decode(item.Span, row);
-            if (Refers(child.Model, row, trigger))
+            var row = new RowBuffer(child.Row.Length);
+            decoder.Decode(item.Span, row);
+            if (Refers(child, row, trigger))
             {
-                known[KeyOf(child.Model, row)] = row;
-                if (known.Count == RowsPerRead)
-                {
-                    await ReadAgainAsync(child, known, child.Select.ByKeys([.. known.Values]), connection, writer, queue, cancellationToken);
-                    known.Clear();
-                }
+                await found.WriteAsync(new Found(trigger, row), cancellationToken);
             }
-        }
-
-        if (known.Count > 0)
-        {
-            await ReadAgainAsync(child, known, child.Select.ByKeys([.. known.Values]), connection, writer, queue, cancellationToken);
-        }
-
-        if (trigger.New is { } values)
-        {
-            await ReadAgainAsync(child, [], child.Select.ByColumns(trigger.Link.ChildColumns, values), connection, writer, queue, cancellationToken);
         }
     }
 
     private async Task ReadAgainAsync(
-        ChildAccess child, Dictionary<string, RowBuffer> known, string statement, MySqlConnection connection, ICascadeWriter writer, Queue<CascadeTrigger> queue,
-        CancellationToken cancellationToken)
+        EntityModel model, List<Found> old, MySqlConnection source, ICascadeWriter writer, List<CascadeTrigger> below, CancellationToken cancellationToken)
     {
-        var current = await ReadAsync(child, statement, connection, cancellationToken);
-        if (current.Count == 0 && known.Count == 0)
+        var child = Child(model);
+        var known = old.DistinctBy(f => KeyOf(model, f.Row)).Select(f => f.Row).ToList();
+        var current = await ReadAsync(model, child.Select.ByKeys(known), source, cancellationToken);
+        foreach (var (trigger, row) in old)
         {
-            return;
+            writer.Window.TryDelete(child.Encoder, row, out _);
+            plan.CollectBelow(trigger, row, current.GetValueOrDefault(KeyOf(model, row)), below);
+            await writer.MakeRoomAsync(cancellationToken);
         }
 
-        await writer.ReadAheadAsync(await SnapshotPosition.TakeEndAsync(connection, session.Source.Server, cancellationToken), cancellationToken);
-        var triggers = new List<CascadeTrigger>();
-        foreach (var (key, old) in known)
-        {
-            current.TryGetValue(key, out var now);
-            writer.Window.TryDelete(child.Encoder, old, out _);
-            plan.Collect(child.Model, old, now, triggers);
-        }
+        await PutAsync(child, current, source, writer, cancellationToken);
+    }
 
+    private async Task PutAsync(ChildAccess child, Dictionary<string, RowBuffer> current, MySqlConnection source, ICascadeWriter writer, CancellationToken cancellationToken)
+    {
+        writer.ReadAhead(await SnapshotPosition.TakeEndAsync(source, session.Source.Server, cancellationToken));
         foreach (var now in current.Values)
         {
             ChangeReader.Put(writer.Window, child.Encoder, now, setAside);
             await writer.MakeRoomAsync(cancellationToken);
         }
-
-        await writer.MakeRoomAsync(cancellationToken);
-        triggers.ForEach(queue.Enqueue);
     }
 
-    private static async Task<Dictionary<string, RowBuffer>> ReadAsync(ChildAccess child, string statement, MySqlConnection connection, CancellationToken cancellationToken)
+    private ChildAccess Child(EntityModel model)
+    {
+        if (!children.TryGetValue(model, out var child))
+        {
+            children.Add(model, child = new ChildAccess(model));
+        }
+
+        return child;
+    }
+
+    private async Task<Dictionary<string, RowBuffer>> ReadAsync(EntityModel model, string statement, MySqlConnection source, CancellationToken cancellationToken)
     {
         var rows = new Dictionary<string, RowBuffer>();
-        var copier = new RowReader(child.Model, child.Select);
-        await using var command = new MySqlCommand(statement, connection);
+        var copier = new RowReader(model, Child(model).Select);
+        await using var command = new MySqlCommand(statement, source);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {
-            var row = new RowBuffer(child.Model.Row.Length);
+            var row = new RowBuffer(model.Row.Length);
             copier.Read(reader, row);
-            rows[KeyOf(child.Model, row)] = row;
+            rows[KeyOf(model, row)] = row;
         }
 
         return rows;

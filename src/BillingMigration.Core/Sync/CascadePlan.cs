@@ -6,14 +6,20 @@ namespace BillingMigration.Sync;
 /// <summary>A foreign key by which a change of a parent row changes or deletes rows of a child, unseen by the binlog.</summary>
 /// <param name="ChildColumns">Indexes in the child's row of the referencing columns.</param>
 /// <param name="ParentColumns">Indexes in the parent's row of the referenced ones, in the same order.</param>
-internal sealed record CascadeLink(EntityModel Child, int[] ChildColumns, int[] ParentColumns, bool OnDelete, bool OnUpdate);
+/// <param name="Deletes">ON DELETE CASCADE: the child goes with its parent.</param>
+internal sealed record CascadeLink(EntityModel Child, int[] ChildColumns, int[] ParentColumns, bool OnDelete, bool OnUpdate, bool Deletes)
+{
+    /// <summary>True when the child's own primary key holds a part of the parent's.</summary>
+    public bool MovesPrimaryKey => ChildColumns.Any(c => Child.PrimaryKey.Contains(c));
+}
 
 /// <summary>A parent row that was deleted, or has other referenced values now.</summary>
 /// <param name="New">Null: deleted, or no children can have followed.</param>
-internal sealed record CascadeTrigger(CascadeLink Link, ImmutableArray<byte[]> Old, ImmutableArray<byte[]>? New)
+/// <param name="IsDelete">The parent was deleted.</param>
+internal sealed record CascadeTrigger(CascadeLink Link, ImmutableArray<byte[]> Old, ImmutableArray<byte[]>? New, bool IsDelete)
 {
     /// <summary>The same trigger again finds the same children.</summary>
-    public string Identity => $"{Link.Child.Entity} {string.Join(',', Link.ChildColumns)} {string.Join(',', Old.Select(Convert.ToHexString))} {(New is { } values ? string.Join(',', values.Select(Convert.ToHexString)) : "")}";
+    public string Identity => $"{(IsDelete ? "-" : "")}{Link.Child.Entity} {string.Join(',', Link.ChildColumns)} {string.Join(',', Old.Select(Convert.ToHexString))} {(New is { } values ? string.Join(',', values.Select(Convert.ToHexString)) : "")}";
 }
 
 /// <summary>Which changes of which table reach into others, by the foreign keys of the migrated tables.</summary>
@@ -33,7 +39,8 @@ internal sealed class CascadePlan
                 [.. k.key.Columns.Select(c => EntityModel.Find(k.child.Row, null, c))],
                 [.. k.key.ReferencedColumns.Select(c => EntityModel.Find(byTable[k.key.ReferencedTable].Row, null, c))],
                 Acts(k.key.OnDelete),
-                Acts(k.key.OnUpdate)));
+                Acts(k.key.OnUpdate),
+                k.key.OnDelete == "CASCADE"));
         strangers = keys.Select(k => k.key.ReferencedTable).Where(t => !byTable.ContainsKey(t)).ToHashSet(StringComparer.OrdinalIgnoreCase);
     }
 
@@ -56,8 +63,26 @@ internal sealed class CascadePlan
 
             if (acts && !link.ParentColumns.Any(before.IsNull) && (after is null || BoundTable.Differ(before, after, link.ParentColumns)))
             {
-                into.Add(new CascadeTrigger(link, Values(before, link.ParentColumns), after is null || link.ParentColumns.Any(after.IsNull) ? null : Values(after, link.ParentColumns)));
+                into.Add(new CascadeTrigger(link, Values(before, link.ParentColumns), after is null || link.ParentColumns.Any(after.IsNull) ? null : Values(after, link.ParentColumns), after is null));
             }
+        }
+    }
+
+    /// <summary>
+    /// Adds what a child that a trigger has reached does to its own children. That it is there now, and as before, proves nothing: it may have been deleted and
+    /// inserted again, and what hung on it has gone all the same.
+    /// </summary>
+    /// <param name="now">As the source has it now; null: gone.</param>
+    public void CollectBelow(CascadeTrigger trigger, RowBuffer old, RowBuffer? now, List<CascadeTrigger> into)
+    {
+        if (trigger.IsDelete && trigger.Link.Deletes)
+        {
+            Collect(trigger.Link.Child, old, null, into);
+        }
+
+        foreach (var link in links[trigger.Link.Child].Where(l => l.OnUpdate && l.ParentColumns.Intersect(trigger.Link.ChildColumns).Any() && !l.ParentColumns.Any(old.IsNull)))
+        {
+            into.Add(new CascadeTrigger(link, Values(old, link.ParentColumns), now is null || link.ParentColumns.Any(now.IsNull) ? null : Values(now, link.ParentColumns), false));
         }
     }
 

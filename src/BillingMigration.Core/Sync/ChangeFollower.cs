@@ -39,7 +39,7 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
 
         await using var lease = await Session.Control.AcquireLeaseAsync(Job, cancellationToken);
         var checkpoint = await FindCheckpointAsync(tables, cancellationToken);
-        using var run = new SyncRun(Session, Options, checkpoint, tables, lease, progress);
+        await using var run = new SyncRun(Session, Options, checkpoint, tables, lease, progress);
         var reached = await run.RunAsync(stopReading.Token, cancellationToken);
         return new SyncResult
         {
@@ -80,6 +80,7 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
 
         var found = await Session.Control.FindSyncAsync(run.RunId, cancellationToken) ?? new SyncCheckpoint
         {
+            IsLast = true,
             RunId = run.RunId,
             Position = run.Start,
             State = SyncState.Converging,
@@ -87,6 +88,13 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             SavedAt = Session.Time.GetUtcNow(),
         };
         var server = Session.Source.Server;
+        if (!found.IsLast)
+        {
+            // After a crash the table may be ahead of the checkpoint, by no more than the source had written until now.
+            await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
+            found = found with { State = SyncState.Converging, Horizon = await SnapshotPosition.TakeEndAsync(connection, server, cancellationToken) };
+        }
+
         return found.Position.Gtid is not null || found.Position.ServerIdentity == server.Identity
             ? found
             : throw SyncErrors.IdentityChanged(found.Position, server.Identity, Session.Source.Source.Host);

@@ -13,12 +13,15 @@ namespace BillingMigration.Sync;
 /// Changes of a snapshot under way: one window is filled from the stream while the one before it is written. A window begins to be written when the
 /// one before it is through, so a change never overtakes another of its key.
 /// </summary>
-internal sealed class SyncRun : ICascadeWriter, IDisposable
+internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LastCheckpointTimeout = TimeSpan.FromMilliseconds(600);
     private static readonly TimeSpan HeartbeatPeriod = TimeSpan.FromSeconds(2);
     private const int ProgressesPerCheckpoint = 4;
+
+    // Cascades are followed for many transactions at once: what they read again is as new as the last of them.
+    private const int MostCascades = 1_000;
 
     private readonly MigrationSession session;
     private readonly SyncOptions options;
@@ -44,7 +47,6 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
     private volatile bool idle;
     private readonly ItemReader items;
     private readonly CascadeFollower cascades;
-    private readonly SemaphoreSlim saving = new(1, 1);
     private ChangeReader? reader;
     private StreamTracker? tracker;
 
@@ -128,15 +130,15 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
         return reached;
     }
 
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
+        await cascades.DisposeAsync();
         batchWriter.Dispose();
         writer.Dispose();
         filling.Dispose();
         other.Dispose();
         goal.Dispose();
         items.Dispose();
-        saving.Dispose();
     }
 
     private static ThrottleDefinition Limits(MigrationSession session, SyncOptions options)
@@ -199,14 +201,9 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
                     await TurnAsync(abort);
                 }
 
-                if (!reader.InTransaction && reader.Cascades.Count > 0)
+                if (!reader.InTransaction && !filling.IsEmpty && (writing.IsCompleted || reader.Cascades.Count >= MostCascades))
                 {
-                    await CascadeAsync(abort);
-                }
-
-                if (!reader.InTransaction && writing.IsCompleted && !filling.IsEmpty)
-                {
-                    await TurnAsync(abort);
+                    await CloseAsync(abort);
                     if (await IsReachedAsync(abort))
                     {
                         return true;
@@ -227,15 +224,12 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
 
     ChangeWindow ICascadeWriter.Window => filling;
 
-    async Task ICascadeWriter.ReadAheadAsync(SourcePosition position, CancellationToken cancellationToken)
+    void ICascadeWriter.ReadAhead(SourcePosition position)
     {
         lock (unsaved)
         {
             horizon = position;
-            saved = null;
         }
-
-        await SaveAsync(cancellationToken);
     }
 
     async ValueTask ICascadeWriter.MakeRoomAsync(CancellationToken cancellationToken)
@@ -246,8 +240,19 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
         }
     }
 
+    /// <summary>Ends a window between two transactions, with what cascades of them there are.</summary>
+    private async ValueTask CloseAsync(CancellationToken abort)
+    {
+        if (reader!.Cascades.Count > 0)
+        {
+            await CascadeAsync(abort);
+        }
+
+        await TurnAsync(abort);
+    }
+
     /// <summary>
-    /// Follows foreign keys that the binlog does not. All changes up to and with the transaction are written first; its checkpoint comes with the
+    /// Follows foreign keys that the binlog does not. All changes up to and with the last transaction are written first; their checkpoint comes with the
     /// children's changes, so that a crash between the two repeats both.
     /// </summary>
     private async Task CascadeAsync(CancellationToken abort)
@@ -280,7 +285,7 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
                     await Task.WhenAny(read, writing);
                     if (writing.IsCompleted)
                     {
-                        await TurnAsync(abort);
+                        await CloseAsync(abort);
                     }
 
                     continue;
@@ -317,7 +322,8 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
     {
         await writing;
         var window = filling;
-        window.End = window.HasEnd ? tracker!.Now() : null;
+        // A transaction whose cascades are still to be followed is not through.
+        window.End = window.HasEnd && reader!.Cascades.Count == 0 ? tracker!.Now() : null;
         (filling, other) = (other, window);
         reader!.Window = filling;
         writing = window.Count == 0 ? Written(window) : WriteAsync(window, abort);
@@ -367,7 +373,7 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
                 progress.Report(Measure());
                 if (i % ProgressesPerCheckpoint == 0)
                 {
-                    await SaveAsync(abort.Token);
+                    await SaveAsync(isLast: false, abort.Token);
                 }
             }
         }
@@ -390,27 +396,14 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
         }
     }
 
-    private async Task SaveAsync(CancellationToken cancellationToken)
-    {
-        await saving.WaitAsync(cancellationToken);
-        try
-        {
-            await SaveOneAsync(cancellationToken);
-        }
-        finally
-        {
-            saving.Release();
-        }
-    }
-
-    private async Task SaveOneAsync(CancellationToken cancellationToken)
+    private async Task SaveAsync(bool isLast, CancellationToken cancellationToken)
     {
         StreamPoint point;
         SyncCheckpoint checkpoint;
         ImmutableArray<SetAsideRow> rows;
         lock (unsaved)
         {
-            if (applied == saved && unsaved.Count == 0)
+            if (applied == saved && unsaved.Count == 0 && !isLast)
             {
                 return;
             }
@@ -422,6 +415,7 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
                 Position = point.Restart,
                 State = State,
                 Horizon = horizon,
+                IsLast = isLast,
                 Transactions = first.Transactions + meter.Transactions,
                 Rows = first.Rows + meter.Rows,
                 CommittedAt = meter.CommittedAt ?? first.CommittedAt,
@@ -441,14 +435,14 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
     {
         if (completed && !cancellationToken.IsCancellationRequested)
         {
-            await SaveAsync(cancellationToken);
+            await SaveAsync(isLast: true, cancellationToken);
             return;
         }
 
         using var moment = new CancellationTokenSource(LastCheckpointTimeout, session.Time);
         try
         {
-            await SaveAsync(moment.Token);
+            await SaveAsync(isLast: false, moment.Token);
         }
         catch (Exception e) when (e is MigrationException or OperationCanceledException)
         {
