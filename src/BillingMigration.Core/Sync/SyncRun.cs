@@ -99,6 +99,9 @@ internal sealed class SyncRun : ICascadeWriter, IDisposable
         try
         {
             reached = await FollowAsync(stopReading, abort.Token);
+
+            // The goal may be reached while later changes are under way: nothing of this run may arrive after its end.
+            await writing;
         }
         catch (Exception e)
         {
