@@ -101,6 +101,9 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         try
         {
             reached = await FollowAsync(stopReading, abort.Token);
+
+            // The goal may be reached while later changes are under way: nothing of this run may arrive after its end.
+            await writing;
         }
         catch (Exception e)
         {

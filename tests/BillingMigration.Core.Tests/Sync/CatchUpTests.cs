@@ -27,10 +27,12 @@ public sealed class CatchUpTests(TestServers servers)
         Assert.Equal(0, (await scenario.SyncAsync()).ItemsPut);
     }
 
-    [Fact]
-    public async Task Random_changes_during_and_after_the_export_arrive()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Random_changes_during_and_after_the_export_arrive(bool mariaDb)
     {
-        await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, rows: 2_000);
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb, rows: 2_000);
         var writing = TortureWriters.RunAsync(
             scenario.Database.ConnectionString, new TortureWriterOptions { Writers = 4, Seed = 5, TransactionsEach = 100, TransactionsPerSecond = 100 }, Cancel);
         await scenario.ExportAsync();
