@@ -8,6 +8,7 @@ const string usage = """
       Kills an export with SIGKILL at so many random moments (per server), lets it end, and compares the table with the source item for item.
     Torture sync [--minutes 10] [--seed N] [--server mysql|mysql-native-fk|mariadb|all] [--rows 20000] [--rate 200]
       Eight writers change everything while export and sync run, are killed every few seconds, and the network is cut at random; then compares.
+      Without --server: mysql, which logs cascades. The others do not, and Sync-BillingChanges refuses them for now.
     """;
 
 switch (args)

@@ -4,7 +4,7 @@ using BillingMigration.Testing;
 namespace BillingMigration.Torture;
 
 /// <summary><c>torture sync</c>: the trial on each of the servers asked for, one after the other.</summary>
-internal static class SyncCommand
+public static class SyncCommand
 {
     private static readonly string[] All = ["mysql", "mysql-native-fk", "mariadb"];
 
@@ -59,7 +59,8 @@ internal static class SyncCommand
     private static (SyncTortureOptions Options, string[] Servers) Parse(string[] args)
     {
         var options = new SyncTortureOptions { Seed = Random.Shared.Next(1, 1_000_000) };
-        var servers = All;
+        // The others do not log cascades: what is derived for them is not exact yet.
+        string[] servers = ["mysql"];
         for (var i = 0; i < args.Length; i += 2)
         {
             var value = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value.");

@@ -70,7 +70,7 @@ public static class SourceErrors
         {
             return await job();
         }
-        catch (MySqlException e) when (!cancellationToken.IsCancellationRequested && IsTransient(e))
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && e is MySqlException or System.Net.Sockets.SocketException or IOException && IsTransient(e))
         {
             throw new MigrationException(
                 "SourceLost", MigrationErrorKind.Unreachable,

@@ -41,8 +41,12 @@ internal sealed class CascadePlan
                 Acts(k.key.OnDelete),
                 Acts(k.key.OnUpdate),
                 k.key.OnDelete == "CASCADE"));
+        FirstKey = keys.Length == 0 ? null : (keys[0].child.Table.Name, keys[0].key.Name);
         strangers = keys.Select(k => k.key.ReferencedTable).Where(t => !byTable.ContainsKey(t)).ToHashSet(StringComparer.OrdinalIgnoreCase);
     }
+
+    /// <summary>One of the foreign keys that cascade, by its table and its name; null: there is none.</summary>
+    public (string Child, string Name)? FirstKey { get; }
 
     /// <summary>True for a table that is not migrated, and whose changes reach into one that is.</summary>
     public bool IsStrangeParent(string table) => strangers.Contains(table);

@@ -1,4 +1,5 @@
 using BillingMigration.Control;
+using BillingMigration.Model;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
 using BillingMigration.Source.Binlog;
@@ -31,8 +32,10 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
         BoundTables tables;
         await using (var connection = await Session.Source.OpenConnectionAsync(cancellationToken))
         {
-            (await SourceReplicationSettings.ReadAsync(connection, Session.Source.Server, cancellationToken)).EnsureUsable();
+            var settings = await SourceReplicationSettings.ReadAsync(connection, Session.Source.Server, cancellationToken);
+            settings.EnsureUsable();
             var model = (await SnapshotScope.BindAsync(Session, new SnapshotOptions(), connection, cancellationToken)).Model;
+            EnsureFollowable(model, settings);
             var charsets = model.Entities.SelectMany(e => e.Table.Columns).Select(c => c.CharacterSet).OfType<string>().Distinct();
             tables = new BoundTables(model, await CharsetTable.LoadAsync(connection, charsets, cancellationToken));
         }
@@ -62,6 +65,20 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             ConsumedWriteUnits = run.Metrics.ConsumedUnits,
             Refused = run.Refused,
         };
+    }
+
+    /// <summary>What this version cannot follow to the last row is refused before it begins.</summary>
+    private void EnsureFollowable(BillingModel model, SourceReplicationSettings settings)
+    {
+        if (model.Entities.FirstOrDefault(e => e.Row.Any(c => c.Lookup is not null)) is { } looking)
+        {
+            throw SyncErrors.LookupNotFollowed(looking.Entity);
+        }
+
+        if (settings.ForeignKeyLogging == ForeignKeyLogging.ParentOnly && !Options.FollowUnloggedCascades && new CascadePlan(model).FirstKey is { } key)
+        {
+            throw SyncErrors.CascadesNotLogged(Session.Source.Server.VersionText, key.Child, key.Name);
+        }
     }
 
     /// <summary>The run's checkpoint, or its start: before that nothing was missed, and what lies behind it may be written again.</summary>
