@@ -1,6 +1,6 @@
 <#
 .SYNOPSIS
-    Moves the sample billing database into DynamoDB Local and shows what arrived.
+    Moves the sample billing database into DynamoDB Local while applications write, and shows what arrived.
 .DESCRIPTION
     Runs on pwsh and on tools/BillingMigration.Host, so it uses core commands and .NET only.
     The source is MySQL or MariaDB on this machine with the user root and no password, as tests/servers starts it.
@@ -10,6 +10,8 @@
     Endpoint of DynamoDB Local.
 .PARAMETER Account
     Account to read back.
+.PARAMETER WriteSeconds
+    How long an application writes beside the export.
 .PARAMETER Rows
     Number of rows in the source, for the heading only.
 #>
@@ -18,6 +20,7 @@ param(
     [string] $Source = '127.0.0.1:33306',
     [string] $EndpointUrl = 'http://127.0.0.1:33800',
     [string] $Account = '42',
+    [string] $WriteSeconds = '8',
     [long] $Rows
 )
 
@@ -45,6 +48,15 @@ function New-DemoDefinition {
     $path
 }
 
+# The sample's own program beside the migration: an application that writes, or counts of the tables.
+function Start-Sample([string[]] $Arguments) {
+    $start = [System.Diagnostics.ProcessStartInfo]::new('dotnet')
+    $program = [System.IO.Path]::Combine($root, 'examples', 'SampleBilling', 'bin', 'Release', 'net10.0', 'SampleBilling.dll')
+    foreach ($argument in @($program) + $Arguments + @('--port', $Source.Substring($Source.LastIndexOf(':') + 1))) { $start.ArgumentList.Add($argument) }
+    $start.RedirectStandardOutput = $true
+    [System.Diagnostics.Process]::Start($start)
+}
+
 # Each object goes to Out-Default by itself: the first of a mixed stream decides the layout of the others.
 $watch = [System.Diagnostics.Stopwatch]::StartNew()
 'BillingMigration: a billing database moves into one DynamoDB table'
@@ -65,12 +77,33 @@ $tables | Out-Default
 Step 'Look at the plan' 'Export-BillingSnapshot -WhatIf'
 $tables | Export-BillingSnapshot -WhatIf
 
-Step 'Export' 'Export-BillingSnapshot'
+Step 'Export, while an application goes on writing' 'Export-BillingSnapshot'
+$application = Start-Sample '--write', '1', '--seconds', $WriteSeconds
 $export = $tables | Export-BillingSnapshot
 $export | Out-Default
 
-Step 'Count what arrived' 'Get-BillingMigration -CountItems'
-Get-BillingMigration -CountItems | Out-Default
+Step 'Catch up with what has changed meanwhile' 'Sync-BillingChanges -Until CaughtUp'
+$export | Sync-BillingChanges -Until CaughtUp | Out-Default
+$written = $application.StandardOutput.ReadToEnd().Trim()
+$application.WaitForExit()
+"  The application has ended: $written"
+$sync = $export | Sync-BillingChanges -Until CaughtUp
+$sync | Out-Default
+
+Step 'Count both sides' 'Get-BillingMigration -CountItems'
+$state = Get-BillingMigration -CountItems
+$state | Out-Default
+$counts = Start-Sample '--count'
+$agree = $true
+'  {0,-20}{1,12}{2,12}' -f 'Table', 'Rows', 'Items'
+foreach ($line in $counts.StandardOutput.ReadToEnd().Trim().Split("`n")) {
+    $table, $rowsNow = $line.Trim().Split(' ')
+    $entity = @($state.Entities).Where({ $_.SourceTable -eq $table })[0]
+    '  {0,-20}{1,12:N0}{2,12:N0}' -f $table, [long]$rowsNow, $entity.Counted
+    if ([long]$rowsNow -ne $entity.Counted) { $agree = $false }
+}
+if (-not $agree -or "$($sync.State)" -ne 'Consistent') { throw 'The counts do not agree.' }
+'  The counts agree, and the table is consistent.'
 
 Step 'Read one account back' "Get-BillingAccount -Id $Account"
 $read = Get-BillingAccount -Id $Account

@@ -7,6 +7,7 @@ const string usage = """
     Creates and fills the sample billing database, or keeps changing it.
       SampleBilling [--host 127.0.0.1] [--port 33306] [--user root] [--database billing] [--rows 200000] [--seed 42] [--replace]
       SampleBilling --write WRITERS --seconds SECONDS [--host ...]
+      SampleBilling --count [--host ...]
     --rows is the total over all six tables; the same rows come for the same seed. The password, if there is one, comes from MYSQL_PWD.
     """;
 
@@ -25,7 +26,9 @@ try
         e.Cancel = true;
         stop.Cancel();
     };
-    return options.Writers > 0 ? await WriteAsync(options, stop) : await CreateAsync(options, stop.Token);
+    return options.Count ? await CountAsync(options, stop.Token)
+        : options.Writers > 0 ? await WriteAsync(options, stop)
+        : await CreateAsync(options, stop.Token);
 }
 catch (OperationCanceledException)
 {
@@ -66,6 +69,19 @@ static async Task<int> WriteAsync(SampleOptions options, CancellationTokenSource
     return 0;
 }
 
+static async Task<int> CountAsync(SampleOptions options, CancellationToken cancellationToken)
+{
+    await using var connection = new MySqlConnection(options.ConnectionString);
+    await connection.OpenAsync(cancellationToken);
+    foreach (var table in SampleDatabase.Tables)
+    {
+        await using var command = new MySqlCommand($"SELECT COUNT(*) FROM {table}", connection);
+        Console.WriteLine($"{table} {Convert.ToString(await command.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture)}");
+    }
+
+    return 0;
+}
+
 /// <summary>The command line.</summary>
 internal sealed record SampleOptions
 {
@@ -82,6 +98,8 @@ internal sealed record SampleOptions
     public int Seed { get; private init; } = 42;
 
     public bool Replace { get; private init; }
+
+    public bool Count { get; private init; }
 
     public int Writers { get; private init; }
 
@@ -110,6 +128,9 @@ internal sealed record SampleOptions
             {
                 case "--help" or "-h":
                     return null;
+                case "--count":
+                    options = options with { Count = true };
+                    break;
                 case "--replace":
                     options = options with { Replace = true };
                     break;

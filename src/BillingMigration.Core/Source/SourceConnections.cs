@@ -71,7 +71,14 @@ public sealed class SourceConnections : IAsyncDisposable
         var connectionString = ConnectionStringFor(source, credential);
         var certificate = ServerCertificate.Validator(source, baseDirectory);
         await using var connection = await ConnectAsync(connectionString, certificate, source, cancellationToken);
-        return new SourceConnections(connectionString, certificate, source, credential, baseDirectory, await IdentifyAsync(connection, cancellationToken));
+        try
+        {
+            return new SourceConnections(connectionString, certificate, source, credential, baseDirectory, await IdentifyAsync(connection, cancellationToken));
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && SourceErrors.IsTransient(e))
+        {
+            throw SourceErrors.FromConnect(e, source);
+        }
     }
 
     /// <summary>A connection of its own for the caller, who disposes it.</summary>
