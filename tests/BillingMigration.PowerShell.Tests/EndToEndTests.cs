@@ -6,6 +6,7 @@ using System.Text.Json.Nodes;
 using BillingMigration.Control;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
+using BillingMigration.Sync;
 using BillingMigration.Testing;
 
 [assembly: AssemblyFixture(typeof(TestServers))]
@@ -28,6 +29,9 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
         ["BILL"] = Accounts,
         ["CHARGE"] = Accounts * ChargesPerAccount,
     };
+
+    private const string Changes =
+        "UPDATE billing_account SET balance = 77.5 WHERE account_id = 2; DELETE FROM subscriber WHERE subscriber_id = 20; UPDATE charge SET charged_at = '2026-05-05 05:05:05' WHERE account_id = 2";
 
     private const string Pipeline =
         "Connect-BillingMigration $path -SourceCredential $login -AccessKey local -SecretKey local | Initialize-BillingTable | Export-BillingSnapshot";
@@ -176,6 +180,66 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
 
         var session = shell.One(Command + " | Connect-BillingMigration -SourceCredential $login -EndpointUrl $endpoint -AccessKey local -SecretKey local");
         Assert.Equal(6, ((MigrationSession)session.BaseObject).Definition.Entities.Length);
+    }
+
+    [Fact]
+    public async Task Changes_after_the_export_arrive_through_the_pipeline()
+    {
+        Connect();
+        shell.One("Initialize-BillingTable");
+        var early = shell.Fail("Sync-BillingChanges");
+        Assert.StartsWith("SnapshotIncomplete,", early.FullyQualifiedErrorId, StringComparison.Ordinal);
+
+        shell.One("Export-BillingSnapshot");
+        // Not a connection of the pool: MySQL logs no cascades in a session that was reset.
+        await using (var application = new MySqlConnector.MySqlConnection(database.ConnectionString + ";Pooling=false"))
+        {
+            await application.OpenAsync(TestContext.Current.CancellationToken);
+            await using var changes = new MySqlConnector.MySqlCommand(Changes, application);
+            await changes.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        }
+
+        Assert.Empty(shell.Run("Sync-BillingChanges -WhatIf"));
+        Assert.Contains("What if: Write the changes of", host.Text, StringComparison.Ordinal);
+
+        var result = shell.One("Export-BillingSnapshot | Sync-BillingChanges -Until CaughtUp");
+        var sync = Assert.IsType<SyncResult>(result.BaseObject);
+        Assert.Equal((SyncOutcome.Reached, SyncState.Consistent), (sync.Outcome, sync.State));
+        Assert.IsType<MigrationSession>(result.Properties["Migration"].Value);
+        // The subscriber's agreement goes with it, and its charges stay without it.
+        Assert.Equal(2, sync.Deleted);
+
+        var account = shell.One("Get-BillingAccount -Id 2");
+        Assert.Equal(77.5m, account.Properties["balance"].Value);
+        Assert.Single((Array)account.Properties["Subscribers"].Value);
+        Assert.Single((Array)account.Properties["ServiceAgreements"].Value);
+        var charges = ((Array)account.Properties["Charges"].Value).Cast<PSObject>().ToList();
+        Assert.Equal(ChargesPerAccount, charges.Count);
+        Assert.All(charges, c => Assert.StartsWith("2026-05-05T05:05:05", (string)c.Properties["charged_at"].Value, StringComparison.Ordinal));
+        Assert.DoesNotContain(charges, c => c.Properties["subscriber_id"]?.Value is 20m);
+
+        Assert.Equal(0, ((SyncResult)shell.One("Sync-BillingChanges").BaseObject).ItemsPut);
+        Assert.StartsWith("UntilWithFollow,", shell.Fail("Sync-BillingChanges -Follow -Until CaughtUp").FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith("UntilUnreadable,", shell.Fail("Sync-BillingChanges -Until nonsense").FullyQualifiedErrorId, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_sync_that_follows_is_stopped_and_goes_on()
+    {
+        shell.One(Pipeline);
+        using (var following = System.Management.Automation.PowerShell.Create(shell.Runspace))
+        {
+            following.AddScript("Sync-BillingChanges -Follow");
+            using var begun = new ManualResetEventSlim();
+            following.Streams.Progress.DataAdded += (_, _) => begun.Set();
+            var running = following.BeginInvoke();
+            Assert.True(begun.Wait(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken));
+            following.Stop();
+            Assert.Throws<PipelineStoppedException>(() => following.EndInvoke(running));
+        }
+
+        Assert.Equal(SyncState.Consistent, ((SyncResult)shell.One("Sync-BillingChanges").BaseObject).State);
+        Assert.Equal(SyncOutcome.Stopped, ((SyncResult)shell.One("Sync-BillingChanges -Follow -MaxDuration 00:00:02").BaseObject).Outcome);
     }
 
     [Fact]

@@ -8,9 +8,10 @@ internal sealed class TortureWriter(MySqlConnection connection, RowIds ids, Rand
 {
     /// <summary>
     /// Deadlock, lock wait, duplicate number, a parent or child in the way; MariaDB also says 1020 (the row changed since the snapshot) and 1467 (a
-    /// deadlock on the lock that gives out AUTO_INCREMENT values), and XA says 1614 (rolled back because of a deadlock).
+    /// deadlock on the lock that gives out AUTO_INCREMENT values), XA says 1614 (rolled back because of a deadlock), and 1305 is a savepoint that went with
+    /// the transaction.
     /// </summary>
-    private static readonly HashSet<int> Refusals = [1213, 1205, 1062, 1216, 1217, 1451, 1452, 1020, 1467, 1614, 1613];
+    private static readonly HashSet<int> Refusals = [1213, 1205, 1062, 1216, 1217, 1451, 1452, 1020, 1467, 1614, 1613, 1305];
 
     private long transactions;
 

@@ -17,7 +17,7 @@ internal sealed class RowCounts
 /// Turns the events of a stream into the changes of a window, transaction by transaction. Rows of an XA transaction are held from its prepare to its
 /// end.
 /// </summary>
-internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, RowCounts counts, bool setAside) : IDisposable
+internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, RowCounts counts, bool setAside, bool followCascades) : IDisposable
 {
     private const int MostHeld = 1_000_000;
 
@@ -149,7 +149,13 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
     {
         if (cascading)
         {
-            tables.Cascades.Collect(table!.Model, table.Before, rows!.Kind == RowsKind.Delete ? null : table.After, xa is null ? Cascades : xa.Cascades);
+            var unlogged = xa is null ? Cascades : xa.Cascades;
+            var before = unlogged.Count;
+            tables.Cascades.Collect(table!.Model, table.Before, rows!.Kind == RowsKind.Delete ? null : table.After, unlogged);
+            if (unlogged.Count > before && !followCascades)
+            {
+                throw SyncErrors.CascadeUnlogged(table.Model.Table.Name, unlogged[^1].Link.Child.Table.Name, Place(rows));
+            }
         }
 
         switch (rows!.Kind)

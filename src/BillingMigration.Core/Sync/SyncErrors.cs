@@ -28,6 +28,10 @@ internal static class SyncErrors
         "CascadeNotCaptured", MigrationErrorKind.WrongState,
         $"The source ({version}) does not log the rows that foreign keys change by cascade, and the migrated table {table} has such a key ({key}): its changes would be missed. Use MySQL 9.6 or later with innodb_native_foreign_keys=OFF as the source, or give the foreign keys the rule RESTRICT or NO ACTION; then begin a new snapshot with Export-BillingSnapshot -Restart.", key);
 
+    public static MigrationException CascadeUnlogged(string parent, string child, string place) => new(
+        "CascadeNotCaptured", MigrationErrorKind.WrongState,
+        $"A row of {parent} was deleted, or its key changed, at {place} in a session whose cascades are not logged, and a foreign key of {child} may have changed rows with it. So do sessions of MySQL 9.6 and later after COM_RESET_CONNECTION, which connection pools send. Switch the reset off in the applications' pools, or give the foreign keys the rule RESTRICT; then begin a new snapshot with Export-BillingSnapshot -Restart.", parent);
+
     public static MigrationException LookupNotFollowed(string entity) => new(
         "LookupNotCaptured", MigrationErrorKind.WrongState,
         $"The keys of {entity} are made with a lookup in another table, and rows in the binlog do not carry it: its changes cannot be followed by this version. Put the looked-up column into the table itself, and begin a new snapshot with Export-BillingSnapshot -Restart.", entity);

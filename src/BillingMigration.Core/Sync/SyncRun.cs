@@ -192,7 +192,7 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         var connection = await BinlogConnection.OpenAsync(
             session.Source.Source, session.Source.Credential, BinlogStart.At(applied.Restart), streamOptions, session.Time, reading.Token);
         await using var decoder = new BinlogDecoder(connection);
-        using var following = new ChangeReader(tables, tracker, Counts, options.SetAside) { Window = filling };
+        using var following = new ChangeReader(tables, tracker, Counts, options.SetAside, options.FollowUnloggedCascades) { Window = filling };
         reader = following;
         try
         {

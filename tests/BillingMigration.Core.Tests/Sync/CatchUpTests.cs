@@ -65,6 +65,24 @@ public sealed class CatchUpTests(TestServers servers)
     }
 
     [Fact]
+    public async Task A_cascade_of_a_session_that_was_reset_is_not_logged_and_stops_the_sync()
+    {
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, rows: 500);
+        await scenario.ExportAsync();
+        await using (var connection = new MySqlConnector.MySqlConnection(scenario.Database.ConnectionString + ";Pooling=false"))
+        {
+            await connection.OpenAsync(Cancel);
+            await connection.ResetConnectionAsync(Cancel);
+            await using var command = new MySqlConnector.MySqlCommand("UPDATE subscriber SET display_name = 'x'; DELETE FROM subscriber ORDER BY subscriber_id LIMIT 1", connection);
+            await command.ExecuteNonQueryAsync(Cancel);
+        }
+
+        var error = await Assert.ThrowsAsync<MigrationException>(() => scenario.SyncAsync());
+        Assert.Equal(("CascadeNotCaptured", "subscriber"), (error.ErrorId, error.Target));
+        Assert.Contains("COM_RESET_CONNECTION", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_short_trial_with_kills_and_cuts_loses_nothing()
     {
         var output = TestContext.Current.TestOutputHelper!;
