@@ -10,9 +10,6 @@ namespace BillingMigration.Snapshot;
 /// <summary>One worker's part of a snapshot under way: readers, writers, checkpoints, progress, and how they end together.</summary>
 internal sealed class ExportRun : IDisposable
 {
-    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(250);
-    private const int ProgressesPerCheckpoint = 4;
-
     // Ctrl+C ends within a second: what cannot be saved by then is read again by the next run.
     private static readonly TimeSpan LastCheckpointTimeout = TimeSpan.FromMilliseconds(600);
 
@@ -76,7 +73,7 @@ internal sealed class ExportRun : IDisposable
             : new CancellationTokenSource();
         using var end = new CancellationTokenSource();
         writers = new WriterPool(batchWriter, limits.Writers, abort.Token);
-        var reporting = ReportAsync(abort, end.Token);
+        var reporting = CheckpointTimer.RunAsync(() => progress.Report(meter.Measure(trackers, otherRanges)), SaveAsync, session.Time, abort, end.Token);
         Exception? failure = null;
         try
         {
@@ -181,43 +178,6 @@ internal sealed class ExportRun : IDisposable
         if (failure is not null)
         {
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
-        }
-    }
-
-    /// <summary>
-    /// Reports and saves from time to time. A checkpoint that is refused ends the run at once: rows written without one would be written again.
-    /// At the end a checkpoint under way is waited for, lest it arrives at the table after the last one.
-    /// </summary>
-    private async Task ReportAsync(CancellationTokenSource abort, CancellationToken end)
-    {
-        using var timer = new PeriodicTimer(ProgressInterval, session.Time);
-        try
-        {
-            for (var i = 1; await NextAsync(timer, end); i++)
-            {
-                progress.Report(meter.Measure(trackers, otherRanges));
-                if (i % ProgressesPerCheckpoint == 0)
-                {
-                    await SaveAsync(abort.Token);
-                }
-            }
-        }
-        catch
-        {
-            await abort.CancelAsync();
-            throw;
-        }
-    }
-
-    private static async ValueTask<bool> NextAsync(PeriodicTimer timer, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await timer.WaitForNextTickAsync(cancellationToken);
-        }
-        catch (OperationCanceledException)
-        {
-            return false;
         }
     }
 

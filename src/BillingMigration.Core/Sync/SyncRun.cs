@@ -15,10 +15,8 @@ namespace BillingMigration.Sync;
 /// </summary>
 internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
 {
-    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LastCheckpointTimeout = TimeSpan.FromMilliseconds(600);
     private static readonly TimeSpan HeartbeatPeriod = TimeSpan.FromSeconds(2);
-    private const int ProgressesPerCheckpoint = 4;
 
     // Cascades are followed for many transactions at once: what they read again is as new as the last of them.
     private const int MostCascades = 1_000;
@@ -95,7 +93,7 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
     {
         using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
         using var end = new CancellationTokenSource();
-        var reporting = ReportAsync(abort, end.Token);
+        var reporting = CheckpointTimer.RunAsync(() => progress.Report(Measure()), token => SaveAsync(isLast: false, token), session.Time, abort, end.Token);
         Exception? failure = null;
         var reached = false;
         try
@@ -307,7 +305,7 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
                     return null;
                 }
 
-                await Task.WhenAny(read, Task.Delay(ProgressInterval, session.Time, abort));
+                await Task.WhenAny(read, Task.Delay(CheckpointTimer.ReportInterval, session.Time, abort));
             }
 
             return await read;
@@ -363,39 +361,6 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         lock (unsaved)
         {
             return goal.IsReachedAsync(applied, horizon, meter.CommittedAt, cancellationToken);
-        }
-    }
-
-    private async Task ReportAsync(CancellationTokenSource abort, CancellationToken end)
-    {
-        using var timer = new PeriodicTimer(ProgressInterval, session.Time);
-        try
-        {
-            for (var i = 1; await NextAsync(timer, end); i++)
-            {
-                progress.Report(Measure());
-                if (i % ProgressesPerCheckpoint == 0)
-                {
-                    await SaveAsync(isLast: false, abort.Token);
-                }
-            }
-        }
-        catch
-        {
-            await abort.CancelAsync();
-            throw;
-        }
-    }
-
-    private static async ValueTask<bool> NextAsync(PeriodicTimer timer, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await timer.WaitForNextTickAsync(cancellationToken);
-        }
-        catch (OperationCanceledException)
-        {
-            return false;
         }
     }
 
