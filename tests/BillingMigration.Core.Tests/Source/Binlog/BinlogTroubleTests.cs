@@ -256,7 +256,8 @@ public sealed class BinlogTroubleTests(PurgeableServers servers) : IClassFixture
             await using var stream = await server.FollowAsync(start, Cancel);
             var checksummed = await stream.ReadUntilAsync("with_checksum", Cancel);
             var bare = await stream.ReadUntilAsync("without_checksum", Cancel);
-            Assert.NotEqual((byte)')', checksummed[^1]);
+            Assert.Equal((byte)')', checksummed[^5]);
+            Assert.Equal(System.IO.Hashing.Crc32.HashToUInt32(checksummed.AsSpan(..^4)), BinaryPrimitives.ReadUInt32LittleEndian(checksummed.AsSpan(checksummed.Length - 4)));
             Assert.Equal((byte)')', bare[^1]);
         }
         finally
