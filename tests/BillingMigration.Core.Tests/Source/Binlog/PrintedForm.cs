@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Json;
 using BillingMigration.Source.Binlog;
 
 namespace BillingMigration.Tests.Source.Binlog;
@@ -18,6 +19,8 @@ internal static class PrintedForm
     {
         BinlogColumnType.Float => SixDigits(text),
         BinlogColumnType.Timestamp or BinlogColumnType.Timestamp2 => UnixTime(text),
+        // A JSON string that is no member of anything is printed as the text that it holds.
+        BinlogColumnType.Json when text[0] == '"' => Encoding.Latin1.GetString(Encoding.UTF8.GetBytes(JsonSerializer.Deserialize<string>(Encoding.Latin1.GetBytes(text))!)),
         BinlogColumnType.Enum => text.Length == 0 ? "0" : text,
         BinlogColumnType.Set => text.Split(',', StringSplitOptions.RemoveEmptyEntries).Aggregate(0UL, (bits, bit) => bits | ulong.Parse(bit, CultureInfo.InvariantCulture)).ToString(CultureInfo.InvariantCulture),
         BinlogColumnType.Vector => string.Join(",", MemoryMarshal.Cast<byte, float>(Encoding.Latin1.GetBytes(text)).ToArray().Select(f => ((double)f).ToString("E5", CultureInfo.InvariantCulture))),
@@ -45,7 +48,10 @@ internal static class PrintedForm
                 return SixDigits(text);
             case BinlogColumnType.Double:
                 return double.Parse(text, CultureInfo.InvariantCulture).ToString("R", CultureInfo.InvariantCulture);
-            case BinlogColumnType.Bit or BinlogColumnType.Set:
+            case BinlogColumnType.Set:
+                // Its bytes in the order in which they are stored, the lowest first.
+                return Convert.ToUInt64(string.Concat(text[2..^1].Chunk(8).Reverse().Select(b => new string(b))), 2).ToString(CultureInfo.InvariantCulture);
+            case BinlogColumnType.Bit:
                 return Convert.ToUInt64(text[2..^1], 2).ToString(CultureInfo.InvariantCulture);
             case BinlogColumnType.Year:
                 // The year 0 is stored as nothing, and printed as the year that numbers are counted from.

@@ -15,7 +15,7 @@ internal sealed partial record ToolOutput(IReadOnlyList<PrintedRow> Rows, string
         var run = Repository.PathOf(".servers", mariaDb ? "mariadb" : "mysql", "run");
         Assert.SkipUnless(File.Exists(run), "the server's own tools are not in this checkout");
         string[] sets = mariaDb ? [$"--character-sets-dir={Repository.PathOf(".servers", "mariadb", "root", "usr", "share", "mysql", "charsets")}"] : [];
-        var start = new ProcessStartInfo(run, [mariaDb ? "mariadb-binlog" : "mysqlbinlog", "--no-defaults", "-vv", "--base64-output=DECODE-ROWS", .. sets, path])
+        var start = new ProcessStartInfo(run, [mariaDb ? "mariadb-binlog" : "mysqlbinlog", "--no-defaults", "--verify-binlog-checksum", "-vv", "--base64-output=DECODE-ROWS", .. sets, path])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
