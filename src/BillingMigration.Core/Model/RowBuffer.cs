@@ -20,12 +20,23 @@ public sealed class RowBuffer
         lengths = new int[columns];
     }
 
+    private RowBuffer(RowBuffer other)
+    {
+        starts = [.. other.starts];
+        lengths = [.. other.lengths];
+        data = other.data.AsSpan(0, other.used).ToArray();
+        used = other.used;
+    }
+
     public int Count => starts.Length;
 
     /// <summary>The column's bytes; empty for NULL, which <see cref="IsNull"/> tells apart.</summary>
     public ReadOnlySpan<byte> this[int column] => lengths[column] <= 0 ? [] : data.AsSpan(starts[column], lengths[column]);
 
     public bool IsNull(int column) => lengths[column] < 0;
+
+    /// <summary>The same row in a buffer of its own, no larger than it must be.</summary>
+    public RowBuffer Copy() => new(this);
 
     public void Clear() => used = 0;
 

@@ -8,7 +8,7 @@ using BillingMigration.Transfer;
 namespace BillingMigration.Target;
 
 /// <summary>Reads items of the billing table as they come over the wire: DynamoDB JSON, attributes in DynamoDB's order.</summary>
-public sealed class ItemReader : IDisposable
+public sealed partial class ItemReader : IDisposable
 {
     private readonly DynamoDbHttp http;
     private readonly TargetConnection target;
@@ -130,24 +130,29 @@ public sealed class ItemReader : IDisposable
         ReadOnlyMemory<byte> startKey = default;
         do
         {
-            var call = new Call(operation, Request(parameters, startKey));
-            await retry.RunAsync(call, AttemptAsync, cancellationToken);
-            if (call.Failure is { } failure)
-            {
-                var doing = $"Reading table '{table}'";
-                throw failure.Code == "ResourceNotFoundException"
-                    ? TargetErrors.TableNotFound(table, target.Endpoint, failure.Cause)
-                    : retry.GaveUp(failure, target.Endpoint, doing);
-            }
-
-            foreach (var item in call.Page!.Items)
+            var page = await CallAsync(operation, Request(parameters, startKey), cancellationToken);
+            foreach (var item in page.Items)
             {
                 yield return item;
             }
 
-            startKey = call.Page.LastEvaluatedKey;
+            startKey = page.LastEvaluatedKey;
         }
         while (!startKey.IsEmpty);
+    }
+
+    private async Task<ItemPage> CallAsync(string operation, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    {
+        var call = new Call(operation, body);
+        await retry.RunAsync(call, AttemptAsync, cancellationToken);
+        if (call.Failure is { } failure)
+        {
+            throw failure.Code == "ResourceNotFoundException"
+                ? TargetErrors.TableNotFound(table, target.Endpoint, failure.Cause)
+                : retry.GaveUp(failure, target.Endpoint, $"Reading table '{table}'");
+        }
+
+        return call.Page!;
     }
 
     private ReadOnlyMemory<byte> Request(Action<Utf8JsonWriter> parameters, ReadOnlyMemory<byte> startKey)
@@ -216,62 +221,5 @@ public sealed class ItemReader : IDisposable
         json.WriteStartObject(name);
         json.WriteString("S", value);
         json.WriteEndObject();
-    }
-}
-
-/// <summary>One page of a Query or Scan.</summary>
-internal sealed class ItemPage
-{
-    public List<ReadOnlyMemory<byte>> Items { get; } = [];
-
-    /// <summary>JSON of the key to go on from; empty at the end.</summary>
-    public ReadOnlyMemory<byte> LastEvaluatedKey { get; private set; }
-
-    public double Units { get; private set; }
-
-    /// <exception cref="JsonException">It is not such an answer.</exception>
-    public static ItemPage Read(ReadOnlySpan<byte> body)
-    {
-        var page = new ItemPage();
-        var own = body.ToArray();
-        var reader = new Utf8JsonReader(own);
-        var complete = false;
-        reader.Read();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            if (reader.ValueTextEquals("Items"u8))
-            {
-                complete = true;
-                reader.Read();
-                while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
-                {
-                    page.Items.Add(Value(own, ref reader));
-                }
-            }
-            else if (reader.ValueTextEquals("LastEvaluatedKey"u8))
-            {
-                reader.Read();
-                page.LastEvaluatedKey = Value(own, ref reader);
-            }
-            else if (reader.ValueTextEquals("ConsumedCapacity"u8))
-            {
-                reader.Read();
-                using var capacity = JsonDocument.ParseValue(ref reader);
-                page.Units = capacity.RootElement.TryGetProperty("CapacityUnits", out var units) ? units.GetDouble() : 0;
-            }
-            else
-            {
-                reader.Skip();
-            }
-        }
-
-        return complete ? page : throw new JsonException("the answer has no Items");
-    }
-
-    private static ReadOnlyMemory<byte> Value(byte[] json, ref Utf8JsonReader reader)
-    {
-        var start = (int)reader.TokenStartIndex;
-        reader.Skip();
-        return json.AsMemory(start, (int)reader.BytesConsumed - start);
     }
 }

@@ -1,0 +1,84 @@
+using System.Text.Json;
+
+namespace BillingMigration.Target;
+
+/// <summary>One page of a Query or Scan, or the answer to a BatchGetItem of one table.</summary>
+internal sealed class ItemPage
+{
+    public List<ReadOnlyMemory<byte>> Items { get; } = [];
+
+    /// <summary>JSON of the key to go on from; empty at the end.</summary>
+    public ReadOnlyMemory<byte> LastEvaluatedKey { get; private set; }
+
+    /// <summary>JSON of the part of a BatchGetItem that was not done; empty when all was.</summary>
+    public ReadOnlyMemory<byte> UnprocessedKeys { get; private set; }
+
+    public double Units { get; private set; }
+
+    /// <exception cref="JsonException">It is not such an answer.</exception>
+    public static ItemPage Read(ReadOnlySpan<byte> body)
+    {
+        var page = new ItemPage();
+        var own = body.ToArray();
+        var reader = new Utf8JsonReader(own);
+        var complete = false;
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("Items"u8))
+            {
+                complete = true;
+                page.ReadItems(own, ref reader);
+            }
+            else if (reader.ValueTextEquals("Responses"u8))
+            {
+                complete = true;
+                reader.Read();
+                while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+                {
+                    page.ReadItems(own, ref reader);
+                }
+            }
+            else if (reader.ValueTextEquals("UnprocessedKeys"u8))
+            {
+                reader.Read();
+                var keys = Value(own, ref reader);
+                page.UnprocessedKeys = keys.Span.IndexOf((byte)'"') < 0 ? default : keys;
+            }
+            else if (reader.ValueTextEquals("LastEvaluatedKey"u8))
+            {
+                reader.Read();
+                page.LastEvaluatedKey = Value(own, ref reader);
+            }
+            else if (reader.ValueTextEquals("ConsumedCapacity"u8))
+            {
+                reader.Read();
+                using var capacity = JsonDocument.ParseValue(ref reader);
+                var all = capacity.RootElement.ValueKind == JsonValueKind.Array ? [.. capacity.RootElement.EnumerateArray()] : new[] { capacity.RootElement };
+                page.Units = all.Sum(c => c.TryGetProperty("CapacityUnits", out var units) ? units.GetDouble() : 0);
+            }
+            else
+            {
+                reader.Skip();
+            }
+        }
+
+        return complete ? page : throw new JsonException("the answer has no Items");
+    }
+
+    private void ReadItems(byte[] own, ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+        {
+            Items.Add(Value(own, ref reader));
+        }
+    }
+
+    private static ReadOnlyMemory<byte> Value(byte[] json, ref Utf8JsonReader reader)
+    {
+        var start = (int)reader.TokenStartIndex;
+        reader.Skip();
+        return json.AsMemory(start, (int)reader.BytesConsumed - start);
+    }
+}
