@@ -19,8 +19,8 @@ try
     {
         case ["export"]:
             return await ExportBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
-        case ["integrity"] or ["integrity", "small"]:
-            return await IntegrityBenchmark.RunAsync(large: args.Length == 1, interrupted.Token) ? 0 : 1;
+        case ["integrity"]:
+            return await IntegrityBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
         case ["sync"]:
             return await SyncBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
         // The processes that these start, to be measured alone.
@@ -36,8 +36,8 @@ try
         case ["sdk-worker", var source, var endpoint]:
             await SdkWorker.RunAsync(source, new Uri(endpoint), interrupted.Token);
             return 0;
-        case ["sink", var behind]:
-            await AcceptingSink.RunAsync(new Uri(behind), interrupted.Token);
+        case ["sink" or "keeping-sink", var behind]:
+            await AcceptingSink.RunAsync(new Uri(behind), keep: args[0] == "keeping-sink", interrupted.Token);
             return 0;
         default:
             Console.WriteLine(Help);

@@ -33,6 +33,33 @@ internal sealed class DigestPair
 
     public void CountRefused(int entity, long rows) => Interlocked.Add(ref refused[entity], rows);
 
+    public void Save(BinaryWriter writer)
+    {
+        writer.Write(refused.Length);
+        foreach (var count in refused)
+        {
+            writer.Write(count);
+        }
+
+        foreach (var digest in Source.Concat(Target))
+        {
+            digest.Save(writer);
+        }
+    }
+
+    public static DigestPair Load(BinaryReader reader)
+    {
+        var refused = new long[reader.ReadInt32()];
+        for (var i = 0; i < refused.Length; i++)
+        {
+            refused[i] = reader.ReadInt64();
+        }
+
+        EntityDigest[] Read(int count) => [.. Enumerable.Range(0, count).Select(_ => EntityDigest.Load(reader))];
+        var source = Read(refused.Length);
+        return new DigestPair(source, Read(refused.Length + 1), refused);
+    }
+
     public EntityDigest TargetOf(int entity) => entity < 0 ? Strangers : Target[entity];
 }
 
@@ -61,6 +88,47 @@ internal sealed class DigestLedger(DigestPair digests)
     public void CountRow() => Interlocked.Increment(ref rows);
 
     public void CountItem() => Interlocked.Increment(ref items);
+
+    /// <summary>Writes what is in the digests; the gate is held.</summary>
+    public void Save(BinaryWriter writer)
+    {
+        writer.Write(ranges.Count);
+        foreach (var (entity, range) in ranges)
+        {
+            writer.Write(entity);
+            writer.Write(range);
+        }
+
+        writer.Write(segments.Count);
+        foreach (var segment in segments)
+        {
+            writer.Write(segment);
+        }
+
+        digests.Save(writer);
+    }
+
+    public static DigestLedger Load(BinaryReader reader)
+    {
+        var ranges = new HashSet<(int, int)>();
+        for (var left = reader.ReadInt32(); left > 0; left--)
+        {
+            ranges.Add((reader.ReadInt32(), reader.ReadInt32()));
+        }
+
+        var segments = new HashSet<int>();
+        for (var left = reader.ReadInt32(); left > 0; left--)
+        {
+            segments.Add(reader.ReadInt32());
+        }
+
+        var ledger = new DigestLedger(DigestPair.Load(reader));
+        ledger.ranges.UnionWith(ranges);
+        ledger.segments.UnionWith(segments);
+        ledger.rows = ledger.Digests.Source.Sum(d => d.Count);
+        ledger.items = ledger.Digests.Target.Sum(d => d.Count);
+        return ledger;
+    }
 
     public void AddRange(int entity, int range, List<DigestEntry> entries, long refused)
     {

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Runtime.CompilerServices;
 using BillingMigration.Model;
@@ -33,6 +34,7 @@ internal sealed class EntityDigest
     private const int Most = 32 * 1024;
     private const int RowsPerBucket = 8;
     private const int Stripes = 64;
+    private const int DigestBytes = 16;
 
     private readonly object[] locks = [.. Enumerable.Range(0, Stripes).Select(_ => new object())];
     private readonly DigestBucket[] buckets;
@@ -41,7 +43,7 @@ internal sealed class EntityDigest
     public EntityDigest(long expectedRows) =>
         buckets = new DigestBucket[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(expectedRows / RowsPerBucket, Least, Most))];
 
-    public EntityDigest(DigestBucket[] buckets) => this.buckets = buckets;
+    private EntityDigest(DigestBucket[] buckets) => this.buckets = buckets;
 
     public int Length => buckets.Length;
 
@@ -84,6 +86,38 @@ internal sealed class EntityDigest
         {
             buckets[bucket].Remove(digest);
         }
+    }
+
+    public void Save(BinaryWriter writer)
+    {
+        writer.Write(buckets.Length);
+        Span<byte> bytes = stackalloc byte[2 * DigestBytes];
+        foreach (ref readonly var bucket in Buckets)
+        {
+            writer.Write7BitEncodedInt64(bucket.Count);
+            if (bucket.Count != 0)
+            {
+                BinaryPrimitives.WriteUInt128LittleEndian(bytes, bucket.Sum);
+                BinaryPrimitives.WriteUInt128LittleEndian(bytes[DigestBytes..], bucket.Xor);
+                writer.Write(bytes);
+            }
+        }
+    }
+
+    public static EntityDigest Load(BinaryReader reader)
+    {
+        var buckets = new DigestBucket[reader.ReadInt32()];
+        for (var i = 0; i < buckets.Length; i++)
+        {
+            var count = reader.Read7BitEncodedInt64();
+            if (count != 0)
+            {
+                var bytes = reader.ReadBytes(2 * DigestBytes);
+                buckets[i] = new DigestBucket(count, BinaryPrimitives.ReadUInt128LittleEndian(bytes), BinaryPrimitives.ReadUInt128LittleEndian(bytes.AsSpan(DigestBytes)));
+            }
+        }
+
+        return new EntityDigest(buckets);
     }
 
     /// <summary>Buckets that are not the same on the other side; null when all are.</summary>

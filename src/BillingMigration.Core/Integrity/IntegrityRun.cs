@@ -9,6 +9,8 @@ namespace BillingMigration.Integrity;
 /// <summary>One check under way: finds what does not agree by the chosen method, looks at it again, and comes to a verdict.</summary>
 internal sealed class IntegrityRun : IAsyncDisposable
 {
+    private static readonly TimeSpan SaveInterval = TimeSpan.FromMinutes(1);
+
     private readonly MigrationSession session;
     private readonly IntegrityOptions options;
     private readonly IntegrityContext context;
@@ -20,6 +22,9 @@ internal sealed class IntegrityRun : IAsyncDisposable
     private readonly SourceLookup lookup;
     private readonly SuspectList suspects;
     private readonly RefusedRows refused;
+    private SourcePosition from;
+    private ComparisonState? comparison;
+    private long savedAt;
     private string doing = "comparing";
     private Func<(long Rows, long Items)> counted = () => (0, 0);
 
@@ -32,6 +37,8 @@ internal sealed class IntegrityRun : IAsyncDisposable
         this.lease = lease;
         this.progress = progress;
         this.started = started;
+        savedAt = started;
+        from = context.From;
         sourceSide = new SourceSide(session, context.Models, options.RowsPerSecond);
         target = new TargetSide(session, context.Models, options.ReadUnitsPerSecond);
         lookup = new SourceLookup(session, context.Models);
@@ -45,7 +52,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
             ? new CancellationTokenSource(Longest(most - session.Time.GetElapsedTime(started)), session.Time)
             : new CancellationTokenSource();
         using var end = new CancellationTokenSource();
-        var reporting = CheckpointTimer.RunAsync(() => progress.Report(Measure()), _ => Task.CompletedTask, session.Time, abort, end.Token);
+        var reporting = CheckpointTimer.RunAsync(() => progress.Report(Measure()), SaveAsync, session.Time, abort, end.Token);
         try
         {
             return await CheckAsync(stopReading.Token, abort.Token);
@@ -88,25 +95,35 @@ internal sealed class IntegrityRun : IAsyncDisposable
                 break;
         }
 
-        return await JudgeAsync(builder, abort);
+        var result = await JudgeAsync(builder, abort);
+        if (options.Method == IntegrityMethod.Full)
+        {
+            await session.Control.ForgetComparisonAsync(lease, context.Run.RunId, abort);
+        }
+
+        return result;
     }
 
     /// <summary>Digests of both sides, read at the same time; then the rows and items of the buckets that differ.</summary>
-    /// <returns>False when it was stopped before its end.</returns>
+    /// <returns>False when it was stopped before its end: what was read is kept.</returns>
     private async Task<bool> CompareAsync(VerdictBuilder builder, CancellationToken stopReading, CancellationToken abort)
     {
-        var ranges = await RangesAsync(abort);
-        var segments = TargetSide.SegmentsFor(context.Models.Sum(m => m.Table.EstimatedRows));
-        var digests = new DigestPair(context.Models);
-        var ledger = new DigestLedger(digests);
+        var state = await BeginAsync(abort);
+        builder.GoOnWith(state);
+        from = state.From;
+        var ledger = state.Ledger;
+        var digests = ledger.Digests;
         counted = () => (ledger.Rows, ledger.Items);
+        comparison = state;
         using var both = CancellationTokenSource.CreateLinkedTokenSource(abort);
         await TogetherAsync(
             both,
-            sourceSide.ReadAsync(ranges, () => new RowDigester(ledger), stopReading, both.Token),
-            target.ScanAsync(Enumerable.Range(0, segments), segments, () => new ItemDigester(ledger), stopReading, both.Token));
-        if (ledger.Ranges.Count < ranges.Length || ledger.Segments.Count < segments)
+            sourceSide.ReadAsync(state.RangesLeft, () => new RowDigester(ledger), stopReading, both.Token),
+            target.ScanAsync(state.SegmentsLeft, state.Segments, () => new ItemDigester(ledger), stopReading, both.Token));
+        comparison = null;
+        if (stopReading.IsCancellationRequested)
         {
+            await session.Control.SaveComparisonAsync(lease, context.Run.RunId, state.Save(context), abort);
             return false;
         }
 
@@ -116,8 +133,37 @@ internal sealed class IntegrityRun : IAsyncDisposable
         }
 
         doing = "naming differences";
-        await NameAsync(digests, ranges, segments, abort);
+        await NameAsync(digests, state.Ranges, state.Segments, abort);
         return true;
+    }
+
+    /// <summary>The comparison that was stopped, when it is the same one; else a new one.</summary>
+    private async Task<ComparisonState> BeginAsync(CancellationToken abort)
+    {
+        var kept = options.Restart ? null : await session.Control.FindComparisonAsync(context.Run.RunId, abort);
+        if (kept is not null && ComparisonState.Load(kept, context) is { } state)
+        {
+            return state;
+        }
+
+        return new ComparisonState
+        {
+            From = context.From,
+            StartedAt = context.StartedAt,
+            Ranges = await RangesAsync(abort),
+            Segments = TargetSide.SegmentsFor(context.Models.Sum(m => m.Table.EstimatedRows)),
+            Ledger = new DigestLedger(new DigestPair(context.Models)),
+        };
+    }
+
+    /// <summary>From time to time, so that not all is lost with the process.</summary>
+    private async Task SaveAsync(CancellationToken cancellationToken)
+    {
+        if (comparison is { } state && session.Time.GetElapsedTime(savedAt) >= SaveInterval)
+        {
+            savedAt = session.Time.GetTimestamp();
+            await session.Control.SaveComparisonAsync(lease, context.Run.RunId, state.Save(context), cancellationToken);
+        }
     }
 
     private async Task NameAsync(DigestPair digests, ImmutableArray<(int Entity, SnapshotRange Range)> ranges, int segments, CancellationToken abort)
@@ -216,7 +262,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
     {
         doing = "checking again";
         var to = await lookup.PositionAsync(abort);
-        var quiet = !await context.Changes.AnyAsync(context.From, to, abort);
+        var quiet = !await context.Changes.AnyAsync(from, to, abort);
         var sync = new SyncWatch(session, context.Run, context.Changes, options.Patience);
         var resolver = new Resolver(new Examiner(context.Models, lookup, target), lookup, sync);
         var settled = quiet && (suspects.Count == 0 || await sync.IsWrittenAsync(to, abort)) ? to : null;

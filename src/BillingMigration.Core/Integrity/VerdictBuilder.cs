@@ -11,9 +11,14 @@ internal sealed class VerdictBuilder(MigrationSession session, IntegrityOptions 
 {
     private readonly long[] rows = new long[context.Models.Length];
     private readonly long[] items = new long[context.Models.Length];
+    private SourcePosition from = context.From;
+    private DateTimeOffset startedAt = context.StartedAt;
 
     /// <summary>Verdict that a comparison of changes builds upon.</summary>
     public IntegrityVerdict? Base { get; set; }
+
+    /// <summary>Takes over when and where a comparison was begun.</summary>
+    public void GoOnWith(ComparisonState state) => (from, startedAt) = (state.From, state.StartedAt);
 
     public bool RowsExact { get; set; } = true;
 
@@ -71,11 +76,11 @@ internal sealed class VerdictBuilder(MigrationSession session, IntegrityOptions 
             Outcome = outcome,
             Reason = reason,
             Scope = Scope(),
-            From = context.From,
+            From = from,
             To = to,
             Exact = exact,
             ModelDigest = context.Model.Digest,
-            StartedAt = context.StartedAt,
+            StartedAt = startedAt,
             EndedAt = session.Time.GetUtcNow(),
             Entities = [.. context.Chosen.Select(Figures)],
             Strangers = differences.Count(d => !known.Contains(d.Entity)) + (more?.Where(m => m.Key.Entity < 0).Sum(m => m.Value) ?? 0),

@@ -12,6 +12,9 @@ namespace BillingMigration.Model;
 /// </summary>
 public sealed class ItemCanonicalizer
 {
+    /// <summary>Bytes from the quote behind a name to the value: <c>":{"S":"</c>.</summary>
+    private const int Between = 8;
+
     private readonly EntityShape[] shapes;
     private Field[] fields = new Field[64];
     private int[] slots = new int[64];
@@ -77,17 +80,22 @@ public sealed class ItemCanonicalizer
     [MethodImpl(HotPath.Optimized)]
     private void Read(ReadOnlySpan<byte> item)
     {
+        if (TryReadCompact(item))
+        {
+            return;
+        }
+
         count = 0;
         var json = new Utf8JsonReader(item);
-        json.Read();
+        if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
+        {
+            throw new JsonException("an item is no object");
+        }
+
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
-            if (count == fields.Length)
-            {
-                Array.Resize(ref fields, count * 2);
-            }
-
-            ref var field = ref fields[count++];
+            Add(default);
+            ref var field = ref fields[count - 1];
             field.NameStart = (int)json.TokenStartIndex + 1;
             field.NameLength = json.ValueSpan.Length;
             field.Escaped = json.ValueIsEscaped;
@@ -111,6 +119,88 @@ public sealed class ItemCanonicalizer
 
             json.Read();
         }
+    }
+
+    /// <summary>
+    /// Items as DynamoDB sends them, without a blank, and of texts, numbers and binaries only: several times as fast as a reader that knows all of JSON.
+    /// </summary>
+    /// <returns>False for anything else.</returns>
+    [MethodImpl(HotPath.Optimized)]
+    private bool TryReadCompact(ReadOnlySpan<byte> item)
+    {
+        count = 0;
+        if (item.Length < 2 || item[0] != (byte)'{')
+        {
+            return false;
+        }
+
+        for (var at = 1; ;)
+        {
+            if (at >= item.Length || item[at] != (byte)'"')
+            {
+                return false;
+            }
+
+            var nameStart = at + 1;
+            var nameLength = item[nameStart..].IndexOfAny((byte)'"', (byte)'\\');
+            at = nameStart + nameLength;
+            if (nameLength < 0 || item.Length - at < Between + 2 || item[at] != (byte)'"' || !item.Slice(at + 1, 3).SequenceEqual(":{\""u8)
+                || !item.Slice(at + 5, 3).SequenceEqual("\":\""u8))
+            {
+                return false;
+            }
+
+            var type = item[at + 4];
+            var valueStart = at + Between;
+            var escaped = false;
+            for (at = valueStart; ;)
+            {
+                var next = item[at..].IndexOfAny((byte)'"', (byte)'\\');
+                at += next;
+                if (next < 0 || item.Length - at < 3)
+                {
+                    return false;
+                }
+
+                if (item[at] == (byte)'"')
+                {
+                    break;
+                }
+
+                escaped = true;
+                at += 2;
+            }
+
+            Add(new Field
+            {
+                NameStart = nameStart, NameLength = nameLength, Type = type, ValueStart = valueStart, ValueLength = at - valueStart, Escaped = escaped, IsText = true,
+            });
+            if (item[at + 1] != (byte)'}')
+            {
+                return false;
+            }
+
+            at += 2;
+            if (item[at] == (byte)'}')
+            {
+                return at == item.Length - 1;
+            }
+
+            if (item[at++] != (byte)',')
+            {
+                return false;
+            }
+        }
+    }
+
+    private void Add(in Field field)
+    {
+        if (count == fields.Length)
+        {
+            Array.Resize(ref fields, count * 2);
+        }
+
+        fields[count++] = field;
     }
 
     private int FindEntity(ReadOnlySpan<byte> item)
@@ -150,7 +240,7 @@ public sealed class ItemCanonicalizer
         {
             ref var field = ref fields[i];
             var name = item.Slice(field.NameStart, field.NameLength);
-            var slot = shape.Find(field.Escaped && name.Contains((byte)'\\') ? Unescape(name) : name);
+            var slot = shape.FindAt(i, field.Escaped && name.Contains((byte)'\\') ? Unescape(name) : name);
             if (slot >= 0 && slots[slot] < 0)
             {
                 slots[slot] = i;
@@ -183,7 +273,7 @@ public sealed class ItemCanonicalizer
         {
             CanonicalJson.WriteEscaped(Unescape(value), batch);
         }
-        else if (field.Type == (byte)'N' && CanonicalNumber.Normalize(value, batch.GetSpan(CanonicalNumber.MaxLength), out var length) == CanonicalNumber.Verdict.Ok)
+        else if (field.Type == (byte)'N' && !IsPlainInteger(value) && CanonicalNumber.Normalize(value, batch.GetSpan(CanonicalNumber.MaxLength), out var length) == CanonicalNumber.Verdict.Ok)
         {
             batch.Advance(length);
         }
@@ -192,6 +282,10 @@ public sealed class ItemCanonicalizer
             batch.Append(value);
         }
     }
+
+    /// <summary>Digits that are their own canonical text.</summary>
+    private static bool IsPlainInteger(ReadOnlySpan<byte> number) =>
+        number.Length is > 0 and <= AttributeForms.MaxNumberDigits && number[0] != (byte)'0' && number.IndexOfAnyExceptInRange((byte)'0', (byte)'9') < 0;
 
     /// <summary>An attribute of a type that the model does not give it: as it is.</summary>
     private static void AppendOther(ReadOnlySpan<byte> jsonName, in Field field, ReadOnlySpan<byte> value, bool open, ItemBatch batch)
@@ -286,6 +380,7 @@ public sealed class ItemCanonicalizer
     private sealed class EntityShape
     {
         private readonly int[] table;
+        private readonly int[] lastSlots;
 
         public EntityShape(EntityModel model)
         {
@@ -294,6 +389,8 @@ public sealed class ItemCanonicalizer
                 .Concat(model.Keys.Skip(1).SelectMany(KeyNames))
                 .Concat(model.Attributes.Select(a => (a.Name, Type: AttributeForms.TypeOf(a.Form).ToString())));
             Slots = [.. names.DistinctBy(n => n.Name).Select(n => MakeSlot(n.Name, n.Type))];
+            lastSlots = new int[Slots.Length];
+            Array.Fill(lastSlots, -1);
             table = new int[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Slots.Length * 4)];
             for (var i = 0; i < Slots.Length; i++)
             {
@@ -311,8 +408,21 @@ public sealed class ItemCanonicalizer
 
         public Slot[] Slots { get; }
 
+        /// <summary>Items of an entity come with their attributes in the same order, mostly.</summary>
         [MethodImpl(HotPath.Optimized)]
-        public int Find(ReadOnlySpan<byte> name)
+        public int FindAt(int place, ReadOnlySpan<byte> name)
+        {
+            if (place >= lastSlots.Length)
+            {
+                return Find(name);
+            }
+
+            var last = lastSlots[place];
+            return last >= 0 && name.SequenceEqual(Slots[last].Name) ? last : lastSlots[place] = Find(name);
+        }
+
+        [MethodImpl(HotPath.Optimized)]
+        private int Find(ReadOnlySpan<byte> name)
         {
             for (var at = Place(name); table[at] != 0; at = (at + 1) & (table.Length - 1))
             {

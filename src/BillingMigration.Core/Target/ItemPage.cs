@@ -20,6 +20,7 @@ internal sealed class ItemPage
     {
         var page = new ItemPage();
         var own = body.ToArray();
+        ReadOnlyMemory<byte> left = own;
         var reader = new Utf8JsonReader(own);
         var complete = false;
         reader.Read();
@@ -28,7 +29,10 @@ internal sealed class ItemPage
             if (reader.ValueTextEquals("Items"u8))
             {
                 complete = true;
-                page.ReadItems(own, ref reader);
+                reader.Read();
+                left = page.SplitItems(own, own.Length - left.Length + (int)reader.TokenStartIndex);
+                reader = new Utf8JsonReader(left.Span);
+                reader.Read();
             }
             else if (reader.ValueTextEquals("Responses"u8))
             {
@@ -36,19 +40,19 @@ internal sealed class ItemPage
                 reader.Read();
                 while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
                 {
-                    page.ReadItems(own, ref reader);
+                    page.ReadItems(left, ref reader);
                 }
             }
             else if (reader.ValueTextEquals("UnprocessedKeys"u8))
             {
                 reader.Read();
-                var keys = Value(own, ref reader);
+                var keys = Value(left, ref reader);
                 page.UnprocessedKeys = keys.Span.IndexOf((byte)'"') < 0 ? default : keys;
             }
             else if (reader.ValueTextEquals("LastEvaluatedKey"u8))
             {
                 reader.Read();
-                page.LastEvaluatedKey = Value(own, ref reader);
+                page.LastEvaluatedKey = Value(left, ref reader);
             }
             else if (reader.ValueTextEquals("ConsumedCapacity"u8))
             {
@@ -66,19 +70,34 @@ internal sealed class ItemPage
         return complete ? page : throw new JsonException("the answer has no Items");
     }
 
-    private void ReadItems(byte[] own, ref Utf8JsonReader reader)
+    /// <summary>Takes the items of the array that begins at <paramref name="start"/>, and makes what follows it an object of its own.</summary>
+    private ReadOnlyMemory<byte> SplitItems(byte[] own, int start)
+    {
+        var end = start + JsonSplit.Objects(own.AsMemory(start), Items);
+        var comma = own.AsSpan(end).IndexOfAnyExcept(" \t\r\n"u8);
+        if (comma >= 0 && own[end + comma] == (byte)',')
+        {
+            own[end + comma] = (byte)'{';
+            return own.AsMemory(end + comma);
+        }
+
+        own[end - 1] = (byte)'{';
+        return own.AsMemory(end - 1);
+    }
+
+    private void ReadItems(ReadOnlyMemory<byte> json, ref Utf8JsonReader reader)
     {
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
         {
-            Items.Add(Value(own, ref reader));
+            Items.Add(Value(json, ref reader));
         }
     }
 
-    private static ReadOnlyMemory<byte> Value(byte[] json, ref Utf8JsonReader reader)
+    private static ReadOnlyMemory<byte> Value(ReadOnlyMemory<byte> json, ref Utf8JsonReader reader)
     {
         var start = (int)reader.TokenStartIndex;
         reader.Skip();
-        return json.AsMemory(start, (int)reader.BytesConsumed - start);
+        return json[start..(int)reader.BytesConsumed];
     }
 }
