@@ -210,7 +210,8 @@ public sealed class ItemCanonicalizer
             ref var field = ref fields[i];
             if (field.Type == (byte)'S' && item.Slice(field.NameStart, field.NameLength).SequenceEqual("entity"u8))
             {
-                var name = item.Slice(field.ValueStart, field.ValueLength);
+                var raw = item.Slice(field.ValueStart, field.ValueLength);
+                var name = field.Escaped && raw.Contains((byte)'\\') ? Unescape(raw) : raw;
                 for (var e = 0; e < shapes.Length; e++)
                 {
                     if (name.SequenceEqual(shapes[e].Name))
