@@ -8,9 +8,9 @@ const string usage = """
       Kills an export with SIGKILL at so many random moments (per server), lets it end, and compares the table with the source item for item.
     Torture integrity [--rows 1000000] [--faults 1000] [--runs 10] [--seed N] [--server mysql|mariadb|both]
       Plants faults of every kind, compares, repairs and compares again; then so many comparisons while 500 changes a second are made and followed.
-    Torture sync [--minutes 10] [--seed N] [--server mysql|mysql-native-fk|mariadb|all] [--rows 20000] [--rate 200]
+    Torture sync [--minutes 10] [--seed N] [--server mysql|mysql-native-fk|mariadb|all] [--rows 20000] [--rate 200] [--life 10]
       Eight writers change everything while export and sync run, are killed every few seconds, and the network is cut at random; then compares.
-      Without --server: mysql, which logs cascades. The others do not, and Sync-BillingChanges refuses them for now.
+      mysql logs what foreign keys change; mysql-native-fk and mariadb do not. Without --server: all of them.
     """;
 
 switch (args)

@@ -59,8 +59,7 @@ public static class SyncCommand
     private static (SyncTortureOptions Options, string[] Servers) Parse(string[] args)
     {
         var options = new SyncTortureOptions { Seed = Random.Shared.Next(1, 1_000_000) };
-        // The others do not log cascades: what is derived for them is not exact yet.
-        string[] servers = ["mysql"];
+        var servers = All;
         for (var i = 0; i < args.Length; i += 2)
         {
             var value = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value.");
@@ -69,6 +68,7 @@ public static class SyncCommand
                 case "--minutes": options = options with { Duration = TimeSpan.FromMinutes(double.Parse(value, CultureInfo.InvariantCulture)) }; break;
                 case "--seed": options = options with { Seed = int.Parse(value, CultureInfo.InvariantCulture) }; break;
                 case "--rows": options = options with { Rows = long.Parse(value, CultureInfo.InvariantCulture) }; break;
+                case "--life": options = options with { LongestLife = TimeSpan.FromSeconds(double.Parse(value, CultureInfo.InvariantCulture)) }; break;
                 case "--rate": options = options with { TransactionsPerSecond = double.Parse(value, CultureInfo.InvariantCulture) }; break;
                 case "--server": servers = value == "all" ? All : All.Contains(value) ? [value] : throw new ArgumentException($"--server is {string.Join(", ", All)} or all, not {value}."); break;
                 default: throw new ArgumentException($"There is no option {args[i]}.");

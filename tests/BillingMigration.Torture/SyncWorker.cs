@@ -44,7 +44,7 @@ internal static class SyncWorker
         var exported = await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Lines<SnapshotProgress>(p => $"exported {p.Items}"), CancellationToken.None);
         Say($"snapshot {exported.RunState}");
         var last = mode == "last";
-        var options = last ? new SyncOptions { FollowUnloggedCascades = true } : new SyncOptions { Until = null, Follow = true, FollowUnloggedCascades = true };
+        var options = last ? new SyncOptions() : new SyncOptions { Until = null, Follow = true };
         var result = await new ChangeFollower(session, options).RunAsync(
             new Lines<SyncProgress>(p => string.Create(CultureInfo.InvariantCulture, $"transactions {p.Transactions} state {p.State}")), CancellationToken.None);
         Say($"ended {result.State} {result.Position}");

@@ -20,6 +20,18 @@ public sealed record SyncCheckpoint
     /// <summary>Where the stream is read on.</summary>
     public required SourcePosition Position { get; init; }
 
+    /// <summary>Everything before it is written, when that is further than <see cref="Position"/>: an XA transaction is prepared.</summary>
+    public SourcePosition? Seen { get; init; }
+
+    /// <summary>Rows of the transaction behind it that are written too.</summary>
+    public long RowsWritten { get; init; }
+
+    /// <summary>True when the stream has passed the end of the snapshot, and what went unseen till then is found.</summary>
+    public bool PassedSnapshot { get; init; }
+
+    /// <summary>True when a cascade in front of the snapshot's end may have left rows without their parents.</summary>
+    public bool HasOrphans { get; init; }
+
     public required SyncState State { get; init; }
 
     /// <summary>The stream must pass this before the table is consistent; null: it has.</summary>
@@ -50,6 +62,10 @@ internal static class SyncItem
         new ControlItemBuilder(pk, SortKey(checkpoint.RunId), Kind, Format)
             .Set("runId", checkpoint.RunId)
             .Set("position", ControlItemBuilder.Position(checkpoint.Position))
+            .Set("seen", checkpoint.Seen is { } seen ? ControlItemBuilder.Position(seen) : null)
+            .Set("rowsWritten", checkpoint.RowsWritten)
+            .Set("passedSnapshot", checkpoint.PassedSnapshot)
+            .Set("hasOrphans", checkpoint.HasOrphans)
             .Set("state", checkpoint.State.ToString())
             .Set("horizon", checkpoint.Horizon is { } horizon ? ControlItemBuilder.Position(horizon) : null)
             .Set("isLast", checkpoint.IsLast)
@@ -66,6 +82,10 @@ internal static class SyncItem
         {
             RunId = item.String("runId"),
             Position = item.Position("position"),
+            Seen = item.OptionalPosition("seen"),
+            RowsWritten = item.Long("rowsWritten"),
+            PassedSnapshot = item.Bool("passedSnapshot"),
+            HasOrphans = item.Bool("hasOrphans"),
             State = item.Enum<SyncState>("state"),
             Horizon = item.OptionalPosition("horizon"),
             IsLast = item.Bool("isLast"),

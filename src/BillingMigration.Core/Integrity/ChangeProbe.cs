@@ -43,6 +43,7 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
         }
 
         var tables = new BoundTables(model, charsets);
+        var triggers = new List<CascadeTrigger>();
         var connection = await BinlogConnection.OpenAsync(session.Source.Source, session.Source.Credential, BinlogStart.At(from), options, session.Time, cancellationToken);
         await using var decoder = new BinlogDecoder(connection);
         while (await decoder.ReadAsync(cancellationToken) is { } next)
@@ -54,13 +55,23 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
 
             if (next is RowsEvent rows && tables.Find(rows.Table) is { } table)
             {
-                if (!rows.HasFullImages || (IsUnseen(rows) && tables.Cascades.HasLinks(table.Model) && rows.Kind != RowsKind.Insert))
+                if (!rows.HasFullImages)
                 {
                     return false;
                 }
 
                 while (rows.TryRead(table.Decoder, table.Before, table.After))
                 {
+                    if (IsUnseen(rows))
+                    {
+                        triggers.Clear();
+                        tables.Cascades.Collect(table.Model, table.Before, rows.Kind == RowsKind.Delete ? null : table.After, triggers);
+                        if (triggers.Count > 0)
+                        {
+                            return false;
+                        }
+                    }
+
                     if (!changed(table.Model, rows.Kind == RowsKind.Insert ? null : table.Before, rows.Kind == RowsKind.Delete ? null : table.After))
                     {
                         return true;
@@ -77,7 +88,7 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
         return true;
     }
 
-    private static bool IsUnseen(RowsEvent rows) => rows is { LogsCascades: false, IgnoresForeignKeys: false };
+    private static bool IsUnseen(RowsEvent rows) => rows is { LogsCascades: false, IgnoresForeignKeys: false, Kind: not RowsKind.Insert };
 
     private static bool Covers(SourcePosition from, SourcePosition to) => new StreamPoint(from, from).HasReached(to);
 }

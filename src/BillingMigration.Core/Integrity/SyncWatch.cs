@@ -51,6 +51,6 @@ internal sealed class SyncWatch(MigrationSession session, SnapshotRun run, Chang
     private async Task<SourcePosition> WrittenAsync(CancellationToken cancellationToken)
     {
         var sync = await session.Control.FindSyncAsync(run.RunId, cancellationToken);
-        return sync?.Position ?? run.Start;
+        return sync is null ? run.Start : sync.Seen ?? sync.Position;
     }
 }

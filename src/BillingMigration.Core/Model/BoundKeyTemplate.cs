@@ -67,6 +67,9 @@ public sealed class BoundKeyTemplate
         return new BoundKeyTemplate(template, [.. pieces]);
     }
 
+    /// <summary>Text that every value begins with; empty when it begins with a column's.</summary>
+    public string LiteralPrefix => pieces is [{ Render: Render.Literal } first, ..] ? Encoding.UTF8.GetString(first.Literal) : "";
+
     /// <summary>True when every column of the template is NOT NULL in this row.</summary>
     [MethodImpl(HotPath.Optimized)]
     public bool HasValue(RowBuffer row)

@@ -44,7 +44,8 @@ internal sealed class BoundTable
         return false;
     }
 
-    private static int[] KeyColumns(EntityModel model) =>
+    /// <summary>Indexes in the row of the columns that the item's own key is made of.</summary>
+    public static int[] KeyColumns(EntityModel model) =>
         [.. model.Keys[0].PartitionKey.Concat(model.Keys[0].SortKey).SelectMany(t => t.Template.Columns).Select(c => EntityModel.Find(model.Row, c.Lookup, c.Column)).Distinct()];
 }
 

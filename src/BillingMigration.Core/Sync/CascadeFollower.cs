@@ -1,139 +1,174 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
 using System.Threading.Channels;
 using BillingMigration.Model;
-using BillingMigration.Source;
-using BillingMigration.Target;
-using MySqlConnector;
 
 namespace BillingMigration.Sync;
 
-/// <summary>What a cascade's children are written with.</summary>
+/// <summary>What the changes of children are written with.</summary>
 internal interface ICascadeWriter
 {
     ChangeWindow Window { get; }
 
-    /// <summary>Rows were read that the stream has not reached: the table is consistent again when it has passed the position.</summary>
-    void ReadAhead(SourcePosition position);
-
-    /// <summary>Makes room when the window is full.</summary>
+    /// <summary>Writes the window when it is full.</summary>
     ValueTask MakeRoomAsync(CancellationToken cancellationToken);
+
+    /// <summary>Returns when all that was put into windows is in the table.</summary>
+    Task FlushAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>
-/// Follows the foreign keys that the binlog does not: finds the children of parent rows that changed in the table, and reads each again from the source,
-/// which has the last word on what became of it. Not thread-safe.
+/// Does in the table what foreign keys did in the source, where the binlog tells the parents' changes only: finds the children that the table has at that place of
+/// the stream, and derives what became of them. Children are written before their parents, new items before old ones are deleted: broken off
+/// anywhere, it does the rest when it is repeated. Not thread-safe.
 /// </summary>
-internal sealed class CascadeFollower(MigrationSession session, CascadePlan plan, ItemReader target, bool setAside) : IAsyncDisposable
+internal sealed class CascadeFollower(CascadePlan plan, ChildFinder finder, bool setAside)
 {
-    private const int RowsPerRead = 200;
     private const int MostLookups = 16;
-    private const int MostFound = 1_000;
-    private const int ScanSegments = 4;
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
+    private const int MostFound = 256;
+    private const int MostKept = 20_000;
 
-    private readonly Dictionary<EntityModel, ChildAccess> children = [];
-    private MySqlConnection? connection;
+    private readonly Dictionary<EntityModel, (ItemEncoder Encoder, int[] KeyColumns)> encoders = [];
 
-    private sealed class ChildAccess(EntityModel model)
+    /// <summary>A child, as the table has it and as it becomes.</summary>
+    private sealed class Child(EntityModel model, RowBuffer before)
     {
-        public EntityModel Model { get; } = model;
+        public EntityModel Model => model;
 
-        public SelectStatement Select { get; } = new(model);
+        public RowBuffer Before => before;
 
-        public ItemEncoder Encoder { get; } = new(model);
+        public RowBuffer After { get; } = before.Copy();
+
+        public bool Deleted { get; set; }
+
+        public int Depth { get; set; }
     }
 
-    /// <summary>A child as the table has it.</summary>
     private readonly record struct Found(CascadeTrigger Trigger, RowBuffer Row);
 
-    /// <param name="triggers">Of one transaction or of several; all of their own changes are written.</param>
-    /// <param name="at">Position of the last transaction's end: the source must show it to readers first.</param>
-    public async Task RunAsync(IEnumerable<CascadeTrigger> triggers, SourcePosition at, ICascadeWriter writer, CancellationToken cancellationToken)
+    /// <param name="exact">
+    /// True when the table is the source as it was at that place. Else it is ahead in places, by a snapshot: then what is found may stand where it does since later, and is not followed
+    /// further; the rows below are found by the parent's values, or when the snapshot's end is passed.
+    /// </param>
+    public async Task RunAsync(CascadeBatch batch, bool exact, ICascadeWriter writer, CancellationToken cancellationToken)
     {
-        try
+        var parents = new Dictionary<string, Child>();
+        var leaves = new Dictionary<string, Child>();
+        var last = new List<CascadeTrigger>();
+        var level = new List<CascadeTrigger>(batch.Triggers);
+        if (!exact)
         {
-            connection ??= await session.Source.OpenConnectionAsync(cancellationToken);
-            await WaitUntilVisibleAsync(connection, at, cancellationToken);
-            var seen = new HashSet<string>();
-            var level = triggers.Where(t => seen.Add(t.Identity)).ToList();
-            while (level.Count > 0)
+            foreach (var trigger in batch.Triggers)
             {
-                var below = new List<CascadeTrigger>();
-                await FollowAsync(level, connection, writer, below, cancellationToken);
-                level = [.. below.Where(t => seen.Add(t.Identity))];
+                plan.CollectFlows(trigger, level);
             }
         }
-        catch
-        {
-            await DisposeAsync();
-            throw;
-        }
-    }
 
-    public async ValueTask DisposeAsync()
-    {
-        if (connection is { } open)
+        for (var depth = 1; level.Count > 0; depth++)
         {
-            connection = null;
-            await open.DisposeAsync();
-        }
-    }
-
-    // The start of a snapshot is by its nature a position that every later read sees.
-    private async Task WaitUntilVisibleAsync(MySqlConnection source, SourcePosition at, CancellationToken cancellationToken)
-    {
-        // MySQL with GTIDs tells what is visible by its set alone.
-        var wanted = at is { Flavor: SourceFlavor.MySql, Gtid: not null } ? at with { File = null, Offset = null } : at;
-        while (true)
-        {
-            var shown = await SnapshotPosition.TakeStartAsync(source, session.Source.Server, cancellationToken);
-            if (new StreamPoint(shown, shown).HasReached(wanted))
+            // What is deleted and has no children need not be kept: it is found again, and deleted, before its parents are.
+            last.AddRange(level.Where(IsLast));
+            var below = new List<CascadeTrigger>();
+            await foreach (var (trigger, row) in FindAsync(level.Where(t => !IsLast(t)), cancellationToken))
             {
-                return;
+                Derive(trigger, row, depth, exact, plan.HasLinks(trigger.Link.Child) ? parents : leaves, below);
+                if (leaves.Count >= MostKept)
+                {
+                    await WriteAsync(leaves.Values, writer, cancellationToken);
+                    leaves.Clear();
+                }
             }
 
-            await Task.Delay(Pause, session.Time, cancellationToken);
+            level = below;
+        }
+
+        await WriteAsync(leaves.Values, writer, cancellationToken);
+        await DeleteAsync(last, writer, cancellationToken);
+        foreach (var depth in parents.Values.GroupBy(c => c.Depth).OrderByDescending(g => g.Key))
+        {
+            await WriteAsync(depth, writer, cancellationToken);
         }
     }
 
-    /// <summary>Looks for the children of many parents at the same time, and reads those that are found again while others are looked for.</summary>
-    private async Task FollowAsync(
-        List<CascadeTrigger> level, MySqlConnection source, ICascadeWriter writer, List<CascadeTrigger> below, CancellationToken cancellationToken)
+    private bool IsLast(CascadeTrigger trigger) => trigger.Action == CascadeAction.Delete && !plan.HasLinks(trigger.Link.Child);
+
+    private void Derive(CascadeTrigger trigger, RowBuffer row, int depth, bool exact, Dictionary<string, Child> kept, List<CascadeTrigger> below)
+    {
+        var model = trigger.Link.Child;
+        var name = model.Entity + ' ' + model.Describe(row);
+        if (!kept.TryGetValue(name, out var child))
+        {
+            kept.Add(name, child = new Child(model, row));
+        }
+
+        child.Depth = Math.Max(child.Depth, depth);
+        if (child.Deleted || !trigger.Link.Refers(child.After, trigger.Old))
+        {
+            return;
+        }
+
+        var was = child.After.Copy();
+        child.Deleted = !trigger.Apply(child.After);
+        if (exact && plan.HasLinks(model))
+        {
+            plan.Collect(model, was, child.Deleted ? null : child.After, below);
+        }
+    }
+
+    private async Task WriteAsync(IEnumerable<Child> some, ICascadeWriter writer, CancellationToken cancellationToken)
+    {
+        foreach (var child in some.Where(c => !c.Deleted))
+        {
+            ChangeReader.Put(writer.Window, Encoder(child.Model), child.After, setAside);
+            await writer.MakeRoomAsync(cancellationToken);
+        }
+
+        await writer.FlushAsync(cancellationToken);
+        foreach (var child in some.Where(c => c.Deleted || BoundTable.Differ(c.Before, c.After, Keys(c.Model))))
+        {
+            writer.Window.TryDelete(Encoder(child.Model), child.Before, out _);
+            await writer.MakeRoomAsync(cancellationToken);
+        }
+
+        await writer.FlushAsync(cancellationToken);
+    }
+
+    private async Task DeleteAsync(List<CascadeTrigger> triggers, ICascadeWriter writer, CancellationToken cancellationToken)
+    {
+        await foreach (var (trigger, row) in FindAsync(triggers, cancellationToken))
+        {
+            writer.Window.TryDelete(Encoder(trigger.Link.Child), row, out _);
+            await writer.MakeRoomAsync(cancellationToken);
+        }
+
+        await writer.FlushAsync(cancellationToken);
+    }
+
+    /// <summary>Children of many parents, looked for at the same time.</summary>
+    private async IAsyncEnumerable<Found> FindAsync(
+        IEnumerable<CascadeTrigger> triggers, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var found = Channel.CreateBounded<Found>(MostFound);
         var looking = Parallel.ForEachAsync(
-            level, new ParallelOptions { MaxDegreeOfParallelism = MostLookups, CancellationToken = stop.Token }, (trigger, token) => FindAsync(trigger, found.Writer, token));
+            triggers,
+            new ParallelOptions { MaxDegreeOfParallelism = MostLookups, CancellationToken = stop.Token },
+            async (trigger, token) =>
+            {
+                await foreach (var row in finder.FindAsync(trigger, token))
+                {
+                    await found.Writer.WriteAsync(new Found(trigger, row), token);
+                }
+            });
         var end = looking.ContinueWith(
             done => found.Writer.Complete(done.Exception?.InnerException), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         try
         {
-            var waiting = new Dictionary<EntityModel, List<Found>>();
             await foreach (var one in found.Reader.ReadAllAsync(cancellationToken))
             {
-                var child = one.Trigger.Link.Child;
-                (waiting.TryGetValue(child, out var rows) ? rows : waiting[child] = []).Add(one);
-                if (waiting[child].Count == RowsPerRead)
-                {
-                    await ReadAgainAsync(child, waiting[child], source, writer, below, cancellationToken);
-                    waiting[child].Clear();
-                }
+                yield return one;
             }
 
+            // Cancelled lookups end the channel as finished ones do.
             cancellationToken.ThrowIfCancellationRequested();
-            foreach (var (child, rows) in waiting.Where(w => w.Value.Count > 0))
-            {
-                await ReadAgainAsync(child, rows, source, writer, below, cancellationToken);
-            }
-
-            // Children whose own key holds the parent's are not found again under the old one.
-            foreach (var trigger in level.Where(t => t.New is not null && t.Link.MovesPrimaryKey))
-            {
-                var statement = Child(trigger.Link.Child).Select.ByColumns(trigger.Link.ChildColumns, trigger.New!.Value);
-                await PutAsync(Child(trigger.Link.Child), await ReadAsync(trigger.Link.Child, statement, source, cancellationToken), source, writer, cancellationToken);
-            }
         }
         finally
         {
@@ -142,149 +177,17 @@ internal sealed class CascadeFollower(MigrationSession session, CascadePlan plan
         }
     }
 
-    private async ValueTask FindAsync(CascadeTrigger trigger, ChannelWriter<Found> found, CancellationToken cancellationToken)
-    {
-        var child = trigger.Link.Child;
-        var decoder = new ItemDecoder(child);
-        await foreach (var item in FindAsync(child, trigger, cancellationToken))
-        {
-            if (EntityOf(item.Span) != child.Entity)
-            {
-                continue;
-            }
+    private ItemEncoder Encoder(EntityModel model) => Encoding(model).Encoder;
 
-            var row = new RowBuffer(child.Row.Length);
-            decoder.Decode(item.Span, row);
-            if (Refers(child, row, trigger))
-            {
-                await found.WriteAsync(new Found(trigger, row), cancellationToken);
-            }
-        }
-    }
+    private int[] Keys(EntityModel model) => Encoding(model).KeyColumns;
 
-    private async Task ReadAgainAsync(
-        EntityModel model, List<Found> old, MySqlConnection source, ICascadeWriter writer, List<CascadeTrigger> below, CancellationToken cancellationToken)
+    private (ItemEncoder Encoder, int[] KeyColumns) Encoding(EntityModel model)
     {
-        var child = Child(model);
-        var known = old.DistinctBy(f => KeyOf(model, f.Row)).Select(f => f.Row).ToList();
-        var current = await ReadAsync(model, child.Select.ByKeys(known), source, cancellationToken);
-        foreach (var (trigger, row) in old)
+        if (!encoders.TryGetValue(model, out var encoding))
         {
-            writer.Window.TryDelete(child.Encoder, row, out _);
-            plan.CollectBelow(trigger, row, current.GetValueOrDefault(KeyOf(model, row)), below);
-            await writer.MakeRoomAsync(cancellationToken);
+            encoders.Add(model, encoding = (new ItemEncoder(model), BoundTable.KeyColumns(model)));
         }
 
-        await PutAsync(child, current, source, writer, cancellationToken);
-    }
-
-    private async Task PutAsync(ChildAccess child, Dictionary<string, RowBuffer> current, MySqlConnection source, ICascadeWriter writer, CancellationToken cancellationToken)
-    {
-        writer.ReadAhead(await SnapshotPosition.TakeEndAsync(source, session.Source.Server, cancellationToken));
-        foreach (var now in current.Values)
-        {
-            ChangeReader.Put(writer.Window, child.Encoder, now, setAside);
-            await writer.MakeRoomAsync(cancellationToken);
-        }
-    }
-
-    private ChildAccess Child(EntityModel model)
-    {
-        if (!children.TryGetValue(model, out var child))
-        {
-            children.Add(model, child = new ChildAccess(model));
-        }
-
-        return child;
-    }
-
-    private async Task<Dictionary<string, RowBuffer>> ReadAsync(EntityModel model, string statement, MySqlConnection source, CancellationToken cancellationToken)
-    {
-        var rows = new Dictionary<string, RowBuffer>();
-        var copier = new RowReader(model, Child(model).Select);
-        await using var command = new MySqlCommand(statement, source);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            var row = new RowBuffer(model.Row.Length);
-            copier.Read(reader, row);
-            rows[KeyOf(model, row)] = row;
-        }
-
-        return rows;
-    }
-
-    /// <summary>Items among which are all that had the old values: by the table's own key, an index's, or else all.</summary>
-    private IAsyncEnumerable<ReadOnlyMemory<byte>> FindAsync(EntityModel child, CascadeTrigger trigger, CancellationToken cancellationToken)
-    {
-        // Texts that a collation takes for equal make different keys.
-        if (!trigger.Link.ChildColumns.Any(c => child.Row[c].Column.CharacterSet is not null))
-        {
-            var row = new RowBuffer(child.Row.Length);
-            for (var i = 0; i < row.Count; i++)
-            {
-                row.SetNull(i);
-            }
-
-            for (var i = 0; i < trigger.Old.Length; i++)
-            {
-                row.Set(trigger.Link.ChildColumns[i], trigger.Old[i]);
-            }
-
-            foreach (var key in child.Keys.Where(k => k.When is null && HoldsWhole(k)))
-            {
-                var text = new ScratchBuffer();
-                if (key.PartitionKey[0].HasValue(row) && key.PartitionKey[0].TryRender(row, text, out _))
-                {
-                    var value = Encoding.UTF8.GetString(text.Written);
-                    return key.Index is null ? target.QueryPartitionAsync(value, null, cancellationToken) : target.QueryIndexAsync(key.Index, key.PartitionKeyAttribute, value, cancellationToken);
-                }
-            }
-        }
-
-        return target.ScanAsync(ScanSegments, cancellationToken);
-    }
-
-    private bool HoldsWhole(KeyModel key) => key.Index is null || session.Definition.Indexes.First(i => i.Name == key.Index).Include is null;
-
-    private static bool Refers(EntityModel child, RowBuffer row, CascadeTrigger trigger)
-    {
-        for (var i = 0; i < trigger.Old.Length; i++)
-        {
-            var column = trigger.Link.ChildColumns[i];
-            if (row.IsNull(column) || !(child.Row[column].Column.CharacterSet is null ? row[column].SequenceEqual(trigger.Old[i]) : SameText(row[column], trigger.Old[i])))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    // Generously: a child that does not refer to the parent is read again for nothing.
-    private static bool SameText(ReadOnlySpan<byte> one, ReadOnlySpan<byte> other) => CultureInfo.InvariantCulture.CompareInfo.Compare(
-        Encoding.UTF8.GetString(one).TrimEnd(' '), Encoding.UTF8.GetString(other).TrimEnd(' '), CompareOptions.IgnoreCase | CompareOptions.IgnoreNonSpace) == 0;
-
-    private static string KeyOf(EntityModel model, RowBuffer row) => string.Join('\0', model.PrimaryKey.Select(i => KeyText.Of(model.Row[i].Column, row[i])));
-
-    private static string? EntityOf(ReadOnlySpan<byte> item)
-    {
-        var json = new Utf8JsonReader(item);
-        json.Read();
-        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-        {
-            var found = json.ValueTextEquals(EntityModel.EntityAttribute);
-            json.Read();
-            if (found)
-            {
-                json.Read();
-                json.Read();
-                return json.GetString();
-            }
-
-            json.Skip();
-        }
-
-        return null;
+        return encoding;
     }
 }

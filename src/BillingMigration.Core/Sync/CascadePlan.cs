@@ -3,94 +3,102 @@ using BillingMigration.Model;
 
 namespace BillingMigration.Sync;
 
-/// <summary>A foreign key by which a change of a parent row changes or deletes rows of a child, unseen by the binlog.</summary>
-/// <param name="ChildColumns">Indexes in the child's row of the referencing columns.</param>
-/// <param name="ParentColumns">Indexes in the parent's row of the referenced ones, in the same order.</param>
-/// <param name="Deletes">ON DELETE CASCADE: the child goes with its parent.</param>
-internal sealed record CascadeLink(EntityModel Child, int[] ChildColumns, int[] ParentColumns, bool OnDelete, bool OnUpdate, bool Deletes)
-{
-    /// <summary>True when the child's own primary key holds a part of the parent's.</summary>
-    public bool MovesPrimaryKey => ChildColumns.Any(c => Child.PrimaryKey.Contains(c));
-}
-
-/// <summary>A parent row that was deleted, or has other referenced values now.</summary>
-/// <param name="New">Null: deleted, or no children can have followed.</param>
-/// <param name="IsDelete">The parent was deleted.</param>
-internal sealed record CascadeTrigger(CascadeLink Link, ImmutableArray<byte[]> Old, ImmutableArray<byte[]>? New, bool IsDelete)
-{
-    /// <summary>The same trigger again finds the same children.</summary>
-    public string Identity => $"{(IsDelete ? "-" : "")}{Link.Child.Entity} {string.Join(',', Link.ChildColumns)} {string.Join(',', Old.Select(Convert.ToHexString))} {(New is { } values ? string.Join(',', values.Select(Convert.ToHexString)) : "")}";
-}
-
 /// <summary>Which changes of which table reach into others, by the foreign keys of the migrated tables.</summary>
 internal sealed class CascadePlan
 {
+    // Foreign keys that refer to each other in a circle hand no value on for longer.
+    private const int LongestChain = 16;
+
     private readonly ILookup<EntityModel, CascadeLink> links;
+    private readonly Dictionary<CascadeLink, List<CascadeLink>> flows = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<EntityModel> leavingOrphans = [];
+    private readonly HashSet<EntityModel> breakingApart = [];
     private readonly HashSet<string> strangers;
 
     public CascadePlan(BillingModel model)
     {
         var byTable = model.Entities.ToDictionary(e => e.Table.Name, StringComparer.OrdinalIgnoreCase);
-        var keys = model.Entities.SelectMany(child => child.Table.ForeignKeys.Where(k => Acts(k.OnDelete) || Acts(k.OnUpdate)).Select(key => (child, key))).ToArray();
-        links = keys.Where(k => byTable.ContainsKey(k.key.ReferencedTable)).ToLookup(
-            k => byTable[k.key.ReferencedTable],
-            k => new CascadeLink(
-                k.child,
-                [.. k.key.Columns.Select(c => EntityModel.Find(k.child.Row, null, c))],
-                [.. k.key.ReferencedColumns.Select(c => EntityModel.Find(byTable[k.key.ReferencedTable].Row, null, c))],
-                Acts(k.key.OnDelete),
-                Acts(k.key.OnUpdate),
-                k.key.OnDelete == "CASCADE"));
-        FirstKey = keys.Length == 0 ? null : (keys[0].child.Table.Name, keys[0].key.Name);
+        var keys = model.Entities.SelectMany(child => child.Table.ForeignKeys.Where(k => CascadeLink.Acts(k)).Select(key => (child, key))).ToArray();
+        links = keys.Where(k => byTable.ContainsKey(k.key.ReferencedTable))
+            .ToLookup(k => byTable[k.key.ReferencedTable], k => CascadeLink.Of(k.child, k.key, byTable[k.key.ReferencedTable]));
         strangers = keys.Select(k => k.key.ReferencedTable).Where(t => !byTable.ContainsKey(t)).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        foreach (var parent in links)
+        {
+            foreach (var link in parent)
+            {
+                FindFlows(parent.Key, link, link, 1);
+            }
+        }
     }
 
-    /// <summary>One of the foreign keys that cascade, by its table and its name; null: there is none.</summary>
-    public (string Child, string Name)? FirstKey { get; }
+    /// <summary>All foreign keys that act, with the entity that they refer to.</summary>
+    public IEnumerable<(EntityModel Parent, CascadeLink Link)> Links => links.SelectMany(g => g.Select(link => (g.Key, link)));
 
     /// <summary>True for a table that is not migrated, and whose changes reach into one that is.</summary>
     public bool IsStrangeParent(string table) => strangers.Contains(table);
 
     public bool HasLinks(EntityModel parent) => links.Contains(parent);
 
+    /// <summary>True when a delete goes through children to rows that hold nothing of the parent's key: without the children they are not found.</summary>
+    public bool LeavesOrphans(EntityModel parent) => leavingOrphans.Contains(parent);
+
+    /// <summary>True when a change goes through children to rows that hold a part of the parent's key only.</summary>
+    public bool BreaksApart(EntityModel parent) => breakingApart.Contains(parent);
+
     /// <summary>Adds what a change of a parent row does to its children.</summary>
     /// <param name="after">Null: the row was deleted.</param>
+    /// <exception cref="MigrationException"><c>CascadeNotCaptured</c>: a column of the key is not migrated, or compared by a collation.</exception>
     public void Collect(EntityModel parent, RowBuffer before, RowBuffer? after, List<CascadeTrigger> into)
     {
         foreach (var link in links[parent])
         {
-            var acts = after is null ? link.OnDelete : link.OnUpdate;
-            if (link.ParentColumns.Contains(-1) || link.ChildColumns.Contains(-1))
+            link.EnsureFollowable(parent);
+            var acts = (after is null ? link.OnDelete : link.OnUpdate) != CascadeAction.None;
+            if (acts && !link.ParentColumns.Any(before.IsNull) && (after is null || BoundTable.Differ(before, after, link.ParentColumns.AsSpan())))
             {
-                throw SyncErrors.CascadeColumnExcluded(parent.Table.Name, link.Child.Table.Name);
-            }
-
-            if (acts && !link.ParentColumns.Any(before.IsNull) && (after is null || BoundTable.Differ(before, after, link.ParentColumns)))
-            {
-                into.Add(new CascadeTrigger(link, Values(before, link.ParentColumns), after is null || link.ParentColumns.Any(after.IsNull) ? null : Values(after, link.ParentColumns), after is null));
+                into.Add(new CascadeTrigger(link, [.. link.ParentColumns.Select(c => before[c].ToArray())], after is null ? null : [.. link.ParentColumns.Select(c => after.IsNull(c) ? null : after[c].ToArray())]));
             }
         }
     }
 
     /// <summary>
-    /// Adds what a child that a trigger has reached does to its own children. That it is there now, and as before, proves nothing: it may have been deleted and
-    /// inserted again, and what hung on it has gone all the same.
+    /// Adds what a change does to rows further down that hold the parent's values themselves. While the table is ahead of the stream in places, the row
+    /// between them may be gone already.
     /// </summary>
-    /// <param name="now">As the source has it now; null: gone.</param>
-    public void CollectBelow(CascadeTrigger trigger, RowBuffer old, RowBuffer? now, List<CascadeTrigger> into)
+    public void CollectFlows(CascadeTrigger trigger, List<CascadeTrigger> into)
     {
-        if (trigger.IsDelete && trigger.Link.Deletes)
+        foreach (var flow in flows.GetValueOrDefault(trigger.Link, []))
         {
-            Collect(trigger.Link.Child, old, null, into);
-        }
-
-        foreach (var link in links[trigger.Link.Child].Where(l => l.OnUpdate && l.ParentColumns.Intersect(trigger.Link.ChildColumns).Any() && !l.ParentColumns.Any(old.IsNull)))
-        {
-            into.Add(new CascadeTrigger(link, Values(old, link.ParentColumns), now is null || link.ParentColumns.Any(now.IsNull) ? null : Values(now, link.ParentColumns), false));
+            var further = trigger with { Link = flow };
+            if (further.Action != CascadeAction.None)
+            {
+                into.Add(further);
+            }
         }
     }
 
-    private static ImmutableArray<byte[]> Values(RowBuffer row, int[] columns) => [.. columns.Select(c => row[c].ToArray())];
+    private void FindFlows(EntityModel root, CascadeLink first, CascadeLink through, int length)
+    {
+        foreach (var link in links[through.Child])
+        {
+            var handed = through.ChildColumns.Select(c => link.ParentColumns.IndexOf(c)).ToArray();
+            if (handed.All(at => at >= 0) && length < LongestChain)
+            {
+                var flow = through.Then(link, [.. handed.Select(at => link.ChildColumns[at])]);
+                (flows.TryGetValue(first, out var known) ? known : flows[first] = []).Add(flow);
+                FindFlows(root, first, flow, length + 1);
+                continue;
+            }
 
-    private static bool Acts(string rule) => rule is "CASCADE" or "SET NULL" or "SET DEFAULT";
+            if (through.OnDelete == CascadeAction.Delete && link.OnDelete != CascadeAction.None)
+            {
+                leavingOrphans.Add(root);
+            }
+
+            if (handed.Any(at => at >= 0) && link.OnUpdate != CascadeAction.None && (through.OnUpdate != CascadeAction.None || through.OnDelete is CascadeAction.SetNull or CascadeAction.UpdateToNull))
+            {
+                breakingApart.Add(root);
+            }
+        }
+    }
 }

@@ -35,14 +35,14 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             var settings = await SourceReplicationSettings.ReadAsync(connection, Session.Source.Server, cancellationToken);
             settings.EnsureUsable();
             var model = (await SnapshotScope.BindAsync(Session, new SnapshotOptions(), connection, cancellationToken)).Model;
-            EnsureFollowable(model, settings);
+            EnsureFollowable(model);
             var charsets = model.Entities.SelectMany(e => e.Table.Columns).Select(c => c.CharacterSet).OfType<string>().Distinct();
             tables = new BoundTables(model, await CharsetTable.LoadAsync(connection, charsets, cancellationToken));
         }
 
         await using var lease = await Session.Control.AcquireLeaseAsync(Job, cancellationToken);
-        var checkpoint = await FindCheckpointAsync(tables, cancellationToken);
-        await using var run = new SyncRun(Session, Options, checkpoint, tables, lease, progress);
+        var (checkpoint, snapshotEnd) = await FindCheckpointAsync(tables, cancellationToken);
+        await using var run = new SyncRun(Session, Options, checkpoint, snapshotEnd, tables, lease, progress);
         var reached = await run.RunAsync(stopReading.Token, cancellationToken);
         return new SyncResult
         {
@@ -68,21 +68,16 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
     }
 
     /// <summary>What this version cannot follow to the last row is refused before it begins.</summary>
-    private void EnsureFollowable(BillingModel model, SourceReplicationSettings settings)
+    private static void EnsureFollowable(BillingModel model)
     {
         if (model.Entities.FirstOrDefault(e => e.Row.Any(c => c.Lookup is not null)) is { } looking)
         {
             throw SyncErrors.LookupNotFollowed(looking.Entity);
         }
-
-        if (settings.ForeignKeyLogging == ForeignKeyLogging.ParentOnly && !Options.FollowUnloggedCascades && new CascadePlan(model).FirstKey is { } key)
-        {
-            throw SyncErrors.CascadesNotLogged(Session.Source.Server.VersionText, key.Child, key.Name);
-        }
     }
 
     /// <summary>The run's checkpoint, or its start: before that nothing was missed, and what lies behind it may be written again.</summary>
-    private async Task<SyncCheckpoint> FindCheckpointAsync(BoundTables tables, CancellationToken cancellationToken)
+    private async Task<(SyncCheckpoint Checkpoint, SourcePosition SnapshotEnd)> FindCheckpointAsync(BoundTables tables, CancellationToken cancellationToken)
     {
         var run = await Session.Control.FindSnapshotAsync(cancellationToken);
         if (run is not { State: SnapshotState.Complete, End: { } end })
@@ -113,7 +108,7 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
         }
 
         return found.Position.Gtid is not null || found.Position.ServerIdentity == server.Identity
-            ? found
+            ? (found, end)
             : throw SyncErrors.IdentityChanged(found.Position, server.Identity, Session.Source.Source.Host);
     }
 }

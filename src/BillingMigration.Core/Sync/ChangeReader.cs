@@ -1,6 +1,7 @@
 using System.Globalization;
 using BillingMigration.Control;
 using BillingMigration.Model;
+using BillingMigration.Source;
 using BillingMigration.Source.Binlog;
 
 namespace BillingMigration.Sync;
@@ -13,40 +14,150 @@ internal sealed class RowCounts
     public long Deleted;
 }
 
+/// <summary>Why <see cref="ChangeReader.Read"/> came back.</summary>
+internal enum ReadState
+{
+    /// <summary>The event is done.</summary>
+    Done,
+
+    /// <summary>The window is full: go on with the next one.</summary>
+    Full,
+
+    /// <summary>The children of <see cref="ChangeReader.Batch"/> are to be followed; go on after <see cref="ChangeReader.CascadesFollowed"/>.</summary>
+    Cascade,
+}
+
 /// <summary>
 /// Turns the events of a stream into the changes of a window, transaction by transaction. Rows of an XA transaction are held from its prepare to its
-/// end.
+/// end. What was applied before the stream was taken up again is read over.
 /// </summary>
-internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, RowCounts counts, bool setAside, bool followCascades) : IDisposable
+/// <param name="applied">Everything before it is applied, though the stream begins earlier; null: it begins there.</param>
+/// <param name="rowsApplied">Rows that are applied of the transaction behind that place.</param>
+internal sealed partial class ChangeReader(BoundTables tables, StreamTracker tracker, RowCounts counts, bool setAside, SourcePosition? applied, long rowsApplied) : IDisposable
 {
     private const int MostHeld = 1_000_000;
 
-    private readonly Dictionary<string, ChangeWindow> prepared = [];
-    private ChangeWindow? xa;
+    private readonly Dictionary<string, HeldTransaction> prepared = [];
+    private readonly List<CascadeTrigger> triggers = [];
+    private SourcePosition? passing = applied;
+    private long rowsDone = rowsApplied;
+    private HeldTransaction? xa;
+    private HeldTransaction? released;
     private RowsEvent? rows;
+    private BinlogEvent? waiting;
+    private BinlogEvent? releasing;
     private BoundTable? table;
     private string? gtid;
     private long committedAt;
     private bool begun;
-    private long rowsInTransaction;
+    private bool rowWaits;
     private bool cascading;
+    private long rowsInTransaction;
 
     /// <summary>Receives the changes; exchanged between two calls when it is full, or at the end of a transaction.</summary>
     public required ChangeWindow Window { get; set; }
 
-    /// <summary>Changes of parent rows whose children the binlog does not tell; to be followed at the end of the transaction.</summary>
-    public List<CascadeTrigger> Cascades { get; } = [];
+    /// <summary>Parent rows whose children the binlog does not tell.</summary>
+    public CascadeBatch? Batch { get; private set; }
 
     /// <summary>True between the begin of a transaction and its end.</summary>
     public bool InTransaction { get; private set; }
 
     /// <summary>True when the window has some rows of a transaction and not yet all.</summary>
-    public bool HasPart => InTransaction && rowsInTransaction > 0 && xa is null;
+    public bool HasPart => InTransaction && (rowsInTransaction > 0 || released is not null) && xa is null;
 
-    /// <summary>Takes an event; followed by <see cref="ReadRows"/> until that returns true.</summary>
+    /// <summary>Takes an event; followed by <see cref="Read"/> until that is done.</summary>
     public void Accept(BinlogEvent next)
     {
         rows = null;
+        if (Batch is not null && next is not (RowsEvent or TableMapEvent))
+        {
+            // What else there is in a transaction may be its end: the batch comes first.
+            waiting = next;
+            return;
+        }
+
+        Process(next);
+    }
+
+    /// <summary>Reads the rows of the event.</summary>
+    public ReadState Read()
+    {
+        if (waiting is { } next)
+        {
+            if (CutHere())
+            {
+                return ReadState.Cascade;
+            }
+
+            waiting = null;
+            Process(next);
+        }
+
+        if (released is not null)
+        {
+            return Release();
+        }
+
+        if (rows is null || table is null)
+        {
+            return ReadState.Done;
+        }
+
+        while (true)
+        {
+            if (!rowWaits)
+            {
+                if (xa is null && Window.IsFull)
+                {
+                    return ReadState.Full;
+                }
+
+                if (!rows.TryRead(table.Decoder, table.Before, table.After))
+                {
+                    rows = null;
+                    return Batch is { IsFull: true } && CutHere() ? ReadState.Cascade : ReadState.Done;
+                }
+
+                if (!Count())
+                {
+                    continue;
+                }
+            }
+
+            rowWaits = false;
+            if (Batch is { } open && (open.IsFull || !open.Accepts(table.Model, rows.Kind, triggers)) && CutHere())
+            {
+                rowWaits = true;
+                return ReadState.Cascade;
+            }
+
+            Take();
+        }
+    }
+
+    /// <summary>The batch is written, its own rows too.</summary>
+    public void CascadesFollowed()
+    {
+        Batch?.Dispose();
+        Batch = null;
+    }
+
+    public void Dispose()
+    {
+        Batch?.Dispose();
+        xa?.Dispose();
+        released?.Dispose();
+        foreach (var held in prepared.Values)
+        {
+            held.Dispose();
+        }
+    }
+
+    private static string Place(BinlogEvent at) => string.Create(CultureInfo.InvariantCulture, $"{at.File}:{at.EndOffset}");
+
+    private void Process(BinlogEvent next)
+    {
         switch (next)
         {
             case GtidEvent begin:
@@ -54,6 +165,12 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
                 (gtid, begun) = (begin.Gtid, begin.Type == BinlogEventType.MariaDbGtid && !begin.Standalone);
                 committedAt = begin.CommitMicroseconds is { } precise ? precise / 1_000_000 : begin.UnixSeconds;
                 InTransaction = true;
+                if (begin.XaPrepared)
+                {
+                    // MySQL says XA START instead.
+                    xa = new HeldTransaction();
+                }
+
                 break;
             case QueryEvent query:
                 Query(query);
@@ -62,11 +179,10 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
                 BeginRows(change);
                 break;
             case XidEvent:
-                End(next);
+                CommitAtOnce(next);
                 break;
             case XaPrepareEvent { OnePhase: true }:
-                Release();
-                End(next);
+                CommitAtOnce(next);
                 break;
             case XaPrepareEvent prepare:
                 Prepare(prepare);
@@ -80,41 +196,66 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
         }
     }
 
-    /// <summary>Reads the rows of the event; false when the window is full: go on with the next one.</summary>
-    public bool ReadRows()
+    /// <summary>Counts a row, and finds what it does to children; false when it is applied already.</summary>
+    private bool Count()
     {
-        if (rows is null || table is null)
+        rowsInTransaction++;
+        if (xa is null && (passing is not null || rowsInTransaction <= rowsDone))
         {
-            return true;
+            return false;
         }
 
-        var window = xa ?? Window;
-        while (!window.IsFull || xa is not null)
+        triggers.Clear();
+        if (cascading)
         {
-            if (!rows.TryRead(table.Decoder, table.Before, table.After))
+            tables.Cascades.Collect(table!.Model, table.Before, rows!.Kind == RowsKind.Delete ? null : table.After, triggers);
+        }
+
+        return true;
+    }
+
+    /// <summary>Ends the open batch. False when it is held, and nothing is to be done now.</summary>
+    private bool CutHere()
+    {
+        if (xa is null)
+        {
+            return Batch is not null;
+        }
+
+        if (Batch is { } held)
+        {
+            xa.Cut(held.RowsBefore, held);
+            Batch = null;
+        }
+
+        return false;
+    }
+
+    /// <summary>Hands over what an XA transaction held, part by part, and ends it.</summary>
+    private ReadState Release()
+    {
+        while (released!.Next() is { } part)
+        {
+            if (passing is null && part.Rows > rowsDone)
             {
-                rows = null;
-                return true;
+                Window.Take(part.Changes);
             }
 
-            rowsInTransaction++;
-            window.Rows++;
-            Take(window);
+            part.Changes.Dispose();
+            if (part.Batch is { } batch && passing is null && batch.RowsAfter > rowsDone)
+            {
+                Batch = batch;
+                return ReadState.Cascade;
+            }
+
+            part.Batch?.Dispose();
         }
 
-        return xa is not null || !window.IsFull;
+        released.Dispose();
+        released = null;
+        End(releasing!);
+        return ReadState.Done;
     }
-
-    public void Dispose()
-    {
-        xa?.Dispose();
-        foreach (var held in prepared.Values)
-        {
-            held.Dispose();
-        }
-    }
-
-    private static string Place(BinlogEvent at) => string.Create(CultureInfo.InvariantCulture, $"{at.File}:{at.EndOffset}");
 
     private void BeginRows(RowsEvent change)
     {
@@ -130,6 +271,7 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
         }
 
         cascading = CascadesUnseen(change) && tables.Cascades.HasLinks(table.Model);
+        rowWaits = false;
         if (!change.HasFullImages)
         {
             throw SyncErrors.RowImageIncomplete(change.Table.Table, Place(change));
@@ -145,19 +287,16 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
 
     private static bool CascadesUnseen(RowsEvent change) => change is { LogsCascades: false, IgnoresForeignKeys: false, Kind: not RowsKind.Insert };
 
-    private void Take(ChangeWindow window)
+    private void Take()
     {
-        if (cascading)
+        if (triggers.Count > 0)
         {
-            var unlogged = xa is null ? Cascades : xa.Cascades;
-            var before = unlogged.Count;
-            tables.Cascades.Collect(table!.Model, table.Before, rows!.Kind == RowsKind.Delete ? null : table.After, unlogged);
-            if (unlogged.Count > before && !followCascades)
-            {
-                throw SyncErrors.CascadeUnlogged(table.Model.Table.Name, unlogged[^1].Link.Child.Table.Name, Place(rows));
-            }
+            Batch ??= new CascadeBatch(table!.Model, rows!.Kind, rowsInTransaction - 1);
         }
 
+        Batch?.Add(triggers);
+        var window = Batch?.Own ?? xa?.Window ?? Window;
+        window.Rows++;
         switch (rows!.Kind)
         {
             case RowsKind.Insert:
@@ -202,143 +341,35 @@ internal sealed class ChangeReader(BoundTables tables, StreamTracker tracker, Ro
     // A row without a key never was an item.
     private void Delete(ChangeWindow window) => window.TryDelete(table!.Encoder, table.Before, out _);
 
-    private void Query(QueryEvent query)
-    {
-        var statement = query.Statement.AsSpan().Trim();
-        if (Is(statement, "BEGIN"))
-        {
-            InTransaction = begun = true;
-        }
-        else if (Is(statement, "COMMIT"))
-        {
-            End(query);
-        }
-        else if (Is(statement, "ROLLBACK"))
-        {
-            ThrowIfRolledBack(query);
-            End(query);
-        }
-        else if (Begins(statement, "SAVEPOINT") || Begins(statement, "RELEASE SAVEPOINT") || Begins(statement, "XA END"))
-        {
-            return;
-        }
-        else if (Begins(statement, "ROLLBACK TO"))
-        {
-            ThrowIfRolledBack(query);
-        }
-        else if (Begins(statement, "XA START"))
-        {
-            InTransaction = begun = true;
-            xa = new ChangeWindow();
-        }
-        else if (Begins(statement, "XA COMMIT"))
-        {
-            Commit(statement["XA COMMIT".Length..].Trim().ToString(), query);
-            End(query);
-        }
-        else if (Begins(statement, "XA ROLLBACK"))
-        {
-            Forget(statement["XA ROLLBACK".Length..].Trim().ToString());
-            End(query);
-        }
-        else
-        {
-            Statement(query);
-        }
-    }
-
-    private void Statement(QueryEvent query)
-    {
-        var verdict = tables.Statements.Check(query.Statement, query.Database);
-        if (verdict.Effect != StatementEffect.None)
-        {
-            throw verdict.Effect == StatementEffect.SchemaChange
-                ? SyncErrors.SchemaChanged(verdict, Place(query))
-                : SyncErrors.StatementNotCaptured(verdict, Place(query));
-        }
-
-        // A statement that is no part of a BEGIN stands alone and ends its transaction.
-        if (!begun)
-        {
-            End(query);
-        }
-    }
-
-    private void ThrowIfRolledBack(QueryEvent query)
-    {
-        if (rowsInTransaction > 0)
-        {
-            throw SyncErrors.RolledBack(Place(query));
-        }
-    }
-
-    private void Prepare(XaPrepareEvent prepare)
-    {
-        if (prepared.Remove(prepare.Xid, out var older))
-        {
-            older.Dispose();
-        }
-
-        prepared[prepare.Xid] = xa ?? new ChangeWindow();
-        xa = null;
-        tracker.Prepare(prepare.Xid, gtid, prepare);
-        Close(prepare);
-    }
-
-    private void Commit(string xid, QueryEvent query)
-    {
-        if (!prepared.Remove(xid, out var held))
-        {
-            throw SyncErrors.XaUnknown(xid, Place(query));
-        }
-
-        Window.Take(held);
-        Cascades.AddRange(held.Cascades);
-        held.Dispose();
-        tracker.Release(xid);
-    }
-
-    private void Forget(string xid)
-    {
-        if (prepared.Remove(xid, out var held))
-        {
-            held.Dispose();
-            tracker.Release(xid);
-        }
-    }
-
-    private void Release()
-    {
-        if (xa is not null)
-        {
-            Window.Take(xa);
-            Cascades.AddRange(xa.Cascades);
-            xa.Dispose();
-            xa = null;
-        }
-    }
-
     private void End(BinlogEvent last)
     {
         tracker.End(gtid, last);
+        rowsDone = passing is null ? 0 : rowsDone;
         Close(last);
     }
 
     private void Close(BinlogEvent last)
     {
-        Window.Transactions++;
+        Window.Transactions += passing is null ? 1 : 0;
         Window.CommittedAt = Math.Max(Window.CommittedAt, committedAt > 0 ? committedAt : last.UnixSeconds);
-        Window.HasEnd = true;
+        Stop();
         (InTransaction, gtid, begun, rowsInTransaction, committedAt) = (false, null, false, 0, 0);
     }
 
     private void Stand(string file, long offset)
     {
         tracker.Move(file, offset);
-        Window.HasEnd = true;
+        Stop();
     }
 
-    private static bool Is(ReadOnlySpan<char> statement, string word) => statement.Equals(word, StringComparison.OrdinalIgnoreCase);
+    /// <summary>Stands between two transactions; what is written reaches as far, unless it reached further before.</summary>
+    private void Stop()
+    {
+        if (passing is not null && tracker.Now().HasReached(passing))
+        {
+            passing = null;
+        }
 
-    private static bool Begins(ReadOnlySpan<char> statement, string words) => statement.StartsWith(words, StringComparison.OrdinalIgnoreCase);
+        Window.HasEnd |= passing is null;
+    }
 }

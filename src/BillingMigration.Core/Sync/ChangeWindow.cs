@@ -39,9 +39,6 @@ internal sealed class ChangeWindow : IDisposable
 
     public List<Control.SetAsideRow> SetAside { get; } = [];
 
-    /// <summary>Changes of parent rows in a held transaction.</summary>
-    public List<CascadeTrigger> Cascades { get; } = [];
-
     public bool IsFull => Count >= MostChanges || used >= MostBytes;
 
     public bool IsEmpty => Count == 0 && !HasEnd && SetAside.Count == 0;

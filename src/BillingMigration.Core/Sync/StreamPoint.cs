@@ -7,8 +7,12 @@ namespace BillingMigration.Sync;
 /// <summary>A place between two transactions of the stream.</summary>
 /// <param name="Seen">Everything before it has been read, and written when the window that holds it is.</param>
 /// <param name="Restart">Where the stream must begin again after a crash: before an XA transaction that is prepared and not yet ended.</param>
-internal sealed record StreamPoint(SourcePosition Seen, SourcePosition Restart)
+/// <param name="Rows">Rows of the transaction behind it that are written too.</param>
+internal sealed record StreamPoint(SourcePosition Seen, SourcePosition Restart, long Rows = 0)
 {
+    /// <summary>Where what is written ends, when a stream that begins at <see cref="Restart"/> must be read over up to there; else null.</summary>
+    public SourcePosition? ReadOver => Seen == Restart || Seen is { Flavor: SourceFlavor.MySql, Gtid: not null } ? null : Seen;
+
     /// <summary>True when everything up to <paramref name="target"/> lies before this place.</summary>
     public bool HasReached(SourcePosition target)
     {

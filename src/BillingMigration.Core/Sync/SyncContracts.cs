@@ -67,9 +67,6 @@ public sealed record SyncOptions
     /// <summary>Stop, checkpointed, after this long.</summary>
     public TimeSpan? MaxDuration { get; init; }
 
-    /// <summary>Derive cascades that the source does not log, instead of refusing such a source. Not exact yet: for trials only.</summary>
-    internal bool FollowUnloggedCascades { get; init; }
-
     /// <summary>Keep rows that cannot be items out of the table, counted and listed, instead of ending as failed.</summary>
     public bool SetAside { get; init; }
 

@@ -24,14 +24,6 @@ internal static class SyncErrors
         "StatementNotCaptured", MigrationErrorKind.WrongState,
         $"The binlog has a statement ({statement.Kind}) on the migrated table {statement.Table} at {place} instead of the rows that it changed: a session had binlog_format other than ROW. Everything before it is written. SET GLOBAL binlog_format = ROW, let every application connect again, and begin a new snapshot with Export-BillingSnapshot -Restart.", statement.Table);
 
-    public static MigrationException CascadesNotLogged(string version, string table, string key) => new(
-        "CascadeNotCaptured", MigrationErrorKind.WrongState,
-        $"The source ({version}) does not log the rows that foreign keys change by cascade, and the migrated table {table} has such a key ({key}): its changes would be missed. Use MySQL 9.6 or later with innodb_native_foreign_keys=OFF as the source, or give the foreign keys the rule RESTRICT or NO ACTION; then begin a new snapshot with Export-BillingSnapshot -Restart.", key);
-
-    public static MigrationException CascadeUnlogged(string parent, string child, string place) => new(
-        "CascadeNotCaptured", MigrationErrorKind.WrongState,
-        $"A row of {parent} was deleted, or its key changed, at {place} in a session whose cascades are not logged, and a foreign key of {child} may have changed rows with it. So do sessions of MySQL 9.6 and later after COM_RESET_CONNECTION, which connection pools send. Switch the reset off in the applications' pools, or give the foreign keys the rule RESTRICT; then begin a new snapshot with Export-BillingSnapshot -Restart.", parent);
-
     public static MigrationException LookupNotFollowed(string entity) => new(
         "LookupNotCaptured", MigrationErrorKind.WrongState,
         $"The keys of {entity} are made with a lookup in another table, and rows in the binlog do not carry it: its changes cannot be followed by this version. Put the looked-up column into the table itself, and begin a new snapshot with Export-BillingSnapshot -Restart.", entity);
@@ -39,6 +31,14 @@ internal static class SyncErrors
     public static MigrationException CascadeColumnExcluded(string parent, string child) => new(
         "CascadeNotCaptured", MigrationErrorKind.WrongState,
         $"A change of {parent} reaches rows of {child} by a foreign key that the source does not log, and a column of that key is excluded by migration.json. Include it, and begin a new snapshot with Export-BillingSnapshot -Restart.", child);
+
+    public static MigrationException CascadeByText(string parent, string child, string key) => new(
+        "CascadeNotCaptured", MigrationErrorKind.WrongState,
+        $"A row of {parent} was deleted, or its key changed, and the foreign key {key} of {child} may have changed rows with it, which the source does not log. The key is a text: which rows it refers to is decided by a collation, and only the source knows. Give the foreign key the rule RESTRICT, or use MySQL 9.6 or later with innodb_native_foreign_keys=OFF, and begin a new snapshot with Export-BillingSnapshot -Restart.", key);
+
+    public static MigrationException CascadeApart(string parent, string place) => new(
+        "CascadeNotCaptured", MigrationErrorKind.WrongState,
+        $"The key of a row of {parent} changed at {place}, while the snapshot was read, and foreign keys that the source does not log hand a part of it on over two tables: what it reached cannot be told. Begin a new snapshot with Export-BillingSnapshot -Restart when no such change is made.", parent);
 
     public static MigrationException CascadeFromStranger(string parent, string place) => new(
         "CascadeNotCaptured", MigrationErrorKind.WrongState,

@@ -13,12 +13,12 @@ internal sealed class SyncGoal(MigrationSession session, SyncUntil? until) : IDi
     private SourcePosition? target;
     private long askedAt;
 
-    public async ValueTask<bool> IsReachedAsync(StreamPoint applied, SourcePosition? horizon, DateTimeOffset? committedAt, CancellationToken cancellationToken) => until switch
+    public async ValueTask<bool> IsReachedAsync(StreamPoint applied, bool consistent, DateTimeOffset? committedAt, CancellationToken cancellationToken) => until switch
     {
         null => false,
         SyncUntil.Position position => applied.HasReached(position.Value),
         SyncUntil.Time time => committedAt >= time.Value || (session.Time.GetUtcNow() >= time.Value && await IsCaughtUpAsync(applied, cancellationToken)),
-        _ => horizon is null && await IsCaughtUpAsync(applied, cancellationToken),
+        _ => consistent && await IsCaughtUpAsync(applied, cancellationToken),
     };
 
     public void Dispose() => connection?.Dispose();

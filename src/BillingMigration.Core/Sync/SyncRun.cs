@@ -15,15 +15,10 @@ namespace BillingMigration.Sync;
 /// </summary>
 internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
 {
-    private static readonly TimeSpan LastCheckpointTimeout = TimeSpan.FromMilliseconds(600);
     private static readonly TimeSpan HeartbeatPeriod = TimeSpan.FromSeconds(2);
-
-    // Cascades are followed for many transactions at once: what they read again is as new as the last of them.
-    private const int MostCascades = 1_000;
 
     private readonly MigrationSession session;
     private readonly SyncOptions options;
-    private readonly SyncCheckpoint first;
     private readonly Lease lease;
     private readonly IProgress<SyncProgress> progress;
     private readonly BoundTables tables;
@@ -34,30 +29,25 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
     private readonly TransferThrottle throttle;
     private readonly BinlogConnectionOptions streamOptions;
     private readonly SyncMeter meter;
-    private readonly List<SetAsideRow> unsaved = [];
-    private readonly List<SetAsideRow> refused = [];
+    private readonly SyncLedger ledger;
+    private readonly ItemReader items;
+    private readonly CascadeFollower cascades;
     private ChangeWindow filling = new();
     private ChangeWindow other = new();
     private Task writing = Task.CompletedTask;
-    private StreamPoint applied;
-    private StreamPoint? saved;
-    private SourcePosition? horizon;
     private volatile bool idle;
-    private readonly ItemReader items;
-    private readonly CascadeFollower cascades;
     private ChangeReader? reader;
     private StreamTracker? tracker;
 
-    public SyncRun(MigrationSession session, SyncOptions options, SyncCheckpoint first, BoundTables tables, Lease lease, IProgress<SyncProgress> progress)
+    /// <param name="snapshotEnd">What the snapshot read is not newer than this.</param>
+    public SyncRun(
+        MigrationSession session, SyncOptions options, SyncCheckpoint first, SourcePosition snapshotEnd, BoundTables tables, Lease lease, IProgress<SyncProgress> progress)
     {
         this.session = session;
         this.options = options;
-        this.first = first;
         this.tables = tables;
         this.lease = lease;
         this.progress = progress;
-        applied = new StreamPoint(first.Position, first.Position);
-        horizon = first.Horizon;
         goal = new SyncGoal(session, options.Until);
         retry = new SourceRetry(session.Source, options.Follow ? TimeSpan.MaxValue : session.Retry.GiveUpAfter, session.Time);
         var limits = Limits(session, options);
@@ -65,9 +55,10 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time);
         writer = new WindowWriter(batchWriter, limits.Writers, options.SetAside);
         items = new ItemReader(session.Target, session.Definition.Target.Table, new TransferMetrics(), session.Retry, session.Time);
-        cascades = new CascadeFollower(session, tables.Cascades, items, options.SetAside);
+        cascades = new CascadeFollower(tables.Cascades, new ChildFinder(items), options.SetAside);
         streamOptions = new BinlogConnectionOptions { BaseDirectory = session.Source.BaseDirectory, HeartbeatPeriod = HeartbeatPeriod };
         meter = new SyncMeter(session.Time);
+        ledger = new SyncLedger(session, lease, first, snapshotEnd, meter);
     }
 
     public TransferMetrics Metrics { get; } = new();
@@ -80,20 +71,22 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
 
     public long ItemsDeleted => writer.Deleted;
 
-    public SourcePosition Position => applied.Seen;
+    public SourcePosition Position => ledger.Applied.Seen;
 
-    public SyncState State => horizon is null ? SyncState.Consistent : SyncState.Converging;
+    public SyncState State => ledger.State;
 
     public TimeSpan? Lag => meter.Lag(idle);
 
-    public ImmutableArray<SetAsideRow> Refused => [.. refused];
+    public ImmutableArray<SetAsideRow> Refused => ledger.Refused;
+
+    ChangeWindow ICascadeWriter.Window => filling;
 
     /// <returns>True when the goal is reached, false when it was stopped before.</returns>
     public async Task<bool> RunAsync(CancellationToken stopReading, CancellationToken cancellationToken)
     {
         using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
         using var end = new CancellationTokenSource();
-        var reporting = CheckpointTimer.RunAsync(() => progress.Report(Measure()), token => SaveAsync(isLast: false, token), session.Time, abort, end.Token);
+        var reporting = CheckpointTimer.RunAsync(() => progress.Report(Measure()), token => ledger.SaveAsync(isLast: false, token), session.Time, abort, end.Token);
         Exception? failure = null;
         var reached = false;
         try
@@ -111,7 +104,7 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
 
         await end.CancelAsync();
         await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await SaveLastAsync(failure is null, cancellationToken);
+        await ledger.SaveLastAsync(failure is null, cancellationToken);
         if (reporting.IsFaulted && failure is null or OperationCanceledException)
         {
             await reporting;
@@ -131,15 +124,30 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         return reached;
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        await cascades.DisposeAsync();
         batchWriter.Dispose();
         writer.Dispose();
         filling.Dispose();
         other.Dispose();
         goal.Dispose();
         items.Dispose();
+        ledger.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    async ValueTask ICascadeWriter.MakeRoomAsync(CancellationToken cancellationToken)
+    {
+        if (filling.IsFull)
+        {
+            await TurnAsync(cancellationToken);
+        }
+    }
+
+    public async Task FlushAsync(CancellationToken cancellationToken)
+    {
+        await TurnAsync(cancellationToken);
+        await writing;
     }
 
     private static ThrottleDefinition Limits(MigrationSession session, SyncOptions options)
@@ -186,23 +194,25 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
 
     private async Task<bool> FollowOnceAsync(CancellationTokenSource reading, CancellationToken stopReading, CancellationToken abort)
     {
+        var applied = ledger.Applied;
         tracker = new StreamTracker(applied.Restart, session.Source.Server.Identity);
         var connection = await BinlogConnection.OpenAsync(
             session.Source.Source, session.Source.Credential, BinlogStart.At(applied.Restart), streamOptions, session.Time, reading.Token);
         await using var decoder = new BinlogDecoder(connection);
-        using var following = new ChangeReader(tables, tracker, Counts, options.SetAside, options.FollowUnloggedCascades) { Window = filling };
+        using var following = new ChangeReader(tables, tracker, Counts, options.SetAside, applied.ReadOver, applied.Rows) { Window = filling };
         reader = following;
         try
         {
+            await PassSnapshotAsync(abort);
             while (await NextAsync(decoder, reading.Token, abort) is { } next)
             {
                 reader.Accept(next);
-                while (!reader.ReadRows())
+                for (var state = reader.Read(); state != ReadState.Done; state = reader.Read())
                 {
-                    await TurnAsync(abort);
+                    await (state == ReadState.Full ? TurnAsync(abort) : CascadeAsync(reader.Batch!, abort));
                 }
 
-                if (!reader.InTransaction && !filling.IsEmpty && (writing.IsCompleted || reader.Cascades.Count >= MostCascades))
+                if (!reader.InTransaction && !filling.IsEmpty && writing.IsCompleted)
                 {
                     await CloseAsync(abort);
                     if (await IsReachedAsync(abort))
@@ -217,53 +227,69 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         catch (Exception e) when ((e is MigrationException || stopReading.IsCancellationRequested) && !abort.IsCancellationRequested && !reader.HasPart && !writing.IsFaulted)
         {
             // Whole transactions that were read before the end are written.
-            await TurnAsync(abort);
-            await writing;
+            await FlushAsync(abort);
             throw;
         }
     }
 
-    ChangeWindow ICascadeWriter.Window => filling;
-
-    void ICascadeWriter.ReadAhead(SourcePosition position)
-    {
-        lock (unsaved)
-        {
-            horizon = position;
-        }
-    }
-
-    async ValueTask ICascadeWriter.MakeRoomAsync(CancellationToken cancellationToken)
-    {
-        if (filling.IsFull)
-        {
-            await TurnAsync(cancellationToken);
-        }
-    }
-
-    /// <summary>Ends a window between two transactions, with what cascades of them there are.</summary>
+    /// <summary>Ends a window between two transactions.</summary>
     private async ValueTask CloseAsync(CancellationToken abort)
     {
-        if (reader!.Cascades.Count > 0)
+        await TurnAsync(abort);
+        if (!ledger.PassedSnapshot)
         {
-            await CascadeAsync(abort);
+            await writing;
+            await PassSnapshotAsync(abort);
+        }
+    }
+
+    /// <summary>Does once what is due when the stream has passed the snapshot's end; all that was read is written.</summary>
+    private async Task PassSnapshotAsync(CancellationToken abort)
+    {
+        if (!ledger.IsPassingSnapshot)
+        {
+            return;
         }
 
-        await TurnAsync(abort);
+        if (ledger.HasOrphans)
+        {
+            await new OrphanCheck(tables.Model, tables.Cascades, items, options.SetAside).RunAsync(this, abort);
+        }
+
+        await ledger.PassSnapshotAsync(abort);
     }
 
     /// <summary>
-    /// Follows foreign keys that the binlog does not. All changes up to and with the last transaction are written first; their checkpoint comes with the
-    /// children's changes, so that a crash between the two repeats both.
+    /// Follows foreign keys that the binlog does not. Nothing is under way meanwhile, and the checkpoint stands right in front of the batch, then right behind it: its children
+    /// are looked for in exactly the same table when this is repeated after a crash.
     /// </summary>
-    private async Task CascadeAsync(CancellationToken abort)
+    private async ValueTask CascadeAsync(CascadeBatch batch, CancellationToken abort)
     {
-        filling.HasEnd = false;
-        await TurnAsync(abort);
-        await writing;
-        await cascades.RunAsync(reader!.Cascades, tracker!.Now().Seen, this, abort);
-        reader.Cascades.Clear();
-        filling.HasEnd = true;
+        await FlushAsync(abort);
+        await PassSnapshotAsync(abort);
+        if (!ledger.PassedSnapshot && tables.Cascades.BreaksApart(batch.Parent))
+        {
+            throw SyncErrors.CascadeApart(batch.Parent.Table.Name, tracker!.Now().Seen.ToString());
+        }
+
+        if (!ledger.PassedSnapshot && batch.Deletes && tables.Cascades.LeavesOrphans(batch.Parent))
+        {
+            await ledger.ExpectOrphansAsync(abort);
+        }
+
+        var before = ledger.MustSave;
+        ledger.StandAt(batch.RowsBefore);
+        await cascades.RunAsync(batch, exact: ledger.PassedSnapshot, this, abort);
+        if (ledger.MustSave && !before)
+        {
+            // There were no children: nothing is written yet that could be found again.
+            ledger.Pass();
+        }
+
+        filling.Take(batch.Own);
+        await FlushAsync(abort);
+        ledger.StandAt(batch.RowsAfter);
+        reader!.CascadesFollowed();
     }
 
     /// <summary>The next event; meanwhile, what has been read is written. Null when the goal is reached.</summary>
@@ -322,9 +348,13 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
     private async ValueTask TurnAsync(CancellationToken abort)
     {
         await writing;
+        if (filling.Count > 0 && ledger.MustSave)
+        {
+            await ledger.SaveAsync(isLast: false, abort);
+        }
+
         var window = filling;
-        // A transaction whose cascades are still to be followed is not through.
-        window.End = window.HasEnd && reader!.Cascades.Count == 0 ? tracker!.Now() : null;
+        window.End = window.HasEnd ? tracker!.Now() : null;
         (filling, other) = (other, window);
         reader!.Window = filling;
         writing = window.Count == 0 ? Written(window) : WriteAsync(window, abort);
@@ -338,102 +368,25 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
 
     private Task Written(ChangeWindow window)
     {
-        lock (unsaved)
-        {
-            unsaved.AddRange(window.SetAside);
-            refused.AddRange(window.SetAside);
-            applied = window.End ?? applied;
-            if (horizon is not null && applied.HasReached(horizon))
-            {
-                horizon = null;
-            }
-
-            meter.Count(window);
-        }
-
+        ledger.Written(window);
         retry.Succeeded();
         window.Clear();
         return Task.CompletedTask;
     }
 
-    private ValueTask<bool> IsReachedAsync(CancellationToken cancellationToken)
+    private ValueTask<bool> IsReachedAsync(CancellationToken cancellationToken) =>
+        goal.IsReachedAsync(ledger.Applied, ledger.State == SyncState.Consistent, meter.CommittedAt, cancellationToken);
+
+    private SyncProgress Measure() => new()
     {
-        lock (unsaved)
-        {
-            return goal.IsReachedAsync(applied, horizon, meter.CommittedAt, cancellationToken);
-        }
-    }
-
-    private async Task SaveAsync(bool isLast, CancellationToken cancellationToken)
-    {
-        StreamPoint point;
-        SyncCheckpoint checkpoint;
-        ImmutableArray<SetAsideRow> rows;
-        lock (unsaved)
-        {
-            if (applied == saved && unsaved.Count == 0 && !isLast)
-            {
-                return;
-            }
-
-            point = applied;
-            rows = [.. unsaved];
-            checkpoint = first with
-            {
-                Position = point.Restart,
-                State = State,
-                Horizon = horizon,
-                IsLast = isLast,
-                Transactions = first.Transactions + meter.Transactions,
-                Rows = first.Rows + meter.Rows,
-                CommittedAt = meter.CommittedAt ?? first.CommittedAt,
-                SavedAt = session.Time.GetUtcNow(),
-            };
-        }
-
-        await session.Control.SaveSyncAsync(lease, checkpoint, rows, cancellationToken);
-        lock (unsaved)
-        {
-            saved = point;
-            unsaved.RemoveRange(0, rows.Length);
-        }
-    }
-
-    private async Task SaveLastAsync(bool completed, CancellationToken cancellationToken)
-    {
-        if (completed && !cancellationToken.IsCancellationRequested)
-        {
-            await SaveAsync(isLast: true, cancellationToken);
-            return;
-        }
-
-        using var moment = new CancellationTokenSource(LastCheckpointTimeout, session.Time);
-        try
-        {
-            await SaveAsync(isLast: false, moment.Token);
-        }
-        catch (Exception e) when (e is MigrationException or OperationCanceledException)
-        {
-            // The reason of the stop is already on its way; these changes are read again.
-        }
-    }
-
-    private SyncProgress Measure()
-    {
-        lock (unsaved)
-        {
-            return new SyncProgress
-            {
-                Transactions = meter.Transactions,
-                Rows = meter.Rows,
-                Items = writer.Put + writer.Deleted,
-                RowsPerSecond = meter.RowsPerSecond(),
-                Position = applied.Seen,
-                Lag = Lag,
-                State = State,
-                Elapsed = meter.Elapsed,
-                Waiting = retry.IsWaiting ? "the source does not answer: trying again" : throttle.State.ToString(),
-            };
-        }
-    }
+        Transactions = meter.Transactions,
+        Rows = meter.Rows,
+        Items = writer.Put + writer.Deleted,
+        RowsPerSecond = meter.RowsPerSecond(),
+        Position = Position,
+        Lag = Lag,
+        State = State,
+        Elapsed = meter.Elapsed,
+        Waiting = retry.IsWaiting ? "the source does not answer: trying again" : throttle.State.ToString(),
+    };
 }
