@@ -267,7 +267,9 @@ internal sealed class IntegrityRun : IAsyncDisposable
         var resolver = new Resolver(new Examiner(context.Models, lookup, target), lookup, sync);
         var settled = quiet && (suspects.Count == 0 || await sync.IsWrittenAsync(to, abort)) ? to : null;
         var resolution = await resolver.ResolveAsync(suspects.All, settled, abort);
-        return builder.Build(resolution, suspects.More, refused, quiet, settled ?? await lookup.PositionAsync(abort));
+        doing = "checking references";
+        var orphans = await new ReferenceCheck(context.Models, lookup, target).FindAsync(resolution.Confirmed.Select(c => c.Examined), abort);
+        return builder.Build(resolution, suspects.More, refused, orphans, quiet, settled ?? await lookup.PositionAsync(abort));
     }
 
     private async Task<ImmutableArray<(int Entity, SnapshotRange Range)>> RangesAsync(CancellationToken abort)

@@ -28,8 +28,28 @@ internal sealed class SourceLookup(MigrationSession session, ImmutableArray<Enti
         {
             foreach (var part in keys.Chunk(RowsPerStatement))
             {
-                await WithRetryAsync(entity, token => ReadPartAsync(models[entity], part, found, token), cancellationToken);
+                await WithRetryAsync(entity, token => ReadPartAsync(models[entity], new SelectStatement(models[entity]).ByKeys(part), found, token), cancellationToken);
             }
+        }
+        finally
+        {
+            one.Release();
+        }
+
+        return found;
+    }
+
+    /// <summary>Rows that have some values in some columns, by the description of their primary key.</summary>
+    /// <param name="columns">Indexes in the row's layout.</param>
+    /// <param name="most">No more rows than these.</param>
+    public async Task<IReadOnlyDictionary<string, FoundRow>> ReadAsync(int entity, int[] columns, byte[][] values, int most, CancellationToken cancellationToken)
+    {
+        var found = new Dictionary<string, FoundRow>(StringComparer.Ordinal);
+        var statement = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{new SelectStatement(models[entity]).ByColumns(columns, values)} LIMIT {most}");
+        await one.WaitAsync(cancellationToken);
+        try
+        {
+            await WithRetryAsync(entity, token => ReadPartAsync(models[entity], statement, found, token), cancellationToken);
         }
         finally
         {
@@ -94,14 +114,14 @@ internal sealed class SourceLookup(MigrationSession session, ImmutableArray<Enti
         }
     }
 
-    private async Task ReadPartAsync(EntityModel model, RowBuffer[] keys, Dictionary<string, FoundRow> found, CancellationToken cancellationToken)
+    private async Task ReadPartAsync(EntityModel model, string select, Dictionary<string, FoundRow> found, CancellationToken cancellationToken)
     {
         var statement = new SelectStatement(model);
         var reader = new RowReader(model, statement);
         var encoder = new ItemEncoder(model);
         var row = new RowBuffer(model.Row.Length);
         using var batch = new ItemBatch();
-        await using var command = new MySqlCommand(statement.ByKeys(keys), connection);
+        await using var command = new MySqlCommand(select, connection);
         await using var rows = await command.ExecuteReaderAsync(cancellationToken);
         while (await rows.ReadAsync(cancellationToken))
         {

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using BillingMigration.Model;
+using BillingMigration.Source;
 
 namespace BillingMigration.Integrity;
 
@@ -105,7 +106,20 @@ internal static class RowIdentity
             return null;
         }
 
-        return model.PrimaryKey.Any(row.IsNull) ? null : row.Copy();
+        return model.PrimaryKey.Any(row.IsNull) || !CanBeAsked(model, row) ? null : row.Copy();
+    }
+
+    /// <summary>False for a value that no row can have: what stands in an item may be anything.</summary>
+    private static bool CanBeAsked(EntityModel model, RowBuffer row)
+    {
+        try
+        {
+            return new SelectStatement(model).ByKeys([row]).Length > 0;
+        }
+        catch (MigrationException)
+        {
+            return false;
+        }
     }
 
     /// <summary>The primary key as a checkpoint would hold it, back in a row.</summary>

@@ -29,7 +29,6 @@ internal sealed class TargetSide : IDisposable
     private const int MostSegments = 16_384;
     private const int RowsPerSegment = 5_000;
     private const int Readers = 8;
-    private const int ItemsPerCharge = 256;
 
     private readonly ImmutableArray<EntityModel> models;
     private readonly TimeProvider time;
@@ -108,20 +107,22 @@ internal sealed class TargetSide : IDisposable
     private async ValueTask ScanSegmentAsync(
         int segment, int of, ItemCanonicalizer canonical, ItemBatch batch, IItemVisitor visitor, CancellationToken cancellationToken)
     {
-        var count = 0;
-        await foreach (var item in reader.ScanSegmentAsync(segment, of, cancellationToken))
+        await foreach (var page in reader.ScanPagesAsync(segment, of, cancellationToken))
         {
-            batch.Clear();
-            visitor.Visit(Canonical(canonical, item.Span, batch), batch);
-            if (visitor.IsFull)
+            using (page)
             {
-                await visitor.FlushAsync(cancellationToken);
+                foreach (var item in page.Items)
+                {
+                    batch.Clear();
+                    visitor.Visit(Canonical(canonical, item.Span, batch), batch);
+                    if (visitor.IsFull)
+                    {
+                        await visitor.FlushAsync(cancellationToken);
+                    }
+                }
             }
 
-            if (++count % ItemsPerCharge == 0)
-            {
-                await WaitAsync(cancellationToken);
-            }
+            await WaitAsync(cancellationToken);
         }
 
         await visitor.FlushAsync(cancellationToken);

@@ -27,12 +27,12 @@ internal sealed class VerdictBuilder(MigrationSession session, IntegrityOptions 
     public void SetCounts(int entity, long sourceRows, long targetItems) => (rows[entity], items[entity]) = (sourceRows, targetItems);
 
     public IntegrityResult Stopped(SourcePosition to) => Result(
-        IntegrityOutcome.Stopped, "Stopped by its limit of time. Run the same command again to go on.", to, exact: false, [], new long[context.Models.Length], 0, 0);
+        IntegrityOutcome.Stopped, "Stopped by its limit of time. Run the same command again to go on.", to, exact: false, [], new long[context.Models.Length], 0, []);
 
     /// <param name="more">Suspects beyond the limit, as they were seen.</param>
     /// <param name="quiet">True when no migrated row changed meanwhile.</param>
     public IntegrityResult Build(
-        Resolution resolution, IReadOnlyDictionary<(int Entity, DifferenceKind Kind), long> more, RefusedRows refused, bool quiet, SourcePosition to)
+        Resolution resolution, IReadOnlyDictionary<(int Entity, DifferenceKind Kind), long> more, RefusedRows refused, ImmutableArray<OrphanedItem> orphans, bool quiet, SourcePosition to)
     {
         var report = new DifferenceReport(context.Models);
         var differences = resolution.Confirmed.Select(c => report.Describe(c.Examined, c.Position)).Concat(refused.Missing.Select(m => m with { Position = to })).ToImmutableArray();
@@ -47,15 +47,15 @@ internal sealed class VerdictBuilder(MigrationSession session, IntegrityOptions 
             IntegrityOutcome.NotDecidable => resolution.Reason ?? "More differences were seen than could be looked at again while applications write. Check again, or raise the limit of differences.",
             _ => null,
         };
-        return Result(outcome, reason, to, quiet, differences, refused.Accepted, undecided, 0, counted);
+        return Result(outcome, reason, to, quiet, differences, refused.Accepted, undecided, orphans, counted);
     }
 
     /// <summary>Verdict of counts alone.</summary>
     public IntegrityResult Counted(IntegrityOutcome outcome, string? reason, SourcePosition to, bool quiet) =>
-        Result(outcome, reason, to, quiet, [], new long[context.Models.Length], 0, 0);
+        Result(outcome, reason, to, quiet, [], new long[context.Models.Length], 0, []);
 
     private IntegrityResult Result(
-        IntegrityOutcome outcome, string? reason, SourcePosition to, bool exact, ImmutableArray<ItemDifference> differences, long[] setAside, long undecided, long orphans,
+        IntegrityOutcome outcome, string? reason, SourcePosition to, bool exact, ImmutableArray<ItemDifference> differences, long[] setAside, long undecided, ImmutableArray<OrphanedItem> orphans,
         IReadOnlyDictionary<(int Entity, DifferenceKind Kind), long>? more = null)
     {
         EntityFigures Figures(int entity)
@@ -84,7 +84,7 @@ internal sealed class VerdictBuilder(MigrationSession session, IntegrityOptions 
             EndedAt = session.Time.GetUtcNow(),
             Entities = [.. context.Chosen.Select(Figures)],
             Strangers = differences.Count(d => !known.Contains(d.Entity)) + (more?.Where(m => m.Key.Entity < 0).Sum(m => m.Value) ?? 0),
-            Orphans = orphans,
+            Orphans = orphans.Length,
             Undecided = undecided,
             ReadUnits = metrics.ConsumedUnits,
             IsWhole = context.IsAll && options.Method is IntegrityMethod.Full or IntegrityMethod.Since,
@@ -95,7 +95,7 @@ internal sealed class VerdictBuilder(MigrationSession session, IntegrityOptions 
             Table = session.Definition.Target.Table,
             Verdict = verdict,
             Differences = differences,
-            Orphans = [],
+            Orphans = orphans,
             Requests = metrics.Requests,
             Duration = TimeSpan.Zero,
         };

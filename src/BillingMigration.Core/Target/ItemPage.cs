@@ -1,10 +1,13 @@
+using System.Buffers;
 using System.Text.Json;
 
 namespace BillingMigration.Target;
 
-/// <summary>One page of a Query or Scan, or the answer to a BatchGetItem of one table.</summary>
-internal sealed class ItemPage
+/// <summary>One page of a Query or Scan, or the answer to a BatchGetItem of one table. What it gives is valid until it is disposed, which need not be done.</summary>
+internal sealed class ItemPage : IDisposable
 {
+    private byte[] own = [];
+
     public List<ReadOnlyMemory<byte>> Items { get; } = [];
 
     /// <summary>JSON of the key to go on from; empty at the end.</summary>
@@ -19,9 +22,9 @@ internal sealed class ItemPage
     public static ItemPage Read(ReadOnlySpan<byte> body)
     {
         var page = new ItemPage();
-        var own = body.ToArray();
+        var own = page.Keep(body);
         ReadOnlyMemory<byte> left = own;
-        var reader = new Utf8JsonReader(own);
+        var reader = new Utf8JsonReader(left.Span);
         var complete = false;
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -70,19 +73,35 @@ internal sealed class ItemPage
         return complete ? page : throw new JsonException("the answer has no Items");
     }
 
-    /// <summary>Takes the items of the array that begins at <paramref name="start"/>, and makes what follows it an object of its own.</summary>
-    private ReadOnlyMemory<byte> SplitItems(byte[] own, int start)
+    public void Dispose()
     {
-        var end = start + JsonSplit.Objects(own.AsMemory(start), Items);
-        var comma = own.AsSpan(end).IndexOfAnyExcept(" \t\r\n"u8);
-        if (comma >= 0 && own[end + comma] == (byte)',')
+        Items.Clear();
+        if (Interlocked.Exchange(ref own, []) is { Length: > 0 } rented)
         {
-            own[end + comma] = (byte)'{';
-            return own.AsMemory(end + comma);
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+
+    private Memory<byte> Keep(ReadOnlySpan<byte> body)
+    {
+        own = ArrayPool<byte>.Shared.Rent(body.Length);
+        body.CopyTo(own);
+        return own.AsMemory(0, body.Length);
+    }
+
+    /// <summary>Takes the items of the array that begins at <paramref name="start"/>, and makes what follows it an object of its own.</summary>
+    private ReadOnlyMemory<byte> SplitItems(Memory<byte> json, int start)
+    {
+        var end = start + JsonSplit.Objects(json[start..], Items);
+        var comma = json.Span[end..].IndexOfAnyExcept(" \t\r\n"u8);
+        if (comma >= 0 && json.Span[end + comma] == (byte)',')
+        {
+            json.Span[end + comma] = (byte)'{';
+            return json[(end + comma)..];
         }
 
-        own[end - 1] = (byte)'{';
-        return own.AsMemory(end - 1);
+        json.Span[end - 1] = (byte)'{';
+        return json[(end - 1)..];
     }
 
     private void ReadItems(ReadOnlyMemory<byte> json, ref Utf8JsonReader reader)

@@ -63,6 +63,26 @@ public sealed class ComparisonTests(TestServers servers)
     }
 
     [Fact]
+    public async Task Items_without_their_parent_are_named()
+    {
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, rows: 500);
+        await scenario.ExportAsync();
+        var bill = (await scenario.ItemsAsync("BILL"))[0];
+        var children = (await scenario.ItemsAsync("CHARGE")).Where(c => c.TryGetValue("bill_id", out var id) && id.N == bill["bill_id"].N).ToList();
+        var stray = (await scenario.ItemsAsync("CHARGE")).First(c => !children.Exists(o => o["sk"].S == c["sk"].S));
+        await scenario.DeleteAsync(bill);
+        await scenario.PutAsync(new(stray) { ["bill_id"] = new() { N = "999999999" } });
+
+        var result = await scenario.CheckAsync();
+
+        Assert.Equal(2, result.Differences.Length);
+        Assert.Equal(
+            children.Append(stray).Select(c => $"charge_id={c["charge_id"].N}").Order(StringComparer.Ordinal), result.Orphans.Select(o => o.Key).Order(StringComparer.Ordinal));
+        Assert.All(result.Orphans, o => Assert.Equal(("CHARGE", "BILL", "charge_bill"), (o.Entity, o.Parent, o.ForeignKey)));
+        Assert.Equal(result.Orphans.Length, result.Verdict.Orphans);
+    }
+
+    [Fact]
     public async Task Changes_that_are_not_written_yet_are_no_verdict_and_written_ones_pass()
     {
         await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, rows: 500);
