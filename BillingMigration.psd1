@@ -20,7 +20,9 @@
         'Get-BillingMigration'
         'Initialize-BillingTable'
         'New-BillingMigrationDefinition'
+        'Repair-BillingItem'
         'Sync-BillingChanges'
+        'Test-MigrationIntegrity'
     )
     PrivateData          = @{
         PSData = @{

@@ -57,6 +57,19 @@ function Start-Sample([string[]] $Arguments) {
     [System.Diagnostics.Process]::Start($start)
 }
 
+# Somebody changes an item by hand, past the module: one request of DynamoDB's own interface.
+function Set-ItemByHand([string] $SortKey, [string] $Amount) {
+    $body = '{"TableName":"billing","Key":{"pk":{"S":"ACCOUNT#' + $Account + '"},"sk":{"S":"' + $SortKey + '"}},"UpdateExpression":"SET amount = :a","ExpressionAttributeValues":{":a":{"N":"' + $Amount + '"}}}'
+    $request = [System.Net.Http.HttpRequestMessage]::new('POST', $EndpointUrl)
+    $request.Content = [System.Net.Http.StringContent]::new($body, [System.Text.Encoding]::UTF8, 'application/x-amz-json-1.0')
+    $null = $request.Headers.TryAddWithoutValidation('X-Amz-Target', 'DynamoDB_20120810.UpdateItem')
+    $null = $request.Headers.TryAddWithoutValidation('X-Amz-Date', '20260101T000000Z')
+    $null = $request.Headers.TryAddWithoutValidation('Authorization', 'AWS4-HMAC-SHA256 Credential=demo/20260101/eu-central-1/dynamodb/aws4_request, SignedHeaders=host;x-amz-date;x-amz-target, Signature=0')
+    $client = [System.Net.Http.HttpClient]::new()
+    $null = $client.Send($request).EnsureSuccessStatusCode()
+    $client.Dispose()
+}
+
 # Each object goes to Out-Default by itself: the first of a mixed stream decides the layout of the others.
 $watch = [System.Diagnostics.Stopwatch]::StartNew()
 'BillingMigration: a billing database moves into one DynamoDB table'
@@ -120,6 +133,24 @@ foreach ($charge in @($read.Charges)[-5..-1]) {
         '    {0,-20}{1,-11}{2,-31}{3,11:N4}' -f "$($charge.charged_at)".Substring(0, 19), $charge.charge_type, $text, $charge.amount
     }
 }
+
+Step 'Prove that the table is the source' 'Test-MigrationIntegrity'
+$verdict = Test-MigrationIntegrity
+$verdict | Out-Default
+if (-not $verdict.Passed) { throw "The table is not the source: $($verdict.Reason)" }
+
+Step 'Somebody changes an amount by hand; find it' 'Test-MigrationIntegrity'
+$victim = @($read.Charges)[-1]
+Set-ItemByHand ('CHARGE#{0}#{1:D20}' -f $victim.charged_at, [long]$victim.charge_id) '0.01'
+$found = Test-MigrationIntegrity
+if ($found.Passed -or $found.Differences.Length -ne 1) { throw 'The planted fault was not found.' }
+$found.Differences | Out-Default
+
+Step 'Repair it, and prove it again' 'Test-MigrationIntegrity -PassThru | Repair-BillingItem; Test-MigrationIntegrity'
+Test-MigrationIntegrity -PassThru | Repair-BillingItem | Out-Default
+$again = Test-MigrationIntegrity
+$again | Out-Default
+if (-not $again.Passed) { throw 'The repair left something.' }
 
 Disconnect-BillingMigration
 ''

@@ -1,10 +1,12 @@
 using System.Runtime.InteropServices;
 using BillingMigration.Benchmarks.Export;
+using BillingMigration.Benchmarks.Integrity;
 using BillingMigration.Benchmarks.Sync;
 
 const string Help = """
     Measurements of BillingMigration; see docs/performance.md.
       export    Export-BillingSnapshot: rate beside a bare writer, items per CPU-second, peak memory -> artifacts/bench/export.json
+      integrity Test-MigrationIntegrity: rows per CPU-second, wall time beside bare readers, peak memory -> artifacts/bench/integrity.json
       sync      Sync-BillingChanges: row events per CPU-second, rate beside a bare writer, lag, peak memory -> artifacts/bench/sync.json
     """;
 
@@ -17,11 +19,16 @@ try
     {
         case ["export"]:
             return await ExportBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
+        case ["integrity"]:
+            return await IntegrityBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
         case ["sync"]:
             return await SyncBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
         // The processes that these start, to be measured alone.
         case ["export-worker", var source, var endpoint, var table]:
             await ExportWorker.RunAsync(source, new Uri(endpoint), table, interrupted.Token);
+            return 0;
+        case ["integrity-worker", var source, var endpoint, var table]:
+            await IntegrityWorker.RunAsync(source, new Uri(endpoint), table, interrupted.Token);
             return 0;
         case ["sync-worker", var source, var endpoint, var table, var mode]:
             await SyncWorker.RunAsync(source, new Uri(endpoint), table, follow: mode == "follow", interrupted.Token);
@@ -29,8 +36,8 @@ try
         case ["sdk-worker", var source, var endpoint]:
             await SdkWorker.RunAsync(source, new Uri(endpoint), interrupted.Token);
             return 0;
-        case ["sink", var behind]:
-            await AcceptingSink.RunAsync(new Uri(behind), interrupted.Token);
+        case ["sink" or "keeping-sink", var behind]:
+            await AcceptingSink.RunAsync(new Uri(behind), keep: args[0] == "keeping-sink", interrupted.Token);
             return 0;
         default:
             Console.WriteLine(Help);

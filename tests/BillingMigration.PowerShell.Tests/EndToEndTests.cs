@@ -4,6 +4,7 @@ using System.Management.Automation;
 using System.Security;
 using System.Text.Json.Nodes;
 using BillingMigration.Control;
+using BillingMigration.Integrity;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
 using BillingMigration.Sync;
@@ -103,6 +104,31 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
         var state = (MigrationState)shell.One("Get-BillingMigration -CountItems").BaseObject;
         Assert.Null(state.Snapshot);
         Assert.Equal(0, state.Entities.Sum(e => e.Counted));
+    }
+
+    [Fact]
+    public async Task A_planted_fault_is_found_repaired_and_gone()
+    {
+        shell.One(Pipeline);
+        Assert.Equal(true, shell.One("Test-MigrationIntegrity").Properties["Passed"].Value);
+        // Nobody who follows the binlog can see this.
+        await database.ExecuteAsync("SET sql_log_bin = 0; UPDATE charge SET amount = 9.5 WHERE charge_id = 7; SET sql_log_bin = 1");
+        var result = shell.One("Test-MigrationIntegrity");
+        Assert.IsType<MigrationSession>(result.Properties["Migration"].Value);
+        shell.Set("result", result);
+        shell.Run("$result | Out-Default; $result.Differences | Out-Default");
+        Assert.Contains("Comparison of sample-billing", host.Text, StringComparison.Ordinal);
+        Assert.Contains(host.Lines, l => l.Contains("amount", StringComparison.Ordinal) && l.Contains("9.5", StringComparison.Ordinal));
+        Assert.All(host.Lines, l => Assert.True(l.TrimEnd().Length <= 80, l));
+
+        Assert.Empty(shell.Run("$result | Repair-BillingItem -WhatIf"));
+        Assert.Equal(false, shell.One("Test-MigrationIntegrity").Properties["Passed"].Value);
+        var repaired = (RepairedItem)shell.One("Test-MigrationIntegrity -PassThru | Repair-BillingItem").BaseObject;
+        Assert.Equal((RepairOutcome.Repaired, RepairAction.Put), (repaired.Outcome, repaired.Action));
+        Assert.Equal(true, shell.One("Test-MigrationIntegrity -Quick").Properties["Passed"].Value);
+        Assert.Equal(true, shell.One("Test-MigrationIntegrity").Properties["Passed"].Value);
+        Assert.Equal(true, shell.One("Test-MigrationIntegrity -Since").Properties["Passed"].Value);
+        Assert.Equal("AlreadyEqual", shell.One("($result | Repair-BillingItem).Outcome").ToString());
     }
 
     [Fact]

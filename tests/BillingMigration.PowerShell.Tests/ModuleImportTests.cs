@@ -13,7 +13,9 @@ public sealed class ModuleImportTests
         "Get-BillingMigration",
         "Initialize-BillingTable",
         "New-BillingMigrationDefinition",
+        "Repair-BillingItem",
         "Sync-BillingChanges",
+        "Test-MigrationIntegrity",
     ];
 
     [Fact]

@@ -6,6 +6,8 @@ using BillingMigration.Torture;
 const string usage = """
     Torture export [--kills 50] [--rows 200000] [--seed N] [--server mysql|mariadb|both]
       Kills an export with SIGKILL at so many random moments (per server), lets it end, and compares the table with the source item for item.
+    Torture integrity [--rows 1000000] [--faults 1000] [--runs 10] [--seed N] [--server mysql|mariadb|both]
+      Plants faults of every kind, compares, repairs and compares again; then so many comparisons while 500 changes a second are made and followed.
     Torture sync [--minutes 10] [--seed N] [--server mysql|mysql-native-fk|mariadb|all] [--rows 20000] [--rate 200] [--life 10]
       Eight writers change everything while export and sync run, are killed every few seconds, and the network is cut at random; then compares.
       mysql logs what foreign keys change; mysql-native-fk and mariadb do not. Without --server: all of them.
@@ -22,6 +24,7 @@ try
     return args switch
     {
         ["export", ..] => await ExportAsync(Arguments.Parse(args[1..])),
+        ["integrity", ..] => await IntegrityCommand.RunAsync(args[1..]),
         ["sync", ..] => await SyncCommand.RunAsync(args[1..]),
         _ => Usage(),
     };

@@ -5,6 +5,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
+using BillingMigration.Benchmarks.Integrity;
 
 namespace BillingMigration.Benchmarks.Export;
 
@@ -12,14 +13,15 @@ namespace BillingMigration.Benchmarks.Export;
 /// An endpoint that accepts every BatchWriteItem at once and keeps nothing; all other calls are answered by a real DynamoDB Local behind
 /// it. A process of its own, so that its CPU time is not the writer's. Prints its address, and at <c>GET /items</c> how many items came.
 /// </summary>
-internal sealed class AcceptingSink(Uri behind) : IDisposable
+/// <param name="kept">Keeps what comes and gives it back to Scan; null: nothing is kept.</param>
+internal sealed class AcceptingSink(Uri behind, KeepingSink? kept) : IDisposable
 {
     private readonly HttpClient forward = new();
     private long items;
 
-    public static async Task RunAsync(Uri behind, CancellationToken cancellationToken)
+    public static async Task RunAsync(Uri behind, bool keep, CancellationToken cancellationToken)
     {
-        using var sink = new AcceptingSink(behind);
+        using var sink = new AcceptingSink(behind, keep ? new KeepingSink() : null);
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         Console.WriteLine($"http://{listener.LocalEndpoint}");
@@ -85,10 +87,16 @@ internal sealed class AcceptingSink(Uri behind) : IDisposable
             // "PutRequest" cannot stand in a value: quotes are escaped there. PyPI's encoder puts blanks behind colons, others none.
             var count = body.Span.Count("\"PutRequest\""u8);
             Interlocked.Add(ref items, count);
+            kept?.Put(body.Span);
             var units = body.Span.IndexOf("\"ReturnConsumedCapacity\""u8) >= 0
                 ? string.Create(CultureInfo.InvariantCulture, $",\"ConsumedCapacity\":[{{\"TableName\":\"billing\",\"CapacityUnits\":{5.0 * count:0.0}}}]")
                 : "";
             return ValueTask.FromResult(Answer(200, Encoding.ASCII.GetBytes("{\"UnprocessedItems\":{}" + units + "}")));
+        }
+
+        if (kept is not null && request.Target == "DynamoDB_20120810.Scan")
+        {
+            return ValueTask.FromResult(Answer(200, kept.Scan(body)));
         }
 
         return request.Target.Length == 0

@@ -13,9 +13,9 @@ internal sealed class SinkProcess : IDisposable
 
     public Uri Endpoint { get; }
 
-    public static async Task<SinkProcess> StartAsync(Uri behind, CancellationToken cancellationToken)
+    public static async Task<SinkProcess> StartAsync(Uri behind, CancellationToken cancellationToken, bool keep = false)
     {
-        var process = Process.Start(ChildProcess.ThisProgram("sink", behind.ToString()))!;
+        var process = Process.Start(ChildProcess.ThisProgram(keep ? "keeping-sink" : "sink", behind.ToString()))!;
         var address = await process.StandardOutput.ReadLineAsync(cancellationToken);
         return new SinkProcess(process, new Uri(address ?? throw new InvalidOperationException("The sink did not start.")));
     }

@@ -24,7 +24,7 @@ internal sealed class SyncBenchmark(MySqlServer mysql, DynamoDbLocalServer dynam
     /// <returns>True when every bar is held.</returns>
     public static async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
-        var report = new SyncReport();
+        var report = new SyncReport("./build.sh bench sync");
         Console.WriteLine("Starting MySQL and DynamoDB Local.");
         await using var mysql = await MySqlServer.StartAsync(ServerOptions);
         await using var dynamoDb = await DynamoDbLocalServer.StartAsync();

@@ -14,7 +14,13 @@ internal sealed class SyncReport
     private readonly JsonArray notes = [];
     private readonly List<(string Key, double Value, string Bar, bool Held)> figures = [];
 
-    public SyncReport() => Note($"load average at the start: {ExportReport.Load()}");
+    private readonly string command;
+
+    public SyncReport(string command)
+    {
+        this.command = command;
+        Note($"load average at the start: {ExportReport.Load()}");
+    }
 
     public void Note(string text)
     {
@@ -37,7 +43,7 @@ internal sealed class SyncReport
             json[key] = Math.Round(value, 3);
         }
 
-        json["command"] = "./build.sh bench sync";
+        json["command"] = command;
         json["date"] = started.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         json["duration_seconds"] = Math.Round((DateTimeOffset.UtcNow - started).TotalSeconds);
         json["machine"] = ExportReport.Machine();

@@ -100,7 +100,7 @@ public sealed class ExportBillingSnapshotCommand : SessionCmdlet
 
         return new SnapshotOptions
         {
-            Entities = [.. Entity.Select(name => KnownEntity(session, name)).Distinct()],
+            Entities = [.. Entity.Select(name => EntityNames.Known(session, name)).Distinct()],
             ShardIndex = ShardIndex,
             ShardCount = ShardCount,
             MaxDuration = MaxDuration,
@@ -110,17 +110,6 @@ public sealed class ExportBillingSnapshotCommand : SessionCmdlet
             ItemsPerSecond = ItemsPerSecond,
             WriteUnitsPerSecond = WriteUnitsPerSecond,
         };
-    }
-
-    /// <summary>The definition's own spelling of an entity's name.</summary>
-    private static string KnownEntity(MigrationSession session, string name)
-    {
-        var entities = session.Definition.Entities;
-        return entities.FirstOrDefault(e => string.Equals(e.Entity, name, StringComparison.OrdinalIgnoreCase))?.Entity ?? throw new MigrationException(
-            "UnknownEntity",
-            MigrationErrorKind.InvalidArgument,
-            $"The definition has no entity '{name}'. Choose from: {string.Join(", ", entities.Select(e => e.Entity))}.",
-            name);
     }
 
     private static MigrationException RowsRefused(SnapshotResult result)

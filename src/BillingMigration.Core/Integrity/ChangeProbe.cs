@@ -1,0 +1,94 @@
+using BillingMigration.Model;
+using BillingMigration.Source;
+using BillingMigration.Source.Binlog;
+using BillingMigration.Sync;
+
+namespace BillingMigration.Integrity;
+
+/// <summary>A row that the binlog names, before and after its change; one of them may be null.</summary>
+internal delegate bool RowChanged(EntityModel model, RowBuffer? before, RowBuffer? after);
+
+/// <summary>Reads from the binlog which rows of migrated tables changed between two positions.</summary>
+internal sealed class ChangeProbe(MigrationSession session, BillingModel model, CharsetTable charsets)
+{
+    private readonly BinlogConnectionOptions options = new() { BaseDirectory = session.Source.BaseDirectory, StopAtEnd = true };
+
+    /// <summary>Whether a migrated row changed behind <paramref name="from"/> and up to <paramref name="to"/>; true also when it cannot be told.</summary>
+    public async Task<bool> AnyAsync(SourcePosition from, SourcePosition to, CancellationToken cancellationToken)
+    {
+        if (Covers(from, to))
+        {
+            return false;
+        }
+
+        var any = false;
+        try
+        {
+            return !await ReadAsync(from, to, (_, _, _) => !(any = true), cancellationToken) || any;
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && (e is MigrationException or BinlogConnectionLostException))
+        {
+            return true;
+        }
+    }
+
+    /// <summary>Shows every change of a migrated row; the visitor ends the reading by returning false.</summary>
+    /// <returns>False when some change cannot be told from the binlog: a statement, a cascade that is not logged.</returns>
+    /// <exception cref="MigrationException">The binlog cannot be read, or no longer has the position.</exception>
+    public async Task<bool> ReadAsync(SourcePosition from, SourcePosition to, RowChanged changed, CancellationToken cancellationToken)
+    {
+        if (Covers(from, to))
+        {
+            return true;
+        }
+
+        var tables = new BoundTables(model, charsets);
+        var triggers = new List<CascadeTrigger>();
+        var connection = await BinlogConnection.OpenAsync(session.Source.Source, session.Source.Credential, BinlogStart.At(from), options, session.Time, cancellationToken);
+        await using var decoder = new BinlogDecoder(connection);
+        while (await decoder.ReadAsync(cancellationToken) is { } next)
+        {
+            if (next is QueryEvent query && tables.Statements.Check(query.Statement, query.Database).Effect != StatementEffect.None)
+            {
+                return false;
+            }
+
+            if (next is RowsEvent rows && tables.Find(rows.Table) is { } table)
+            {
+                if (!rows.HasFullImages)
+                {
+                    return false;
+                }
+
+                while (rows.TryRead(table.Decoder, table.Before, table.After))
+                {
+                    if (IsUnseen(rows))
+                    {
+                        triggers.Clear();
+                        tables.Cascades.Collect(table.Model, table.Before, rows.Kind == RowsKind.Delete ? null : table.After, triggers);
+                        if (triggers.Count > 0)
+                        {
+                            return false;
+                        }
+                    }
+
+                    if (!changed(table.Model, rows.Kind == RowsKind.Insert ? null : table.Before, rows.Kind == RowsKind.Delete ? null : table.After))
+                    {
+                        return true;
+                    }
+                }
+            }
+
+            if (!next.Artificial && next.File.Length > 0 && to.File is not null && StreamPoint.Compare((next.File, next.EndOffset), (to.File, to.Offset ?? 0)) >= 0)
+            {
+                return true;
+            }
+        }
+
+        return true;
+    }
+
+    private static bool IsUnseen(RowsEvent rows) => rows is { LogsCascades: false, IgnoresForeignKeys: false, Kind: not RowsKind.Insert };
+
+    private static bool Covers(SourcePosition from, SourcePosition to) => new StreamPoint(from, from).HasReached(to);
+}

@@ -1,0 +1,321 @@
+using System.Collections.Immutable;
+using BillingMigration.Control;
+using BillingMigration.Model;
+using BillingMigration.Snapshot;
+using BillingMigration.Source;
+
+namespace BillingMigration.Integrity;
+
+/// <summary>One check under way: finds what does not agree by the chosen method, looks at it again, and comes to a verdict.</summary>
+internal sealed class IntegrityRun : IAsyncDisposable
+{
+    private static readonly TimeSpan SaveInterval = TimeSpan.FromMinutes(1);
+
+    private readonly MigrationSession session;
+    private readonly IntegrityOptions options;
+    private readonly IntegrityContext context;
+    private readonly Lease lease;
+    private readonly IProgress<IntegrityProgress> progress;
+    private readonly long started;
+    private readonly SourceSide sourceSide;
+    private readonly TargetSide target;
+    private readonly SourceLookup lookup;
+    private readonly SuspectList suspects;
+    private readonly RefusedRows refused;
+    private SourcePosition from;
+    private ComparisonState? comparison;
+    private long savedAt;
+    private string doing = "comparing";
+    private Func<(long Rows, long Items)> counted = () => (0, 0);
+
+    public IntegrityRun(
+        MigrationSession session, IntegrityOptions options, IntegrityContext context, Lease lease, IProgress<IntegrityProgress> progress, long started)
+    {
+        this.session = session;
+        this.options = options;
+        this.context = context;
+        this.lease = lease;
+        this.progress = progress;
+        this.started = started;
+        savedAt = started;
+        from = context.From;
+        sourceSide = new SourceSide(session, context.Models, options.RowsPerSecond);
+        target = new TargetSide(session, context.Models, options.ReadUnitsPerSecond);
+        lookup = new SourceLookup(session, context.Models);
+        suspects = new SuspectList(options.MostDifferences);
+        refused = new RefusedRows(session, context);
+    }
+
+    public async Task<IntegrityResult> RunAsync(CancellationTokenSource abort)
+    {
+        using var stopReading = options.MaxDuration is { } most
+            ? new CancellationTokenSource(Longest(most - session.Time.GetElapsedTime(started)), session.Time)
+            : new CancellationTokenSource();
+        using var end = new CancellationTokenSource();
+        var reporting = CheckpointTimer.RunAsync(() => progress.Report(Measure()), SaveAsync, session.Time, abort, end.Token);
+        try
+        {
+            return await CheckAsync(stopReading.Token, abort.Token);
+        }
+        finally
+        {
+            await end.CancelAsync();
+            await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            progress.Report(Measure());
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        target.Dispose();
+        await lookup.DisposeAsync();
+    }
+
+    private static TimeSpan Longest(TimeSpan left) => left > TimeSpan.Zero ? left : TimeSpan.Zero;
+
+    private async Task<IntegrityResult> CheckAsync(CancellationToken stopReading, CancellationToken abort)
+    {
+        var builder = new VerdictBuilder(session, options, context, target.Metrics);
+        switch (options.Method)
+        {
+            case IntegrityMethod.Quick:
+                return await new QuickCount(session, context, lookup).RunAsync(builder, abort);
+            case IntegrityMethod.Since:
+                await FindChangedAsync(builder, abort);
+                break;
+            case IntegrityMethod.Sample:
+                await SampleAsync(builder, abort);
+                break;
+            default:
+                if (!await CompareAsync(builder, stopReading, abort))
+                {
+                    return builder.Stopped(await lookup.PositionAsync(abort));
+                }
+
+                break;
+        }
+
+        var result = await JudgeAsync(builder, abort);
+        if (options.Method == IntegrityMethod.Full)
+        {
+            await session.Control.ForgetComparisonAsync(lease, context.Run.RunId, abort);
+        }
+
+        return result;
+    }
+
+    /// <summary>Digests of both sides, read at the same time; then the rows and items of the buckets that differ.</summary>
+    /// <returns>False when it was stopped before its end: what was read is kept.</returns>
+    private async Task<bool> CompareAsync(VerdictBuilder builder, CancellationToken stopReading, CancellationToken abort)
+    {
+        var state = await BeginAsync(abort);
+        builder.GoOnWith(state);
+        from = state.From;
+        var ledger = state.Ledger;
+        var digests = ledger.Digests;
+        counted = () => (ledger.Rows, ledger.Items);
+        comparison = state;
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(abort);
+        await TogetherAsync(
+            both,
+            sourceSide.ReadAsync(state.RangesLeft, () => new RowDigester(ledger), stopReading, both.Token),
+            target.ScanAsync(state.SegmentsLeft, state.Segments, () => new ItemDigester(ledger), stopReading, both.Token));
+        comparison = null;
+        if (stopReading.IsCancellationRequested)
+        {
+            await session.Control.SaveComparisonAsync(lease, context.Run.RunId, state.Save(context), abort);
+            return false;
+        }
+
+        foreach (var entity in context.Chosen)
+        {
+            builder.SetCounts(entity, digests.Source[entity].Count + digests.Refused(entity), digests.Target[entity].Count);
+        }
+
+        doing = "naming differences";
+        await NameAsync(digests, state.Ranges, state.Segments, abort);
+        return true;
+    }
+
+    /// <summary>The comparison that was stopped, when it is the same one; else a new one.</summary>
+    private async Task<ComparisonState> BeginAsync(CancellationToken abort)
+    {
+        var kept = options.Restart ? null : await session.Control.FindComparisonAsync(context.Run.RunId, abort);
+        if (kept is not null && ComparisonState.Load(kept, context) is { } state)
+        {
+            return state;
+        }
+
+        return new ComparisonState
+        {
+            From = context.From,
+            StartedAt = context.StartedAt,
+            Ranges = await RangesAsync(abort),
+            Segments = TargetSide.SegmentsFor(context.Models.Sum(m => m.Table.EstimatedRows)),
+            Ledger = new DigestLedger(new DigestPair(context.Models)),
+        };
+    }
+
+    /// <summary>From time to time, so that not all is lost with the process.</summary>
+    private async Task SaveAsync(CancellationToken cancellationToken)
+    {
+        if (comparison is { } state && session.Time.GetElapsedTime(savedAt) >= SaveInterval)
+        {
+            savedAt = session.Time.GetTimestamp();
+            await session.Control.SaveComparisonAsync(lease, context.Run.RunId, state.Save(context), cancellationToken);
+        }
+    }
+
+    private async Task NameAsync(DigestPair digests, ImmutableArray<(int Entity, SnapshotRange Range)> ranges, int segments, CancellationToken abort)
+    {
+        var differing = new BucketSet?[context.Models.Length + 1];
+        foreach (var entity in context.Chosen)
+        {
+            differing[entity] = digests.Source[entity].Differing(digests.Target[entity]);
+        }
+
+        var strangers = context.IsAll && digests.Strangers.Count > 0;
+        differing[^1] = strangers ? BucketSet.All(digests.Strangers.Length) : null;
+        var again = ranges.Where(r => differing[r.Entity] is not null || digests.Refused(r.Entity) > 0).ToArray();
+        await sourceSide.ReadAsync(
+            again, () => new RowProbe(context.Models, differing, digests, target, suspects, refused.Add), CancellationToken.None, abort);
+        await refused.LookUpAsync(lookup, abort);
+
+        // What is left in the table's digests now belongs to no row.
+        for (var i = 0; i < differing.Length; i++)
+        {
+            differing[i] = differing[i] is { } set ? digests.Target[i].Remaining(set) : null;
+        }
+
+        if (differing.Any(d => d is not null))
+        {
+            await target.ScanAsync(
+                Enumerable.Range(0, segments), segments, () => new ItemProbe(context.Models, differing, digests, lookup, suspects), CancellationToken.None, abort);
+        }
+    }
+
+    /// <summary>Some ranges of the source with their items, and some segments of the table with their rows.</summary>
+    private async Task SampleAsync(VerdictBuilder builder, CancellationToken abort)
+    {
+        var sample = new Sample(options.SamplePercent);
+        var ranges = sample.Of(await RangesAsync(abort));
+        var segments = TargetSide.SegmentsFor(context.Models.Sum(m => m.Table.EstimatedRows));
+        var digests = new DigestPair(context.Models);
+        var all = new BucketSet?[context.Models.Length + 1];
+        foreach (var entity in context.Chosen)
+        {
+            all[entity] = BucketSet.All(digests.Target[entity].Length);
+        }
+
+        all[^1] = context.IsAll ? BucketSet.All(digests.Strangers.Length) : null;
+        var rows = new SampleCount(context.Models.Length);
+        counted = () => (rows.Rows, rows.Items);
+        await sourceSide.ReadAsync(
+            ranges, () => rows.Counting(new RowProbe(context.Models, null, null, target, suspects, refused.Add)), CancellationToken.None, abort);
+        await target.ScanAsync(
+            sample.Of([.. Enumerable.Range(0, segments)]), segments,
+            () => rows.Counting(new ItemProbe(context.Models, all, digests, lookup, suspects)), CancellationToken.None, abort);
+        await refused.LookUpAsync(lookup, abort);
+        foreach (var entity in context.Chosen)
+        {
+            builder.SetCounts(entity, rows.RowsOf(entity), rows.ItemsOf(entity));
+        }
+    }
+
+    /// <summary>Every row that the binlog names since the last good verdict, before and after its change, is a suspect.</summary>
+    private async Task FindChangedAsync(VerdictBuilder builder, CancellationToken abort)
+    {
+        var good = await session.Control.FindGoodVerdictAsync(context.Run.RunId, abort);
+        if (good is null || good.ModelDigest != context.Model.Digest)
+        {
+            throw IntegrityErrors.NoGoodVerdict(session.Definition.Name);
+        }
+
+        builder.Base = good;
+        doing = "reading the binlog";
+        using var changed = new ChangedRows(context, options.MostDifferences * 100L);
+        var now = await lookup.PositionAsync(abort);
+        if (!await context.Changes.ReadAsync(good.From, now, changed.Add, abort))
+        {
+            throw IntegrityErrors.ChangesUnknown(good);
+        }
+
+        doing = "comparing";
+        counted = () => (changed.Rows, changed.Rows);
+        var examiner = new Examiner(context.Models, lookup, target);
+        foreach (var part in changed.Suspects.Chunk(1000))
+        {
+            var examined = await examiner.ReadItemsAsync(await examiner.ReadRowsAsync(part, abort), abort);
+            foreach (var one in examined.Where(e => !e.IsEqual))
+            {
+                suspects.Add(one.Suspect with { Kind = one.Kind });
+            }
+        }
+
+        foreach (var entity in context.Chosen)
+        {
+            builder.SetCounts(entity, changed.RowsOf(entity), changed.RowsOf(entity));
+        }
+    }
+
+    private async Task<IntegrityResult> JudgeAsync(VerdictBuilder builder, CancellationToken abort)
+    {
+        doing = "checking again";
+        var to = await lookup.PositionAsync(abort);
+        var quiet = !await context.Changes.AnyAsync(from, to, abort);
+        var sync = new SyncWatch(session, context.Run, context.Changes, options.Patience);
+        var resolver = new Resolver(new Examiner(context.Models, lookup, target), lookup, sync);
+        var settled = quiet && (suspects.Count == 0 || await sync.IsWrittenAsync(to, abort)) ? to : null;
+        var resolution = await resolver.ResolveAsync(suspects.All, settled, abort);
+        doing = "checking references";
+        var orphans = await new ReferenceCheck(context.Models, lookup, target).FindAsync(resolution.Confirmed.Select(c => c.Examined), abort);
+        return builder.Build(resolution, suspects.More, refused, orphans, quiet, settled ?? await lookup.PositionAsync(abort));
+    }
+
+    private async Task<ImmutableArray<(int Entity, SnapshotRange Range)>> RangesAsync(CancellationToken abort)
+    {
+        await using var connection = await session.Source.OpenConnectionAsync(abort);
+        var planner = new RangePlanner(connection, options.RowsPerRange);
+        var ranges = ImmutableArray.CreateBuilder<(int, SnapshotRange)>();
+        foreach (var entity in context.Chosen)
+        {
+            ranges.AddRange((await planner.PlanAsync(context.Models[entity], abort)).Select(r => (entity, r)));
+        }
+
+        return ranges.ToImmutable();
+    }
+
+    /// <summary>The first that fails ends the other, and its error is the one that comes out.</summary>
+    private static async Task TogetherAsync(CancellationTokenSource both, params Task[] tasks)
+    {
+        var first = await Task.WhenAny(tasks);
+        foreach (var task in tasks.OrderBy(t => t != first))
+        {
+            try
+            {
+                await task;
+            }
+            catch
+            {
+                await both.CancelAsync();
+                await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                throw;
+            }
+        }
+    }
+
+    private IntegrityProgress Measure()
+    {
+        var (rows, items) = counted();
+        return new IntegrityProgress
+        {
+            Doing = doing,
+            Rows = rows,
+            Items = items,
+            EstimatedRows = context.Chosen.Sum(e => context.Models[e].Table.EstimatedRows),
+            Differences = suspects.Count,
+            Elapsed = session.Time.GetElapsedTime(started),
+            Waiting = sourceSide.Waiting ?? target.Waiting,
+        };
+    }
+}

@@ -1,0 +1,135 @@
+using System.Collections.Immutable;
+using BillingMigration.Model;
+using BillingMigration.Snapshot;
+using BillingMigration.Source;
+using MySqlConnector;
+
+namespace BillingMigration.Integrity;
+
+/// <summary>A row as the source has it now, as an item.</summary>
+/// <param name="Item">Canonical bytes; null when the row cannot be an item.</param>
+/// <param name="KeyText">JSON object of its key; null when the row cannot be an item.</param>
+internal sealed record FoundRow(byte[]? Item, string? KeyText, RowRefusal Refusal);
+
+/// <summary>Reads rows of the source by their primary keys.</summary>
+internal sealed class SourceLookup(MigrationSession session, ImmutableArray<EntityModel> models) : IAsyncDisposable
+{
+    private const int RowsPerStatement = 100;
+
+    private readonly SemaphoreSlim one = new(1);
+    private MySqlConnection? connection;
+
+    /// <summary>The rows that are there, by the description of their primary key.</summary>
+    public async Task<IReadOnlyDictionary<string, FoundRow>> ReadAsync(int entity, IReadOnlyCollection<RowBuffer> keys, CancellationToken cancellationToken)
+    {
+        var found = new Dictionary<string, FoundRow>(keys.Count, StringComparer.Ordinal);
+        await one.WaitAsync(cancellationToken);
+        try
+        {
+            foreach (var part in keys.Chunk(RowsPerStatement))
+            {
+                await WithRetryAsync(entity, token => ReadPartAsync(models[entity], new SelectStatement(models[entity]).ByKeys(part), found, token), cancellationToken);
+            }
+        }
+        finally
+        {
+            one.Release();
+        }
+
+        return found;
+    }
+
+    /// <summary>Rows that have some values in some columns, by the description of their primary key.</summary>
+    /// <param name="columns">Indexes in the row's layout.</param>
+    /// <param name="most">No more rows than these.</param>
+    public async Task<IReadOnlyDictionary<string, FoundRow>> ReadAsync(int entity, int[] columns, byte[][] values, int most, CancellationToken cancellationToken)
+    {
+        var found = new Dictionary<string, FoundRow>(StringComparer.Ordinal);
+        var statement = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{new SelectStatement(models[entity]).ByColumns(columns, values)} LIMIT {most}");
+        await one.WaitAsync(cancellationToken);
+        try
+        {
+            await WithRetryAsync(entity, token => ReadPartAsync(models[entity], statement, found, token), cancellationToken);
+        }
+        finally
+        {
+            one.Release();
+        }
+
+        return found;
+    }
+
+    /// <summary>Where the source is now: nothing that was read before is newer.</summary>
+    public async Task<SourcePosition> PositionAsync(CancellationToken cancellationToken)
+    {
+        SourcePosition position = null!;
+        await one.WaitAsync(cancellationToken);
+        try
+        {
+            await WithRetryAsync(0, async token => position = await SnapshotPosition.TakeEndAsync(connection!, session.Source.Server, token), cancellationToken);
+        }
+        finally
+        {
+            one.Release();
+        }
+
+        return position;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        one.Dispose();
+        if (connection is { } open)
+        {
+            await open.DisposeAsync();
+        }
+    }
+
+    private async Task WithRetryAsync(int entity, Func<CancellationToken, Task> read, CancellationToken cancellationToken)
+    {
+        var retry = new SourceRetry(session.Source, session.Retry.GiveUpAfter, session.Time);
+        while (true)
+        {
+            try
+            {
+                connection ??= await session.Source.OpenConnectionAsync(cancellationToken);
+                await read(cancellationToken);
+                return;
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested && (e is MySqlException || SourceErrors.IsTransient(e)))
+            {
+                if (connection is { } broken)
+                {
+                    connection = null;
+                    await broken.DisposeAsync();
+                }
+
+                if (e is MySqlException mysql && SourceErrors.FromStatement(mysql, models[entity].Table.Name) is { } final)
+                {
+                    throw final;
+                }
+
+                await retry.WaitAsync(e, cancellationToken);
+            }
+        }
+    }
+
+    private async Task ReadPartAsync(EntityModel model, string select, Dictionary<string, FoundRow> found, CancellationToken cancellationToken)
+    {
+        var statement = new SelectStatement(model);
+        var reader = new RowReader(model, statement);
+        var encoder = new ItemEncoder(model);
+        var row = new RowBuffer(model.Row.Length);
+        using var batch = new ItemBatch();
+        await using var command = new MySqlCommand(select, connection);
+        await using var rows = await command.ExecuteReaderAsync(cancellationToken);
+        while (await rows.ReadAsync(cancellationToken))
+        {
+            reader.Read(rows, row);
+            batch.Clear();
+            found[model.Describe(row)] = encoder.TryEncode(row, batch, out var refusal)
+                ? new FoundRow(batch.Item(0).ToArray(), System.Text.Encoding.UTF8.GetString(batch.Key(0).Span) + "}", default)
+                : new FoundRow(null, null, refusal);
+        }
+    }
+}

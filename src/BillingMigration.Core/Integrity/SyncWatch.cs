@@ -1,0 +1,56 @@
+using BillingMigration.Control;
+using BillingMigration.Source;
+using BillingMigration.Sync;
+
+namespace BillingMigration.Integrity;
+
+/// <summary>Knows what of the source's changes is written into the table: by the checkpoint of the change stream, and by the binlog itself.</summary>
+internal sealed class SyncWatch(MigrationSession session, SnapshotRun run, ChangeProbe changes, TimeSpan patience)
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>True when every change of a migrated row up to a position is written.</summary>
+    public async Task<bool> IsWrittenAsync(SourcePosition position, CancellationToken cancellationToken)
+    {
+        var written = await WrittenAsync(cancellationToken);
+        return HasReached(written, position) || !await changes.AnyAsync(written, position, cancellationToken);
+    }
+
+    /// <summary>Waits for that as long as the change stream moves.</summary>
+    /// <returns>False when it has stood still for too long.</returns>
+    public async Task<bool> WaitWrittenAsync(SourcePosition position, CancellationToken cancellationToken)
+    {
+        if (await IsWrittenAsync(position, cancellationToken))
+        {
+            return true;
+        }
+
+        SourcePosition? before = null;
+        var since = session.Time.GetTimestamp();
+        while (session.Time.GetElapsedTime(since) < patience)
+        {
+            var written = await WrittenAsync(cancellationToken);
+            if (HasReached(written, position))
+            {
+                return true;
+            }
+
+            if (written != before)
+            {
+                (before, since) = (written, session.Time.GetTimestamp());
+            }
+
+            await Task.Delay(Pause, session.Time, cancellationToken);
+        }
+
+        return await IsWrittenAsync(position, cancellationToken);
+    }
+
+    private static bool HasReached(SourcePosition written, SourcePosition position) => new StreamPoint(written, written).HasReached(position);
+
+    private async Task<SourcePosition> WrittenAsync(CancellationToken cancellationToken)
+    {
+        var sync = await session.Control.FindSyncAsync(run.RunId, cancellationToken);
+        return sync is null ? run.Start : sync.Seen ?? sync.Position;
+    }
+}

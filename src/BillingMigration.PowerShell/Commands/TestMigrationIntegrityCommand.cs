@@ -1,0 +1,104 @@
+using System.Management.Automation;
+using BillingMigration.Control;
+using BillingMigration.Integrity;
+
+namespace BillingMigration.PowerShell.Commands;
+
+/// <summary>Compares the source with the billing table, and names what differs.</summary>
+[Cmdlet(VerbsDiagnostic.Test, "MigrationIntegrity", DefaultParameterSetName = FullSet)]
+[OutputType(typeof(IntegrityResult), typeof(ItemDifference))]
+public sealed class TestMigrationIntegrityCommand : SessionCmdlet
+{
+    private const string FullSet = "Full";
+
+    [Parameter(Position = 0)]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(EntityCompleter))]
+    public string[] Entity { get; set; } = [];
+
+    [Parameter(Mandatory = true, ParameterSetName = "Quick")]
+    public SwitchParameter Quick { get; set; }
+
+    [Parameter(Mandatory = true, ParameterSetName = "Since")]
+    public SwitchParameter Since { get; set; }
+
+    [Parameter(Mandatory = true, ParameterSetName = "Sample")]
+    [ValidateRange(0.0001, 99.9999)]
+    public double SamplePercent { get; set; }
+
+    [Parameter(ParameterSetName = FullSet)]
+    public TimeSpan? MaxDuration { get; set; }
+
+    [Parameter(ParameterSetName = FullSet)]
+    public SwitchParameter Restart { get; set; }
+
+    [Parameter]
+    [ValidateRange(1, double.MaxValue)]
+    public double? ReadUnitsPerSecond { get; set; }
+
+    [Parameter]
+    [ValidateRange(1, double.MaxValue)]
+    public double? RowsPerSecond { get; set; }
+
+    [Parameter]
+    [ValidateRange(1, 1_000_000)]
+    public int MaxDifferences { get; set; } = 10_000;
+
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    private protected override void Process(MigrationSession session)
+    {
+        if (MaxDuration <= TimeSpan.Zero)
+        {
+            throw new MigrationException(
+                "MaxDurationTooShort",
+                MigrationErrorKind.InvalidArgument,
+                $"-MaxDuration {MaxDuration} leaves no time for the comparison. Give a duration above zero, for example 02:30:00 for two and a half hours.",
+                MaxDuration);
+        }
+
+        var checker = new IntegrityChecker(session, Options(session));
+        var display = new IntegrityProgressBar($"Compare {session.Definition.Name}", WriteProgress, WriteWarning);
+        var progress = ReportTo<IntegrityProgress>(display.Show);
+        IntegrityResult result;
+        try
+        {
+            result = Run(token => checker.RunAsync(progress, token));
+            display.Finish(result);
+        }
+        catch (MigrationException)
+        {
+            display.Clear();
+            throw;
+        }
+
+        if (!PassThru)
+        {
+            WriteObject(ResultObject.Of(result, session));
+            return;
+        }
+
+        if (result.Outcome is IntegrityOutcome.NotDecidable or IntegrityOutcome.Stopped)
+        {
+            WriteWarning(result.Reason!);
+        }
+
+        foreach (var difference in result.Differences)
+        {
+            WriteObject(ResultObject.Of(difference, session));
+        }
+    }
+
+    private IntegrityOptions Options(MigrationSession session) => new()
+    {
+        Method = Quick ? IntegrityMethod.Quick : Since ? IntegrityMethod.Since : SamplePercent > 0 ? IntegrityMethod.Sample : IntegrityMethod.Full,
+        Entities = [.. Entity.Select(name => EntityNames.Known(session, name)).Distinct()],
+        SamplePercent = SamplePercent,
+        MaxDuration = MaxDuration,
+        Restart = Restart,
+        ReadUnitsPerSecond = ReadUnitsPerSecond,
+        RowsPerSecond = RowsPerSecond,
+        MostDifferences = MaxDifferences,
+    };
+}
