@@ -199,7 +199,8 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         var connection = await BinlogConnection.OpenAsync(
             session.Source.Source, session.Source.Credential, BinlogStart.At(applied.Restart), streamOptions, session.Time, reading.Token);
         await using var decoder = new BinlogDecoder(connection);
-        using var following = new ChangeReader(tables, tracker, Counts, options.SetAside, applied.ReadOver, applied.Rows) { Window = filling };
+        await using var lookups = tables.Lookups.IsEmpty ? null : new LookupFollower(session, tables, applied.Restart, streamOptions, items, options.SetAside);
+        using var following = new ChangeReader(tables, tracker, Counts, options.SetAside, applied.ReadOver, applied.Rows) { Window = filling, Lookups = lookups?.Values };
         reader = following;
         try
         {
@@ -209,7 +210,12 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
                 reader.Accept(next);
                 for (var state = reader.Read(); state != ReadState.Done; state = reader.Read())
                 {
-                    await (state == ReadState.Full ? TurnAsync(abort) : CascadeAsync(reader.Batch!, abort));
+                    await (state switch
+                    {
+                        ReadState.Full => TurnAsync(abort),
+                        ReadState.Lookup => lookups!.ResolveAsync(reader.Table!, this, abort),
+                        _ => CascadeAsync(reader.Batch!, abort),
+                    });
                 }
 
                 if (!reader.InTransaction && !filling.IsEmpty && writing.IsCompleted)
