@@ -1,3 +1,4 @@
+using BillingMigration.Control;
 using BillingMigration.Sync;
 using BillingMigration.Testing;
 
