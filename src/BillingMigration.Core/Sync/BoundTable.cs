@@ -62,9 +62,14 @@ internal sealed class BoundTables(BillingModel model, CharsetTable charsets)
 
     public CascadePlan Cascades { get; } = new(model);
 
+    public LookupPlan Lookups { get; } = new(model, new CascadePlan(model));
+
     public string Database { get; } = model.Entities[0].Table.Database;
 
     public StatementCheck Statements { get; } = new(model.Entities[0].Table.Database, model.Entities.Select(e => e.Table.Name));
+
+    /// <summary>The same tables for a second reader of the stream.</summary>
+    public BoundTables Again() => new(model, charsets);
 
     public BoundTable? Find(TableMap map)
     {

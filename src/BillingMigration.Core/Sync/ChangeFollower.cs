@@ -35,7 +35,6 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             var settings = await SourceReplicationSettings.ReadAsync(connection, Session.Source.Server, cancellationToken);
             settings.EnsureUsable();
             var model = (await SnapshotScope.BindAsync(Session, new SnapshotOptions(), connection, cancellationToken)).Model;
-            EnsureFollowable(model);
             var charsets = model.Entities.SelectMany(e => e.Table.Columns).Select(c => c.CharacterSet).OfType<string>().Distinct();
             tables = new BoundTables(model, await CharsetTable.LoadAsync(connection, charsets, cancellationToken));
         }
@@ -65,15 +64,6 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             ConsumedWriteUnits = run.Metrics.ConsumedUnits,
             Refused = run.Refused,
         };
-    }
-
-    /// <summary>What this version cannot follow to the last row is refused before it begins.</summary>
-    private static void EnsureFollowable(BillingModel model)
-    {
-        if (model.Entities.FirstOrDefault(e => e.Row.Any(c => c.Lookup is not null)) is { } looking)
-        {
-            throw SyncErrors.LookupNotFollowed(looking.Entity);
-        }
     }
 
     /// <summary>The run's checkpoint, or its start: before that nothing was missed, and what lies behind it may be written again.</summary>

@@ -25,6 +25,9 @@ internal enum ReadState
 
     /// <summary>The children of <see cref="ChangeReader.Batch"/> are to be followed; go on after <see cref="ChangeReader.CascadesFollowed"/>.</summary>
     Cascade,
+
+    /// <summary>The row of <see cref="ChangeReader.Table"/> waits for what its lookups give, or its children for new keys.</summary>
+    Lookup,
 }
 
 /// <summary>
@@ -57,6 +60,12 @@ internal sealed partial class ChangeReader(BoundTables tables, StreamTracker tra
 
     /// <summary>Receives the changes; exchanged between two calls when it is full, or at the end of a transaction.</summary>
     public required ChangeWindow Window { get; set; }
+
+    /// <summary>Null when no key is made with a lookup.</summary>
+    public LookupValues? Lookups { get; init; }
+
+    /// <summary>The table of the row under way.</summary>
+    public BoundTable? Table => table;
 
     /// <summary>Parent rows whose children the binlog does not tell.</summary>
     public CascadeBatch? Batch { get; private set; }
@@ -122,8 +131,15 @@ internal sealed partial class ChangeReader(BoundTables tables, StreamTracker tra
 
                 if (!Count())
                 {
+                    Lookups?.Pass(table.Model, rows.Kind, table.Before, table.After);
                     continue;
                 }
+            }
+
+            if (Lookups is not null && !Lookups.TryFill(table.Model, rows.Kind, table.Before, table.After))
+            {
+                rowWaits = true;
+                return CutHere() ? ReadState.Cascade : ReadState.Lookup;
             }
 
             rowWaits = false;
@@ -134,6 +150,7 @@ internal sealed partial class ChangeReader(BoundTables tables, StreamTracker tra
             }
 
             Take();
+            Lookups?.Pass(table.Model, rows.Kind, table.Before, table.After);
         }
     }
 
@@ -210,6 +227,11 @@ internal sealed partial class ChangeReader(BoundTables tables, StreamTracker tra
         if (cascading)
         {
             tables.Cascades.Collect(table!.Model, table.Before, rows!.Kind == RowsKind.Delete ? null : table.After, triggers);
+        }
+
+        if (Lookups is not null)
+        {
+            ExpectLookups();
         }
 
         return true;

@@ -24,9 +24,17 @@ internal static class SyncErrors
         "StatementNotCaptured", MigrationErrorKind.WrongState,
         $"The binlog has a statement ({statement.Kind}) on the migrated table {statement.Table} at {place} instead of the rows that it changed: a session had binlog_format other than ROW. Everything before it is written. SET GLOBAL binlog_format = ROW, let every application connect again, and begin a new snapshot with Export-BillingSnapshot -Restart.", statement.Table);
 
-    public static MigrationException LookupNotFollowed(string entity) => new(
+    public static MigrationException LookupNotFollowed(string entity, string table, string why, string remedy) => new(
         "LookupNotCaptured", MigrationErrorKind.WrongState,
-        $"The keys of {entity} are made with a lookup in another table, and rows in the binlog do not carry it: its changes cannot be followed by this version. Put the looked-up column into the table itself, and begin a new snapshot with Export-BillingSnapshot -Restart.", entity);
+        $"The keys of {entity} are made with a lookup in {table}, and its changes cannot be followed: {why}. {remedy}, and begin a new snapshot with Export-BillingSnapshot -Restart.", entity);
+
+    public static MigrationException LookupBehindCascade(string parent, string place) => new(
+        "LookupNotCaptured", MigrationErrorKind.WrongState,
+        $"A row of {parent} was deleted, or its key changed, at {place}, and foreign keys that the source does not log hand that on to rows whose keys are made with a lookup. Everything before it is written. Give those foreign keys the rule RESTRICT, or use MySQL 9.6 or later with innodb_native_foreign_keys=OFF, and begin a new snapshot with Export-BillingSnapshot -Restart.", parent);
+
+    public static MigrationException LookupInXa(string table, string place) => new(
+        "LookupNotCaptured", MigrationErrorKind.WrongState,
+        $"An XA transaction changes a row of {table} at {place}, and keys are made with a lookup there: what the lookup gives when the transaction ends cannot be told when it is prepared. Everything before it is written. Change such tables without XA, and begin a new snapshot with Export-BillingSnapshot -Restart.", table);
 
     public static MigrationException CascadeColumnExcluded(string parent, string child) => new(
         "CascadeNotCaptured", MigrationErrorKind.WrongState,

@@ -28,6 +28,7 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
     private readonly WindowWriter writer;
     private readonly TransferThrottle throttle;
     private readonly BinlogConnectionOptions streamOptions;
+    private readonly BinlogConnectionOptions aheadOptions;
     private readonly SyncMeter meter;
     private readonly SyncLedger ledger;
     private readonly ItemReader items;
@@ -57,6 +58,8 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         items = new ItemReader(session.Target, session.Definition.Target.Table, new TransferMetrics(), session.Retry, session.Time);
         cascades = new CascadeFollower(tables.Cascades, new ChildFinder(items), options.SetAside);
         streamOptions = new BinlogConnectionOptions { BaseDirectory = session.Source.BaseDirectory, HeartbeatPeriod = HeartbeatPeriod };
+        // A second reader is a replica of its own.
+        aheadOptions = new BinlogConnectionOptions { BaseDirectory = session.Source.BaseDirectory, HeartbeatPeriod = HeartbeatPeriod };
         meter = new SyncMeter(session.Time);
         ledger = new SyncLedger(session, lease, first, snapshotEnd, meter);
     }
@@ -199,7 +202,8 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         var connection = await BinlogConnection.OpenAsync(
             session.Source.Source, session.Source.Credential, BinlogStart.At(applied.Restart), streamOptions, session.Time, reading.Token);
         await using var decoder = new BinlogDecoder(connection);
-        using var following = new ChangeReader(tables, tracker, Counts, options.SetAside, applied.ReadOver, applied.Rows) { Window = filling };
+        await using var lookups = tables.Lookups.IsEmpty ? null : new LookupFollower(session, tables, applied.Restart, aheadOptions, items, options.SetAside);
+        using var following = new ChangeReader(tables, tracker, Counts, options.SetAside, applied.ReadOver, applied.Rows) { Window = filling, Lookups = lookups?.Values };
         reader = following;
         try
         {
@@ -209,7 +213,12 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
                 reader.Accept(next);
                 for (var state = reader.Read(); state != ReadState.Done; state = reader.Read())
                 {
-                    await (state == ReadState.Full ? TurnAsync(abort) : CascadeAsync(reader.Batch!, abort));
+                    await (state switch
+                    {
+                        ReadState.Full => TurnAsync(abort),
+                        ReadState.Lookup => lookups!.ResolveAsync(reader.Table!, this, abort),
+                        _ => CascadeAsync(reader.Batch!, abort),
+                    });
                 }
 
                 if (!reader.InTransaction && !filling.IsEmpty && writing.IsCompleted)

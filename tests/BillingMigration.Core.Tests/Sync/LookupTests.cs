@@ -1,0 +1,109 @@
+using BillingMigration.Control;
+using BillingMigration.Sync;
+using BillingMigration.Testing;
+
+namespace BillingMigration.Tests.Sync;
+
+/// <summary>Rows whose keys are made with a column of their parent are followed exactly, whatever becomes of the parent.</summary>
+public sealed class LookupTests(TestServers servers)
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Children_follow_their_parent_wherever_it_goes(bool mariaDb)
+    {
+        await using var shop = await LookupShop.CreateAsync(servers, mariaDb);
+        await shop.ExportAsync();
+
+        // Each row is read from the stream long after its parent became another one.
+        await shop.Database.ExecuteAsync("""
+            INSERT INTO invoice VALUES (10, 4, 'NEW'); INSERT INTO line VALUES (100, 10, 1), (101, 1, 2);
+            UPDATE invoice SET acct_id = 2 WHERE invoice_id = 1;
+            UPDATE line SET amount = 11 WHERE line_id = 1;
+            UPDATE invoice SET acct_id = 5, state = 'MOVED' WHERE invoice_id = 1;
+            UPDATE line SET invoice_id = 4 WHERE line_id = 2;
+            DELETE FROM line WHERE invoice_id = 3; DELETE FROM invoice WHERE invoice_id = 3;
+            INSERT INTO invoice VALUES (3, 5, NULL); INSERT INTO line VALUES (4, 3, 41);
+            UPDATE invoice SET state = NULL WHERE invoice_id = 4;
+            DELETE FROM line WHERE line_id = 101
+            """);
+        var result = await shop.SyncAsync();
+
+        Assert.Equal((SyncOutcome.Reached, SyncState.Consistent), (result.Outcome, result.State));
+        await shop.AssertEqualAsync();
+    }
+
+    [Theory]
+    [InlineData(false, 1)]
+    [InlineData(true, 2)]
+    public async Task Random_changes_during_export_and_sync_end_right_after_every_kill(bool mariaDb, int seed)
+    {
+        await using var shop = await LookupShop.CreateAsync(servers, mariaDb);
+        await shop.WriteAsync(seed, 100);
+        var writing = shop.WriteAsync(seed + 10, 300);
+        await shop.ExportAsync();
+        await writing;
+        await shop.SyncAsync();
+        await shop.AssertEqualAsync();
+
+        // Nothing was saved: all is read again, into a table that is at its end.
+        await shop.RewindAsync(null);
+        await shop.SyncAsync();
+        await shop.AssertEqualAsync();
+        for (var round = 0; round < 3; round++)
+        {
+            var checkpoint = await shop.CheckpointAsync();
+            await shop.WriteAsync(seed + 20 + round, 100);
+            await shop.SyncAsync();
+            await shop.AssertEqualAsync();
+            await shop.RewindAsync(checkpoint);
+            await shop.WriteAsync(seed + 30 + round, 50);
+            Assert.Equal(SyncState.Consistent, (await shop.SyncAsync()).State);
+            await shop.AssertEqualAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_kill_between_the_new_items_and_the_end_of_the_old_ones_leaves_none_twice()
+    {
+        await using var shop = await LookupShop.CreateAsync(servers, mariaDb: false);
+        await shop.ExportAsync();
+        await shop.SyncAsync();
+        var (checkpoint, before) = (await shop.CheckpointAsync(), await shop.ItemsAsync());
+        await shop.Database.ExecuteAsync("UPDATE invoice SET acct_id = 2 WHERE invoice_id = 1");
+        await shop.SyncAsync();
+        await shop.AssertEqualAsync();
+
+        await shop.RewindAsync(checkpoint);
+        foreach (var item in before.Where(i => i["entity"].S == "CHARGE" && i["invoice_id"].N == "1"))
+        {
+            await shop.PutAsync(item);
+        }
+
+        await shop.SyncAsync();
+        await shop.AssertEqualAsync();
+    }
+
+    [Fact]
+    public async Task An_XA_transaction_on_such_rows_stops_the_sync()
+    {
+        await using var shop = await LookupShop.CreateAsync(servers, mariaDb: false);
+        await shop.ExportAsync();
+        await shop.Database.ExecuteAsync("XA START 'x'; UPDATE line SET amount = 0 WHERE line_id = 1; XA END 'x'; XA PREPARE 'x'; XA COMMIT 'x'");
+
+        var error = await Assert.ThrowsAsync<MigrationException>(() => shop.SyncAsync());
+        Assert.Equal(("LookupNotCaptured", "line"), (error.ErrorId, error.Target));
+    }
+
+    [Fact]
+    public async Task A_cascade_that_the_source_does_not_log_and_that_reaches_such_rows_stops_the_sync()
+    {
+        await using var shop = await LookupShop.CreateAsync(servers, mariaDb: true);
+        await shop.Database.ExecuteAsync("ALTER TABLE line DROP FOREIGN KEY line_ibfk_1, ADD CONSTRAINT by_invoice FOREIGN KEY (invoice_id) REFERENCES invoice (invoice_id) ON DELETE CASCADE");
+        await shop.ExportAsync();
+        await shop.Database.ExecuteAsync("DELETE FROM invoice WHERE invoice_id = 1");
+
+        var error = await Assert.ThrowsAsync<MigrationException>(() => shop.SyncAsync());
+        Assert.Equal(("LookupNotCaptured", "invoice"), (error.ErrorId, error.Target));
+    }
+}
