@@ -13,6 +13,7 @@ internal sealed class SyncBenchmark(MySqlServer mysql, DynamoDbLocalServer dynam
     private const int AppliedCharges = 20_000;
     private const int AppliedRounds = 3;
     private const int ChangesPerSecond = 1_000;
+    private const int Hour = 3_600 * ChangesPerSecond;
     private const int OneTransaction = 1_000_000;
     private const int SampleRows = 10_000;
 
@@ -31,6 +32,7 @@ internal sealed class SyncBenchmark(MySqlServer mysql, DynamoDbLocalServer dynam
         await benchmark.MeasureEventsAsync();
         await benchmark.MeasureRateAsync();
         await benchmark.MeasureLagAsync();
+        await benchmark.MeasureHourAsync();
         await benchmark.MeasurePeakAsync();
         return report.Finish(Repository.PathOf("artifacts", "bench", "sync.json"));
     }
@@ -83,19 +85,45 @@ internal sealed class SyncBenchmark(MySqlServer mysql, DynamoDbLocalServer dynam
         }
     }
 
-    /// <summary>A million rows in one transaction, into a sink that accepts everything.</summary>
+    /// <summary>Changes of an hour, and of a quarter of it, replayed as fast as they can be into a sink that accepts everything. Less does not warm the process up.</summary>
+    private async Task MeasureHourAsync()
+    {
+        var small = await MeasurePeakAsync("steady changes", sample => SteadyChanges.WriteAsync(sample, Hour / 4));
+        var large = await MeasurePeakAsync("steady changes", sample => SteadyChanges.WriteAsync(sample, Hour));
+        report.Set("peak_mb_small", small, "under 300", small < 300);
+        report.Set("peak_mb_hour", large, "under 300, within 1.25 of the small", large < 300 && large <= 1.25 * small);
+    }
+
+    /// <summary>A million rows in one transaction, into the sink.</summary>
     private async Task MeasurePeakAsync()
+    {
+        var peak = await MeasurePeakAsync("inserts in one transaction", async sample =>
+        {
+            await sample.InsertInOneTransactionAsync(OneTransaction);
+            return OneTransaction;
+        });
+        report.Set("peak_mb", peak, "under 300", peak < 300);
+    }
+
+    /// <param name="write">Changes rows of a sample that was exported, and returns how many.</param>
+    /// <returns>Megabytes of the process that follows them.</returns>
+    private async Task<double> MeasurePeakAsync(string what, Func<ExportedSample, Task<long>> write)
     {
         using var sink = await SinkProcess.StartAsync(dynamoDb.Endpoint, cancellationToken);
         await using var sample = await ExportedSample.CreateAsync(mysql, dynamoDb.Endpoint, SampleRows, cancellationToken);
-        await sample.InsertInOneTransactionAsync(OneTransaction);
+        var written = await write(sample);
         var output = await ChildProcess.RunAsync(
             ChildProcess.ThisProgram("sync-worker", sample.Database.ConnectionString, sink.Endpoint.ToString(), sample.Migration.Table, "catch-up"), cancellationToken);
         var figures = ProcessFigures.Parse(output);
+        if (figures.Items != written)
+        {
+            throw new InvalidOperationException($"{written} rows were changed, and {figures.Items} were followed.");
+        }
+
         report.Note(string.Create(
             CultureInfo.InvariantCulture,
-            $"  one transaction of {figures.Items:N0} rows into the sink: {figures.Items / figures.Seconds:N0} rows/s, {figures.ItemsPerCpuSecond:N0} rows per CPU-second of the whole process, peak {figures.PeakMegabytes:N0} MB"));
-        report.Set("peak_mb", figures.PeakMegabytes, "under 300", figures.PeakMegabytes < 300 && figures.Items >= OneTransaction);
+            $"  {figures.Items:N0} {what}, into the sink: {figures.Items / figures.Seconds:N0} rows/s, {figures.ItemsPerCpuSecond:N0} rows per CPU-second of the whole process, peak {figures.PeakMegabytes:N0} MB"));
+        return figures.PeakMegabytes;
     }
 
     private double Rate(string what, long items, TimeSpan duration)

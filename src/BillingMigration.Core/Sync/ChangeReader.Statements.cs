@@ -96,8 +96,7 @@ internal sealed partial class ChangeReader
             throw SyncErrors.XaUnknown(xid, Place(query));
         }
 
-        tracker.Release(xid);
-        (released, releasing) = (held, query);
+        (released, releasedXid, releasing) = (held, xid, query);
     }
 
     private void Forget(string xid)

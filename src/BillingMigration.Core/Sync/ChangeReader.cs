@@ -43,6 +43,7 @@ internal sealed partial class ChangeReader(BoundTables tables, StreamTracker tra
     private long rowsDone = rowsApplied;
     private HeldTransaction? xa;
     private HeldTransaction? released;
+    private string? releasedXid;
     private RowsEvent? rows;
     private BinlogEvent? waiting;
     private BinlogEvent? releasing;
@@ -253,6 +254,13 @@ internal sealed partial class ChangeReader(BoundTables tables, StreamTracker tra
 
         released.Dispose();
         released = null;
+        if (releasedXid is not null)
+        {
+            // Not before: in the middle of it the stream must still begin again at its prepare.
+            tracker.Release(releasedXid);
+            releasedXid = null;
+        }
+
         End(releasing!);
         return ReadState.Done;
     }

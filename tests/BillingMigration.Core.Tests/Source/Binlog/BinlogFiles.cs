@@ -24,6 +24,15 @@ internal static class BinlogFiles
         return path;
     }
 
+    /// <summary>True for a file that begins as a binlog does, encrypted ones among them.</summary>
+    public static bool IsBinlog(string path)
+    {
+        using var file = File.OpenRead(path);
+        var magic = new byte[4];
+        return file.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic[0] is 0xFD or 0xFE
+            && magic.AsSpan(1).SequenceEqual("bin"u8);
+    }
+
     /// <summary>Lines that <c>mysqlbinlog</c> or <c>mariadb-binlog</c> prints.</summary>
     public static async Task<IReadOnlyList<string>> PrintAsync(SqlServerProcess server, string path, params string[] options)
     {

@@ -7,7 +7,6 @@ namespace BillingMigration.Tests.Source.Binlog;
 public sealed class EveryTypeTests
 {
     private const int Rows = 120;
-    private const string Mode = "SET SESSION sql_mode = 'ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'; ";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -67,61 +66,15 @@ public sealed class EveryTypeTests
         await MySqlConnection.ClearAllPoolsAsync(Cancel);
         await BinlogFiles.CloseCurrentAsync(server);
         var generated = new GeneratedValues(seed);
-        var columns = generated.Columns(mariaDb);
-        // Long rows are spread over tables: a row has 65,535 bytes at most.
-        foreach (var (part, index) in columns.Chunk(45).Select((c, i) => (c, i)))
-        {
-            await WriteAsync(database, $"typed{index}", part, generated, mariaDb);
-        }
-
+        var tables = await GeneratedTables.WriteAsync(database, generated, generated.Columns(mariaDb), mariaDb, Rows);
         var path = await BinlogFiles.CloseCurrentAsync(server);
-        for (var index = 0; index <= (columns.Count - 1) / 45; index++)
+        foreach (var table in tables)
         {
-            await using var readers = await ReadRows.OpenAsync(database, $"typed{index}", "left_out");
+            await using var readers = await ReadRows.OpenAsync(database, table, "left_out");
             var selected = await readers.SelectAsync();
             var (followed, changes) = await readers.FollowAsync(path);
             readers.AssertSame(selected, followed);
             Assert.True(changes > Rows, $"{changes} changes");
         }
     }
-
-    private static async Task WriteAsync(TestDatabase database, string table, (string Type, Func<string> Value)[] columns, GeneratedValues generated, bool mariaDb)
-    {
-        var definitions = string.Join(", ", columns.Select((c, i) => $"c{i} {c.Type}"));
-        var virtualColumn = "computed BIGINT GENERATED ALWAYS AS (id * 2) VIRTUAL, ";
-        var sql = $"CREATE TABLE {table} (id BIGINT PRIMARY KEY, {virtualColumn}{definitions}, left_out VARCHAR(30) NULL DEFAULT 'abc', kept VARCHAR(30) GENERATED ALWAYS AS (CONCAT('n', id)) STORED)";
-        await database.ExecuteAsync(sql);
-        var names = string.Join(", ", columns.Select((_, i) => $"c{i}"));
-        for (var row = 1; row <= Rows; row += 20)
-        {
-            var first = row;
-            var rows = Enumerable.Range(first, 20).Select(id => $"({id}, {string.Join(", ", columns.Select(c => generated.NullOr(c.Value)))})");
-            await database.ExecuteAsync($"{Mode}INSERT IGNORE INTO {table} (id, {names}) VALUES {string.Join(",\n", rows)}");
-        }
-
-        for (var row = 1; row <= Rows; row += 3)
-        {
-            var changed = columns.Select((c, i) => (c, i)).Where(_ => row % 2 == 0 || _.i % 3 == 0).Select(p => $"c{p.i} = {generated.NullOr(p.c.Value)}");
-            await database.ExecuteAsync($"{Mode}UPDATE IGNORE {table} SET {string.Join(", ", changed)} WHERE id = {row}");
-        }
-
-        for (var i = 0; i < columns.Length && !mariaDb; i++)
-        {
-            if (columns[i].Type == "JSON")
-            {
-                await ChangeJsonAsync(database, table, $"c{i}");
-            }
-        }
-
-        await database.ExecuteAsync($"{Mode}DELETE FROM {table} WHERE id % 7 = 0");
-    }
-
-    /// <summary>In the ways that are logged as differences, when the server is set so.</summary>
-    private static Task ChangeJsonAsync(TestDatabase database, string table, string column) => database.ExecuteAsync(
-        Mode
-        + $"UPDATE {table} SET {column} = '{{\"a\": 1, \"b\": [1, 2, {{\"x\": \"long enough to be replaced in place\"}}], \"c\": \"text\", \"\": 1, \"e\\\\\"f g\": [3]}}' WHERE id % 2 = 0; "
-        + $"UPDATE {table} SET {column} = JSON_SET({column}, '$.a', id, '$.b[1]', 'é', '$.b[2].x', JSON_ARRAY(id)) WHERE id % 2 = 0; "
-        + $"UPDATE {table} SET {column} = JSON_REMOVE({column}, '$.b[0]', '$.c') WHERE id % 4 = 0; "
-        + $"UPDATE {table} SET {column} = JSON_SET({column}, '$.new', 1.5, '$.\"e\\\\\"f g\"[5]', TRUE, '$.\"\"', CAST('2026-01-31' AS DATE)) WHERE id % 4 = 2; "
-        + $"UPDATE {table} SET {column} = JSON_REPLACE({column}, '$.b', JSON_OBJECT('deep', JSON_ARRAY(1, 2))) WHERE id % 8 = 2");
 }

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace BillingMigration.Source.Binlog;
 
 /// <summary>
@@ -23,6 +21,7 @@ public sealed class BinlogDecoder(IBinlogSource source, string? file = null) : I
     private readonly TableMapEvent tableMap = new();
     private readonly RowsEvent rows = new();
     private TransactionPayload? payload;
+    private int headLength = EventHeader.Length;
     private long end;
 
     /// <summary>The file that events come from now; empty until the first ROTATE, unless it was given.</summary>
@@ -94,7 +93,9 @@ public sealed class BinlogDecoder(IBinlogSource source, string? file = null) : I
                 end = place = EndOf(header);
             }
 
-            var decoded = Decode(header, bytes[EventHeader.Length..], inPayload);
+            // These two are read before the length of heads is known.
+            var head = header.Type is BinlogEventType.FormatDescription or BinlogEventType.Rotate ? EventHeader.Length : headLength;
+            var decoded = Decode(header, bytes[head..], inPayload);
             decoded?.Place(header, File, end);
             if (decoded is RotateEvent next)
             {
@@ -168,11 +169,11 @@ public sealed class BinlogDecoder(IBinlogSource source, string? file = null) : I
                 EventBodies.Rotate(rotate, body.Span);
                 return rotate;
             case BinlogEventType.FormatDescription:
-                var reader = new EventReader(body.Span);
-                reader.UInt16();
-                format.ServerVersion = Encoding.UTF8.GetString(reader.Bytes(50).TrimEnd((byte)0));
+                headLength = EventBodies.Format(format, body.Span);
                 tables.MariaDb = format.ServerVersion.Contains("MariaDB", StringComparison.OrdinalIgnoreCase);
                 return format;
+            case BinlogEventType.StartV3:
+                throw EventErrors.BeforeRows();
             case BinlogEventType.XaPrepare:
                 EventBodies.XaPrepare(xaPrepare, body.Span);
                 return xaPrepare;

@@ -9,6 +9,22 @@ internal static class EventBodies
     private const int QueryFixed = 13;
     private const int LoadFixed = 13;
 
+    /// <returns>Bytes of the head of each event behind it: 19, more in files of servers that had added fields of their own.</returns>
+    public static int Format(FormatDescriptionEvent into, ReadOnlySpan<byte> body)
+    {
+        const int Version = 4;
+        const int CreationTime = 4;
+        var reader = new EventReader(body);
+        if (reader.UInt16() is not Version and var version)
+        {
+            throw EventErrors.Unreadable($"the file is of the format {version}, where {Version} is the only one that has rows");
+        }
+
+        into.ServerVersion = Encoding.UTF8.GetString(reader.Bytes(50).TrimEnd((byte)0));
+        reader.Bytes(CreationTime);
+        return reader.Byte() is >= EventHeader.Length and var head ? head : throw EventErrors.Unreadable("the heads of events are shorter than they can be");
+    }
+
     public static void Rotate(RotateEvent into, ReadOnlySpan<byte> body)
     {
         var reader = new EventReader(body);

@@ -22,6 +22,9 @@ internal static class EventErrors
             error.Message.Replace(". " + Remedy, string.Create(CultureInfo.InvariantCulture, $", in the event that ends at {file}:{endOffset}. {Remedy}"), StringComparison.Ordinal),
             string.Create(CultureInfo.InvariantCulture, $"{file}:{endOffset}"), error.InnerException);
 
+    /// <summary>Row events came with MySQL 5.1, and the format of files that has them with 5.0.</summary>
+    public static MigrationException BeforeRows() => Unreadable("it was written by a server before MySQL 5.0, which logs statements, not rows");
+
     public static MigrationException UnknownEvent(int type, string file, long endOffset) => new(
         "BinlogEventUnknown", MigrationErrorKind.WrongState,
         string.Create(CultureInfo.InvariantCulture, $"The event that ends at {file}:{endOffset} has the type {type}, which this version does not know and may not skip. Look at it with mysqlbinlog, and update this module; changes behind it are not applied until then."),
