@@ -267,6 +267,13 @@ internal sealed class IntegrityRun : IAsyncDisposable
         var resolver = new Resolver(new Examiner(context.Models, lookup, target), lookup, sync);
         var settled = quiet && (suspects.Count == 0 || await sync.IsWrittenAsync(to, abort)) ? to : null;
         var resolution = await resolver.ResolveAsync(suspects.All, settled, abort);
+        if (settled is not null && resolution.Confirmed.Count > 0 && await context.Changes.AnyAsync(settled, await lookup.PositionAsync(abort), abort))
+        {
+            // It has become noisy since: what was just read may be on its way.
+            (quiet, settled) = (false, null);
+            resolution = await resolver.ResolveAsync(suspects.All, null, abort);
+        }
+
         doing = "checking references";
         var orphans = await new ReferenceCheck(context.Models, lookup, target).FindAsync(resolution.Confirmed.Select(c => c.Examined), abort);
         return builder.Build(resolution, suspects.More, refused, orphans, quiet, settled ?? await lookup.PositionAsync(abort));

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.IO.Hashing;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
@@ -15,14 +14,14 @@ public sealed class ItemCanonicalizer
     /// <summary>Bytes from the quote behind a name to the value: <c>":{"S":"</c>.</summary>
     private const int Between = 8;
 
-    private readonly EntityShape[] shapes;
+    private readonly ItemShape[] shapes;
     private Field[] fields = new Field[64];
     private int[] slots = new int[64];
     private byte[] scratch = new byte[1024];
     private int count;
 
     /// <param name="models">Entities, in the order of the numbers that <see cref="Append"/> returns.</param>
-    public ItemCanonicalizer(IReadOnlyList<EntityModel> models) => shapes = [.. models.Select(m => new EntityShape(m))];
+    public ItemCanonicalizer(IReadOnlyList<EntityModel> models) => shapes = [.. models.Select(m => new ItemShape(m))];
 
     /// <summary>Where an attribute's name, type and value stand in the JSON; values are what is between the quotes.</summary>
     private struct Field
@@ -69,7 +68,7 @@ public sealed class ItemCanonicalizer
 
         if (known < count)
         {
-            AppendStrange(item, open, batch);
+            AppendStrange(item, slots.AsSpan(0, shape.Slots.Length), open, batch);
         }
 
         batch.Append("}"u8);
@@ -228,7 +227,7 @@ public sealed class ItemCanonicalizer
     /// <summary>Fills <see cref="slots"/> with the number of the field for each attribute of the model, -1 where there is none.</summary>
     /// <returns>Fields that the model knows.</returns>
     [MethodImpl(HotPath.Optimized)]
-    private int Assign(EntityShape shape, ReadOnlySpan<byte> item)
+    private int Assign(ItemShape shape, ReadOnlySpan<byte> item)
     {
         if (slots.Length < shape.Slots.Length)
         {
@@ -253,7 +252,7 @@ public sealed class ItemCanonicalizer
     }
 
     [MethodImpl(HotPath.Optimized)]
-    private void AppendField(ReadOnlySpan<byte> item, in Field field, Slot slot, bool open, ItemBatch batch)
+    private void AppendField(ReadOnlySpan<byte> item, in Field field, ItemSlot slot, bool open, ItemBatch batch)
     {
         var value = item.Slice(field.ValueStart, field.ValueLength);
         if (field.Type != slot.Type || !field.IsText)
@@ -301,12 +300,12 @@ public sealed class ItemCanonicalizer
     }
 
     /// <summary>Attributes that the model does not know, behind those that it does, in the order of their names.</summary>
-    private void AppendStrange(ReadOnlySpan<byte> item, bool open, ItemBatch batch)
+    private void AppendStrange(ReadOnlySpan<byte> item, ReadOnlySpan<int> assigned, bool open, ItemBatch batch)
     {
         var strange = new List<(string Name, Field Field)>();
         for (var i = 0; i < count; i++)
         {
-            if (Array.IndexOf(slots, i) < 0)
+            if (!assigned.Contains(i))
             {
                 strange.Add((Encoding.UTF8.GetString(item.Slice(fields[i].NameStart, fields[i].NameLength)), fields[i]));
             }
@@ -371,82 +370,5 @@ public sealed class ItemCanonicalizer
         {
             ArrayPool<byte>.Shared.Return(quoted);
         }
-    }
-
-    /// <param name="Prefix">Text between the value before, closed, and this one.</param>
-    /// <param name="FirstPrefix">The same at the item's beginning.</param>
-    private sealed record Slot(byte[] Name, byte[] JsonName, byte Type, byte[] Prefix, byte[] FirstPrefix);
-
-    /// <summary>The attributes of an entity in model order, found by name.</summary>
-    private sealed class EntityShape
-    {
-        private readonly int[] table;
-        private readonly int[] lastSlots;
-
-        public EntityShape(EntityModel model)
-        {
-            Name = Encoding.UTF8.GetBytes(model.Entity);
-            var names = model.Keys.Take(1).SelectMany(KeyNames).Append((Name: EntityModel.EntityAttribute, Type: "S"))
-                .Concat(model.Keys.Skip(1).SelectMany(KeyNames))
-                .Concat(model.Attributes.Select(a => (a.Name, Type: AttributeForms.TypeOf(a.Form).ToString())));
-            Slots = [.. names.DistinctBy(n => n.Name).Select(n => MakeSlot(n.Name, n.Type))];
-            lastSlots = new int[Slots.Length];
-            Array.Fill(lastSlots, -1);
-            table = new int[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Slots.Length * 4)];
-            for (var i = 0; i < Slots.Length; i++)
-            {
-                var at = Place(Slots[i].Name);
-                while (table[at] != 0)
-                {
-                    at = (at + 1) & (table.Length - 1);
-                }
-
-                table[at] = i + 1;
-            }
-        }
-
-        public byte[] Name { get; }
-
-        public Slot[] Slots { get; }
-
-        /// <summary>Items of an entity come with their attributes in the same order, mostly.</summary>
-        [MethodImpl(HotPath.Optimized)]
-        public int FindAt(int place, ReadOnlySpan<byte> name)
-        {
-            if (place >= lastSlots.Length)
-            {
-                return Find(name);
-            }
-
-            var last = lastSlots[place];
-            return last >= 0 && name.SequenceEqual(Slots[last].Name) ? last : lastSlots[place] = Find(name);
-        }
-
-        [MethodImpl(HotPath.Optimized)]
-        private int Find(ReadOnlySpan<byte> name)
-        {
-            for (var at = Place(name); table[at] != 0; at = (at + 1) & (table.Length - 1))
-            {
-                if (name.SequenceEqual(Slots[table[at] - 1].Name))
-                {
-                    return table[at] - 1;
-                }
-            }
-
-            return -1;
-        }
-
-        private static IEnumerable<(string Name, string Type)> KeyNames(KeyModel key) => [(key.PartitionKeyAttribute, "S"), (key.SortKeyAttribute, "S")];
-
-        private static Slot MakeSlot(string name, string type)
-        {
-            using var buffer = new ItemBatch();
-            CanonicalJson.WriteEscaped(Encoding.UTF8.GetBytes(name), buffer);
-            var json = buffer.PendingBytes.ToArray();
-            byte[] Prefix(string before) => [.. Encoding.ASCII.GetBytes(before), .. json, .. Encoding.ASCII.GetBytes($"\":{{\"{type}\":\"")];
-            return new Slot(Encoding.UTF8.GetBytes(name), json, (byte)type[0], Prefix(",\""), Prefix("{\""));
-        }
-
-        private int Place(ReadOnlySpan<byte> name) => (int)XxHash3.HashToUInt64(name) & (table.Length - 1);
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using BillingMigration.Definition;
 using BillingMigration.Model;
 using BillingMigration.Target;
 using FsCheck;
@@ -45,6 +46,23 @@ public sealed class ItemCanonicalizerTests
         Assert.NotEqual(row, Canonical(item));
         using var json = JsonDocument.Parse(Canonical(item));
         Assert.Equal("CHARGE", json.RootElement.GetProperty("sk").GetProperty("S").GetString());
+    }
+
+    [Fact]
+    public void An_attribute_that_is_strange_is_kept_whatever_item_came_before()
+    {
+        var table = ModelFixtures.Table("small", ["id"], ModelFixtures.Column("id", "bigint unsigned", nullable: false));
+        var small = EntityModel.Bind(
+            new EntityDefinition { Entity = "SMALL", Table = "small", PartitionKey = KeyTemplate.Parse("SMALL#{id}"), SortKey = KeyTemplate.Parse("SMALL") },
+            [],
+            new Dictionary<string, TableSchema> { ["small"] = table });
+        var canonical = new ItemCanonicalizer([Model, small]);
+        using var batch = new ItemBatch();
+        var wide = ModelFixtures.Encode(Model, ModelFixtures.Row(["1", "1", "1", "2026-01-01", .. new string?[9]]));
+        const string narrow = """{"pk":{"S":"SMALL#1"},"sk":{"S":"SMALL"},"entity":{"S":"SMALL"},"id":{"N":"1"},"x":{"S":"a"},"y":{"S":"b"}}""";
+        Assert.Equal(0, canonical.Append(Encoding.UTF8.GetBytes(wide), batch));
+        Assert.Equal(1, canonical.Append(Encoding.UTF8.GetBytes(narrow), batch));
+        Assert.Equal(narrow, Encoding.UTF8.GetString(batch.Item(1).Span));
     }
 
     [Theory]
