@@ -70,6 +70,9 @@ internal sealed partial class ChangeReader(BoundTables tables, StreamTracker tra
     /// <summary>Parent rows whose children the binlog does not tell.</summary>
     public CascadeBatch? Batch { get; private set; }
 
+    /// <summary>Rows that were applied before of the transaction that comes next, or is under way; a place in front of it must go on saying so.</summary>
+    public long RowsApplied => rowsDone;
+
     /// <summary>True between the begin of a transaction and its end.</summary>
     public bool InTransaction { get; private set; }
 

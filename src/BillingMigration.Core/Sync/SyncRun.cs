@@ -363,7 +363,7 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         }
 
         var window = filling;
-        window.End = window.HasEnd ? tracker!.Now() : null;
+        window.End = window.HasEnd ? tracker!.Now() with { Rows = reader!.RowsApplied } : null;
         (filling, other) = (other, window);
         reader!.Window = filling;
         writing = window.Count == 0 ? Written(window) : WriteAsync(window, abort);
