@@ -21,12 +21,20 @@ public static class SampleComparison
 {
     private const int Segments = 64;
     private const int MostDifferences = 1000;
+    private const int MostTold = 50;
 
     public static async Task<ComparisonResult> CompareAsync(string connectionString, IAmazonDynamoDB client, string table)
     {
         var expected = new ConcurrentDictionary<string, UInt128>();
         var differences = new ConcurrentQueue<string>();
-        await ReadRowsAsync(connectionString, expected, differences);
+        var told = new ConcurrentDictionary<string, Dictionary<string, string>>();
+        await ReadRowsAsync(connectionString, (key, attributes) =>
+        {
+            if (!expected.TryAdd(key, Digest(attributes)))
+            {
+                differences.Enqueue("two rows for " + key);
+            }
+        });
         long rows = expected.Count, items = 0;
         await Parallel.ForAsync(0, Segments, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (segment, ct) =>
         {
@@ -44,7 +52,10 @@ public static class SampleComparison
                     }
                     else if (digest != Digest(item.Select(a => (a.Key, Text(a.Value)))))
                     {
-                        differences.Enqueue("different " + key);
+                        if (told.Count >= MostTold || !told.TryAdd(key, item.ToDictionary(a => a.Key, a => Text(a.Value))))
+                        {
+                            differences.Enqueue("different " + key);
+                        }
                     }
                 }
 
@@ -57,10 +68,26 @@ public static class SampleComparison
             differences.Enqueue("missing " + key);
         }
 
+        if (!told.IsEmpty)
+        {
+            await ReadRowsAsync(connectionString, (key, attributes) =>
+            {
+                if (told.TryGetValue(key, out var item))
+                {
+                    differences.Enqueue($"different {key}: {Difference(attributes.ToDictionary(a => a.Name, a => a.Value), item)}");
+                }
+            });
+        }
+
         return new ComparisonResult(rows, items, [.. differences.Take(MostDifferences)]);
     }
 
-    private static async Task ReadRowsAsync(string connectionString, ConcurrentDictionary<string, UInt128> expected, ConcurrentQueue<string> differences)
+    private static string Difference(Dictionary<string, string> row, Dictionary<string, string> item) => string.Join(
+        ", ",
+        row.Keys.Union(item.Keys).Where(name => row.GetValueOrDefault(name) != item.GetValueOrDefault(name)).Order(StringComparer.Ordinal)
+            .Select(name => $"{name} is {item.GetValueOrDefault(name, "absent")} and not {row.GetValueOrDefault(name, "NULL")}"));
+
+    private static async Task ReadRowsAsync(string connectionString, Action<string, IReadOnlyCollection<(string Name, string Value)>> take)
     {
         var builder = new MySqlConnectionStringBuilder(connectionString) { TreatTinyAsBoolean = false, DefaultCommandTimeout = 0, Pooling = false };
         await using var connection = new MySqlConnection(builder.ConnectionString);
@@ -87,10 +114,7 @@ public static class SampleComparison
 
                 var attributes = SampleKeys.Of(entity, row).Concat(row.Select(c => (c.Key, c.Value))).ToList();
                 var key = $"{attributes.First(a => a.Item1 == "pk").Item2[2..]} {attributes.First(a => a.Item1 == "sk").Item2[2..]}";
-                if (!expected.TryAdd(key, Digest(attributes)))
-                {
-                    differences.Enqueue("two rows for " + key);
-                }
+                take(key, attributes);
             }
         }
     }
