@@ -61,6 +61,9 @@ public sealed record SnapshotPlan
     public required decimal EstimatedCost { get; init; }
 
     public ImmutableArray<string> Notes { get; init; } = [];
+
+    /// <summary>What about the source should be known before the export begins; each with its remedy.</summary>
+    public ImmutableArray<string> Warnings { get; init; } = [];
 }
 
 /// <param name="Rows">Rows still to export; the optimizer's estimate for a table not yet begun.</param>

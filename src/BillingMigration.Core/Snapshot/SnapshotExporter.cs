@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using BillingMigration.Control;
 using BillingMigration.Source;
+using BillingMigration.Source.Binlog;
 using BillingMigration.Target;
 
 namespace BillingMigration.Snapshot;
@@ -20,7 +21,9 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
     {
         await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
         var scope = await SnapshotScope.BindAsync(Session, Options, connection, cancellationToken);
-        return await new SnapshotEstimator(Session, Options, scope, connection).EstimateAsync(cancellationToken);
+        var source = await VetSourceAsync(connection, cancellationToken);
+        var plan = await new SnapshotEstimator(Session, Options, scope, connection).EstimateAsync(cancellationToken);
+        return plan with { Warnings = [.. source.Warnings, .. new[] { source.ExpiryWarning(plan.EstimatedDuration) }.OfType<string>()] };
     }
 
     /// <summary>
@@ -37,6 +40,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         var started = Session.Time.GetTimestamp();
         await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
         var scope = await SnapshotScope.BindAsync(Session, Options, connection, cancellationToken);
+        await VetSourceAsync(connection, cancellationToken);
         await new TableInitializer(Session).EnsureUsableAsync(cancellationToken);
         await using var lease = await Session.Control.AcquireLeaseAsync(Job(Options.ShardIndex, Options.ShardCount), cancellationToken);
 
@@ -55,6 +59,14 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         }
 
         return await ResultAsync(scope, run, work, started, cancellationToken);
+    }
+
+    /// <summary>A source whose changes cannot be followed is refused before its first row is read, not after hours.</summary>
+    private async Task<SourceReplicationSettings> VetSourceAsync(MySqlConnector.MySqlConnection connection, CancellationToken cancellationToken)
+    {
+        var settings = await SourceReplicationSettings.ReadAsync(connection, Session.Source.Server, cancellationToken);
+        settings.EnsureUsable();
+        return settings;
     }
 
     private static string Job(int shardIndex, int shardCount) =>

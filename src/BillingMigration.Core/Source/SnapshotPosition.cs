@@ -38,16 +38,16 @@ public static class SnapshotPosition
     /// </summary>
     public static async Task<SourcePosition> TakeEndAsync(MySqlConnection connection, SourceServer server, CancellationToken cancellationToken)
     {
-        var (file, offset, gtid) = await BinlogStatusAsync(connection, server, cancellationToken);
+        var status = await BinlogStatus.ReadAsync(connection, server, cancellationToken);
         return new SourcePosition
         {
             Flavor = server.Flavor,
             ServerIdentity = server.Identity,
-            File = file,
-            Offset = offset,
+            File = status.File,
+            Offset = status.Offset,
             Gtid = server.Flavor == SourceFlavor.MariaDb
                 ? await SourceConnections.ScalarAsync(connection, "SELECT @@global.gtid_binlog_pos", cancellationToken)
-                : server.GtidMode ? gtid : null,
+                : server.GtidMode ? status.GtidExecuted : null,
         };
     }
 
@@ -164,36 +164,12 @@ public static class SnapshotPosition
 
         try
         {
-            var (file, offset, _) = await BinlogStatusAsync(connection, server, cancellationToken);
-            return new SourcePosition { Flavor = server.Flavor, ServerIdentity = server.Identity, File = file, Offset = offset };
+            var status = await BinlogStatus.ReadAsync(connection, server, cancellationToken);
+            return new SourcePosition { Flavor = server.Flavor, ServerIdentity = server.Identity, File = status.File, Offset = status.Offset };
         }
         finally
         {
             await ExecuteAsync(connection, "UNLOCK TABLES", CancellationToken.None);
-        }
-    }
-
-    private static async Task<(string File, long Offset, string Gtid)> BinlogStatusAsync(MySqlConnection connection, SourceServer server, CancellationToken cancellationToken)
-    {
-        // MySQL 8.2 gave the statement its new name, 8.4 took the old one away.
-        var statement = server.Flavor == SourceFlavor.MySql && server.Version >= new Version(8, 2) ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS";
-        try
-        {
-            await using var command = new MySqlCommand(statement, connection);
-            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-            if (!await reader.ReadAsync(cancellationToken))
-            {
-                throw new MigrationException("BinlogDisabled", MigrationErrorKind.WrongState, $"The source answers {statement} with nothing: it writes no binlog. Start it with log_bin.", server.VersionText);
-            }
-
-            var gtid = reader.FieldCount > 4 ? reader.GetString(4).Replace("\n", "", StringComparison.Ordinal) : "";
-            return (reader.GetString(0), Convert.ToInt64(reader.GetValue(1), CultureInfo.InvariantCulture), gtid);
-        }
-        catch (MySqlException e) when (e.Number == 1227)
-        {
-            throw new MigrationException(
-                "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
-                $"The source account may not ask for the binlog position: {e.Message} Grant REPLICATION CLIENT (MariaDB: BINLOG MONITOR) ON *.* TO the account.", "REPLICATION CLIENT", e);
         }
     }
 

@@ -49,8 +49,14 @@ public sealed class ExportBillingSnapshotCommand : SessionCmdlet
     {
         var exporter = new SnapshotExporter(session, Options(session));
         var definition = session.Definition;
+        var plan = Run(exporter.PlanAsync);
+        foreach (var warning in plan.Warnings)
+        {
+            WriteWarning(warning);
+        }
+
         var what = IsWhatIf
-            ? PlanText.Of(session, Run(exporter.PlanAsync))
+            ? PlanText.Of(session, plan)
             : $"Export {definition.Source.Database} of {definition.Source.Host}:{definition.Source.Port} to table {definition.Target.Table}.";
         if (!ShouldProcess(what, what, "Export-BillingSnapshot"))
         {

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using BillingMigration.Source.Binlog;
 using BillingMigration.Sync;
 
 namespace BillingMigration.PowerShell.Commands;
@@ -41,6 +42,11 @@ public sealed class SyncBillingChangesCommand : SessionCmdlet
         if (!ShouldProcess(what, what, "Sync-BillingChanges"))
         {
             return;
+        }
+
+        foreach (var warning in Run(token => SourceReplicationSettings.ReadAsync(session.Source, token)).Warnings)
+        {
+            WriteWarning(warning);
         }
 
         var display = new SyncProgressBar($"Sync {definition.Name}", WriteProgress, WriteWarning);

@@ -31,9 +31,12 @@ internal sealed class Scenario : IAsyncDisposable
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <param name="rows">Rows in all six tables.</param>
-    public static async Task<Scenario> CreateAsync(TestServers servers, bool mariaDb, long rows)
+    public static async Task<Scenario> CreateAsync(TestServers servers, bool mariaDb, long rows) =>
+        await CreateAsync(servers, await (await servers.SourceAsync(mariaDb)).CreateDatabaseAsync(), rows);
+
+    /// <summary>The same in a database of the caller, on a server of its own.</summary>
+    public static async Task<Scenario> CreateAsync(TestServers servers, TestDatabase database, long rows)
     {
-        var database = await (await servers.SourceAsync(mariaDb)).CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, rows, 1, cancellationToken: Cancel);
         // Ranges are planned by the server's own estimate of the rows.
         await database.ExecuteAsync($"ANALYZE TABLE {string.Join(", ", SampleDatabase.Tables)}");
