@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Source;
 
@@ -23,14 +24,14 @@ public sealed record SyncCheckpoint
     /// <summary>Everything before it is written, when that is further than <see cref="Position"/>: an XA transaction is prepared.</summary>
     public SourcePosition? Seen { get; init; }
 
-    /// <summary>Rows of the transaction behind it that are written too.</summary>
-    public long RowsWritten { get; init; }
-
-    /// <summary>True when the stream has passed the end of the snapshot, and what went unseen till then is found.</summary>
+    /// <summary>True when the stream has passed the end of the snapshot.</summary>
     public bool PassedSnapshot { get; init; }
 
-    /// <summary>True when a cascade in front of the snapshot's end may have left rows without their parents.</summary>
-    public bool HasOrphans { get; init; }
+    /// <summary>Rows, by table and the columns that they are referred to by, whose children are to be looked for once more.</summary>
+    public ImmutableArray<string> FormerParents { get; init; } = [];
+
+    /// <summary>Entities that are to be compared with the source before the table is consistent.</summary>
+    public ImmutableArray<string> ToCompare { get; init; } = [];
 
     public required SyncState State { get; init; }
 
@@ -54,7 +55,7 @@ public sealed record SyncCheckpoint
 internal static class SyncItem
 {
     private const string Kind = "sync";
-    private const int Format = 1;
+    private const int Format = 2;
 
     public static string SortKey(string runId) => $"SYNC#{runId}";
 
@@ -63,9 +64,9 @@ internal static class SyncItem
             .Set("runId", checkpoint.RunId)
             .Set("position", ControlItemBuilder.Position(checkpoint.Position))
             .Set("seen", checkpoint.Seen is { } seen ? ControlItemBuilder.Position(seen) : null)
-            .Set("rowsWritten", checkpoint.RowsWritten)
             .Set("passedSnapshot", checkpoint.PassedSnapshot)
-            .Set("hasOrphans", checkpoint.HasOrphans)
+            .Set("formerParents", checkpoint.FormerParents)
+            .Set("toCompare", checkpoint.ToCompare)
             .Set("state", checkpoint.State.ToString())
             .Set("horizon", checkpoint.Horizon is { } horizon ? ControlItemBuilder.Position(horizon) : null)
             .Set("isLast", checkpoint.IsLast)
@@ -83,9 +84,9 @@ internal static class SyncItem
             RunId = item.String("runId"),
             Position = item.Position("position"),
             Seen = item.OptionalPosition("seen"),
-            RowsWritten = item.Long("rowsWritten"),
             PassedSnapshot = item.Bool("passedSnapshot"),
-            HasOrphans = item.Bool("hasOrphans"),
+            FormerParents = item.OptionalTexts("formerParents") ?? [],
+            ToCompare = item.OptionalTexts("toCompare") ?? [],
             State = item.Enum<SyncState>("state"),
             Horizon = item.OptionalPosition("horizon"),
             IsLast = item.Bool("isLast"),

@@ -1,7 +1,7 @@
 using BillingMigration.Model;
 using BillingMigration.Source;
 using BillingMigration.Source.Binlog;
-using BillingMigration.Sync;
+using BillingMigration.Source.Changes;
 
 namespace BillingMigration.Integrity;
 
@@ -43,7 +43,6 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
         }
 
         var tables = new BoundTables(model, charsets);
-        var triggers = new List<CascadeTrigger>();
         var connection = await BinlogConnection.OpenAsync(session.Source.Source, session.Source.Credential, BinlogStart.At(from), options, session.Time, cancellationToken);
         await using var decoder = new BinlogDecoder(connection);
         while (await decoder.ReadAsync(cancellationToken) is { } next)
@@ -60,16 +59,18 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
                     return false;
                 }
 
+                var hides = rows is { LogsCascades: false, IgnoresForeignKeys: false };
                 while (rows.TryRead(table.Decoder, table.Before, table.After))
                 {
-                    if (IsUnseen(rows))
+                    if (rows.Kind != RowsKind.Insert && model.Links.OfParent(table.Model).Any(
+                        link => (link.IsLookup || hides) && link.Acts(table.Before, rows.Kind == RowsKind.Delete ? null : table.After)))
                     {
-                        triggers.Clear();
-                        tables.Cascades.Collect(table.Model, table.Before, rows.Kind == RowsKind.Delete ? null : table.After, triggers);
-                        if (triggers.Count > 0)
-                        {
-                            return false;
-                        }
+                        return false;
+                    }
+
+                    if (!model.IsMigrated(table.Model))
+                    {
+                        continue;
                     }
 
                     if (!changed(table.Model, rows.Kind == RowsKind.Insert ? null : table.Before, rows.Kind == RowsKind.Delete ? null : table.After))
@@ -87,8 +88,6 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
 
         return true;
     }
-
-    private static bool IsUnseen(RowsEvent rows) => rows is { LogsCascades: false, IgnoresForeignKeys: false, Kind: not RowsKind.Insert };
 
     private static bool Covers(SourcePosition from, SourcePosition to) => new StreamPoint(from, from).HasReached(to);
 }

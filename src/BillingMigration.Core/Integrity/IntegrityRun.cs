@@ -115,11 +115,8 @@ internal sealed class IntegrityRun : IAsyncDisposable
         var digests = ledger.Digests;
         counted = () => (ledger.Rows, ledger.Items);
         comparison = state;
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(abort);
-        await TogetherAsync(
-            both,
-            sourceSide.ReadAsync(state.RangesLeft, () => new RowDigester(ledger), stopReading, both.Token),
-            target.ScanAsync(state.SegmentsLeft, state.Segments, () => new ItemDigester(ledger), stopReading, both.Token));
+        var sides = new Comparison(context.Models, context.Chosen, sourceSide, target, lookup, suspects);
+        await sides.DigestAsync(ledger, state.RangesLeft, state.SegmentsLeft, state.Segments, stopReading, abort);
         comparison = null;
         if (stopReading.IsCancellationRequested)
         {
@@ -133,7 +130,8 @@ internal sealed class IntegrityRun : IAsyncDisposable
         }
 
         doing = "naming differences";
-        await NameAsync(digests, state.Ranges, state.Segments, abort);
+        await sides.NameAsync(digests, state.Ranges, state.Segments, context.IsAll, refused.Add, abort);
+        await refused.LookUpAsync(lookup, abort);
         return true;
     }
 
@@ -163,34 +161,6 @@ internal sealed class IntegrityRun : IAsyncDisposable
         {
             savedAt = session.Time.GetTimestamp();
             await session.Control.SaveComparisonAsync(lease, context.Run.RunId, state.Save(context), cancellationToken);
-        }
-    }
-
-    private async Task NameAsync(DigestPair digests, ImmutableArray<(int Entity, SnapshotRange Range)> ranges, int segments, CancellationToken abort)
-    {
-        var differing = new BucketSet?[context.Models.Length + 1];
-        foreach (var entity in context.Chosen)
-        {
-            differing[entity] = digests.Source[entity].Differing(digests.Target[entity]);
-        }
-
-        var strangers = context.IsAll && digests.Strangers.Count > 0;
-        differing[^1] = strangers ? BucketSet.All(digests.Strangers.Length) : null;
-        var again = ranges.Where(r => differing[r.Entity] is not null || digests.Refused(r.Entity) > 0).ToArray();
-        await sourceSide.ReadAsync(
-            again, () => new RowProbe(context.Models, differing, digests, target, suspects, refused.Add), CancellationToken.None, abort);
-        await refused.LookUpAsync(lookup, abort);
-
-        // What is left in the table's digests now belongs to no row.
-        for (var i = 0; i < differing.Length; i++)
-        {
-            differing[i] = differing[i] is { } set ? digests.Target[i].Remaining(set) : null;
-        }
-
-        if (differing.Any(d => d is not null))
-        {
-            await target.ScanAsync(
-                Enumerable.Range(0, segments), segments, () => new ItemProbe(context.Models, differing, digests, lookup, suspects), CancellationToken.None, abort);
         }
     }
 
@@ -290,25 +260,6 @@ internal sealed class IntegrityRun : IAsyncDisposable
         }
 
         return ranges.ToImmutable();
-    }
-
-    /// <summary>The first that fails ends the other, and its error is the one that comes out.</summary>
-    private static async Task TogetherAsync(CancellationTokenSource both, params Task[] tasks)
-    {
-        var first = await Task.WhenAny(tasks);
-        foreach (var task in tasks.OrderBy(t => t != first))
-        {
-            try
-            {
-                await task;
-            }
-            catch
-            {
-                await both.CancelAsync();
-                await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                throw;
-            }
-        }
     }
 
     private IntegrityProgress Measure()

@@ -9,14 +9,16 @@ namespace BillingMigration.Integrity;
 /// <summary>A row as the source has it now, as an item.</summary>
 /// <param name="Item">Canonical bytes; null when the row cannot be an item.</param>
 /// <param name="KeyText">JSON object of its key; null when the row cannot be an item.</param>
-internal sealed record FoundRow(byte[]? Item, string? KeyText, RowRefusal Refusal);
+internal sealed record FoundRow(RowBuffer Row, byte[]? Item, string? KeyText, RowRefusal Refusal);
 
 /// <summary>Reads rows of the source by their primary keys.</summary>
-internal sealed class SourceLookup(MigrationSession session, ImmutableArray<EntityModel> models) : IAsyncDisposable
+/// <param name="patience">How long a source is waited for; null: as the migration's retry policy says.</param>
+internal sealed class SourceLookup(MigrationSession session, ImmutableArray<EntityModel> models, TimeSpan? patience = null) : IAsyncDisposable
 {
     private const int RowsPerStatement = 100;
 
     private readonly SemaphoreSlim one = new(1);
+    private readonly bool locks = SourceVisibility.NeedsLocks(session.Source.Server);
     private MySqlConnection? connection;
 
     /// <summary>The rows that are there, by the description of their primary key.</summary>
@@ -76,6 +78,20 @@ internal sealed class SourceLookup(MigrationSession session, ImmutableArray<Enti
         return position;
     }
 
+    /// <summary>Returns when every transaction up to a position of the stream is seen by what is read next.</summary>
+    public async Task SeeAsync(SourcePosition position, CancellationToken cancellationToken)
+    {
+        await one.WaitAsync(cancellationToken);
+        try
+        {
+            await WithRetryAsync(0, token => SourceVisibility.WaitAsync(connection!, session.Source.Server, position, session.Time, token), cancellationToken);
+        }
+        finally
+        {
+            one.Release();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         one.Dispose();
@@ -87,7 +103,7 @@ internal sealed class SourceLookup(MigrationSession session, ImmutableArray<Enti
 
     private async Task WithRetryAsync(int entity, Func<CancellationToken, Task> read, CancellationToken cancellationToken)
     {
-        var retry = new SourceRetry(session.Source, session.Retry.GiveUpAfter, session.Time);
+        var retry = new SourceRetry(session.Source, patience ?? session.Retry.GiveUpAfter, session.Time);
         while (true)
         {
             try
@@ -118,18 +134,19 @@ internal sealed class SourceLookup(MigrationSession session, ImmutableArray<Enti
     {
         var statement = new SelectStatement(model);
         var reader = new RowReader(model, statement);
-        var encoder = new ItemEncoder(model);
+        var encoder = model.Keys.IsEmpty ? null : new ItemEncoder(model);
         var row = new RowBuffer(model.Row.Length);
         using var batch = new ItemBatch();
-        await using var command = new MySqlCommand(select, connection);
+        await using var command = new MySqlCommand(locks ? select + " LOCK IN SHARE MODE" : select, connection);
         await using var rows = await command.ExecuteReaderAsync(cancellationToken);
         while (await rows.ReadAsync(cancellationToken))
         {
             reader.Read(rows, row);
             batch.Clear();
-            found[model.Describe(row)] = encoder.TryEncode(row, batch, out var refusal)
-                ? new FoundRow(batch.Item(0).ToArray(), System.Text.Encoding.UTF8.GetString(batch.Key(0).Span) + "}", default)
-                : new FoundRow(null, null, refusal);
+            var refusal = default(RowRefusal);
+            found[model.Describe(row)] = encoder?.TryEncode(row, batch, out refusal) == true
+                ? new FoundRow(row.Copy(), batch.Item(0).ToArray(), System.Text.Encoding.UTF8.GetString(batch.Key(0).Span) + "}", default)
+                : new FoundRow(row.Copy(), null, null, refusal);
         }
     }
 }

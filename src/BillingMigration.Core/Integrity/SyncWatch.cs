@@ -1,6 +1,6 @@
 using BillingMigration.Control;
 using BillingMigration.Source;
-using BillingMigration.Sync;
+using BillingMigration.Source.Changes;
 
 namespace BillingMigration.Integrity;
 

@@ -8,23 +8,39 @@ namespace BillingMigration.Model;
 /// <summary>All entities of a definition, bound to the source's schema.</summary>
 public sealed class BillingModel
 {
-    private BillingModel(MigrationDefinition definition, ImmutableArray<EntityModel> entities)
+    private BillingModel(MigrationDefinition definition, ImmutableArray<EntityModel> entities, ImmutableArray<EntityModel> outside)
     {
         Definition = definition;
         Entities = entities;
-        Digest = ComputeDigest(entities);
+        All = [.. entities, .. outside];
+        Links = new ParentLinks(All);
+        Digest = ComputeDigest();
     }
 
     public MigrationDefinition Definition { get; }
 
     public ImmutableArray<EntityModel> Entities { get; }
 
+    /// <summary>The entities, then tables that are not migrated and whose changes reach them: they have no items.</summary>
+    public ImmutableArray<EntityModel> All { get; }
+
+    public ParentLinks Links { get; }
+
+    public bool IsMigrated(EntityModel model) => Entities.Contains(model);
+
     /// <summary>Changes with anything that would make other items from the same rows: 32 hex digits of XXH128.</summary>
     public string Digest { get; }
 
     /// <param name="tables">Tables of the source by name, those of lookups included.</param>
-    public static BillingModel Bind(MigrationDefinition definition, IReadOnlyDictionary<string, TableSchema> tables) =>
-        new(definition, [.. definition.Entities.Select(e => EntityModel.Bind(e, definition.Indexes, tables))]);
+    /// <param name="ancestors">Tables, of any database, that are not migrated and whose changes reach migrated rows by foreign keys.</param>
+    public static BillingModel Bind(MigrationDefinition definition, IReadOnlyDictionary<string, TableSchema> tables, IEnumerable<TableSchema>? ancestors = null)
+    {
+        var entities = definition.Entities.Select(e => EntityModel.Bind(e, definition.Indexes, tables)).ToImmutableArray();
+        bool IsEntity(TableSchema table) => entities.Any(e => e.Table.Database == table.Database && e.Table.Name == table.Name);
+        var lookups = definition.Entities.SelectMany(e => e.Lookups.Values).Select(l => tables[l.Table]);
+        var outside = lookups.Concat(ancestors ?? []).Where(t => !IsEntity(t)).DistinctBy(t => (t.Database, t.Name));
+        return new BillingModel(definition, entities, [.. outside.Select(EntityModel.Outside)]);
+    }
 
     /// <summary>Every source table that the definition names.</summary>
     public static ImmutableArray<string> TablesOf(MigrationDefinition definition) =>
@@ -32,16 +48,17 @@ public sealed class BillingModel
 
     public EntityModel this[string entity] => Entities.First(e => e.Entity == entity);
 
-    private static string ComputeDigest(ImmutableArray<EntityModel> entities)
+    private string ComputeDigest()
     {
-        var text = new StringBuilder();
-        foreach (var entity in entities)
+        var text = new StringBuilder().Append(Definition.Source.Database).Append('\t').Append(Definition.Target.Table).Append('\n');
+        foreach (var entity in Entities)
         {
             text.Append(entity.Entity).Append('\t').Append(entity.Table.Name).Append('\n');
             foreach (var key in entity.Keys)
             {
                 text.Append(key.Index).Append('\t').AppendJoin('|', key.PartitionKey.Select(t => t.Template.Text))
                     .Append('\t').AppendJoin('|', key.SortKey.Select(t => t.Template.Text))
+                    .Append('\t').Append(key.When is { } when ? entity.Row[when.RowIndex].Column.Name : "")
                     .Append('\t').AppendJoin('|', key.When?.In.Select(Encoding.UTF8.GetString) ?? []).Append('\n');
             }
 
@@ -51,6 +68,7 @@ public sealed class BillingModel
             }
         }
 
+        Links.Describe(text);
         return Convert.ToHexString(XxHash128.Hash(Encoding.UTF8.GetBytes(text.ToString())));
     }
 }

@@ -72,6 +72,15 @@ public sealed class EntityModel
         return model;
     }
 
+    /// <summary>A table that is not migrated: what of its rows decides which rows they refer to, and who refers to them. It has no items.</summary>
+    internal static EntityModel Outside(TableSchema table)
+    {
+        var definition = new EntityDefinition { Entity = "", Table = table.Name, PartitionKey = KeyTemplate.Parse("OUTSIDE"), SortKey = KeyTemplate.Parse("OUTSIDE") };
+        ImmutableArray<RowColumn> row = [.. table.Columns.Where(c => c.Generated != GeneratedColumn.Virtual && c.CanBeKey()).Select(c => new RowColumn(null, c))];
+        int[] key = [.. table.PrimaryKey.Select(name => Find(row, null, name))];
+        return new EntityModel(definition, table) { Row = row, Attributes = [], Keys = [], PrimaryKey = key.Contains(-1) ? [] : [.. key] };
+    }
+
     /// <summary>Identity of a row for messages: <c>charge_id=42</c>.</summary>
     public string Describe(RowBuffer row) =>
         string.Join(", ", PrimaryKey.Select(i => $"{Row[i].Column.Name}={KeyText.Of(Row[i].Column, row[i])}"));

@@ -23,6 +23,8 @@ internal sealed class EntitySchemaCheck(
             CheckLookup($"{place}.lookups.{name}", lookup);
         }
 
+        CheckChildrenAreFound();
+
         new KeySchemaCheck(entity, table, tables, place, problems).Check();
     }
 
@@ -140,11 +142,41 @@ internal sealed class EntitySchemaCheck(
             problems.Add(new DefinitionProblem($"{at}.on", $"The columns {string.Join(", ", lookup.On.Values)} are not unique in '{parent.Name}': a row could refer to several.", "Join on the parent's primary key or on a unique key."));
         }
 
-        var toParent = table.ForeignKeys.Where(k => SameName(k.ReferencedTable, parent.Name)).ToList();
+        var toParent = table.ForeignKeys.Where(k => k.ReferencedDatabase is null && SameName(k.ReferencedTable, parent.Name)).ToList();
         if (!toParent.Any(key => Matches(key, lookup)))
         {
             var there = toParent.Count == 0 ? $"'{table.Name}' has no foreign key to '{parent.Name}'." : $"Foreign keys there: {string.Join("; ", toParent.Select(k => string.Join(", ", k.Columns.Zip(k.ReferencedColumns, (c, p) => $"{c} -> {p}"))))}.";
             problems.Add(new DefinitionProblem($"{at}.on", $"No foreign key guarantees that a row of '{table.Name}' has its row in '{parent.Name}' by these columns. {there}", "Join on the columns of a foreign key, or add one to the source."));
+        }
+    }
+
+    /// <summary>Rows that change with another row, unseen by the binlog, must be found in the table without reading all of it.</summary>
+    private void CheckChildrenAreFound()
+    {
+        foreach (var key in table.ForeignKeys.Where(k => k.ActsUnseen && k.Columns.All(c => table.FindColumn(c) is { CharacterSet: null })))
+        {
+            if (ForeignKeySchema.Acts(key.OnDelete) || entity.PartitionKey.Columns.Concat(entity.SortKey.Columns).Any(p => p.Lookup is null && key.Columns.Contains(p.Column, StringComparer.OrdinalIgnoreCase)))
+            {
+                CheckFound([.. key.Columns], key.ReferencedTable, $"by the foreign key {key.Name} (ON DELETE {key.OnDelete}, ON UPDATE {key.OnUpdate})");
+            }
+        }
+
+        foreach (var (name, lookup) in entity.Lookups.Where(l => UsesLookup(l.Key)))
+        {
+            CheckFound([.. lookup.On.Keys], lookup.Table, $"by the lookup {name}");
+        }
+    }
+
+    private bool UsesLookup(string lookup) => entity.Indexes.Values.SelectMany(i => i.PartitionKey.Concat(i.SortKey)).Append(entity.PartitionKey).Append(entity.SortKey).Any(t => t.Columns.Any(c => c.Lookup == lookup));
+
+    private void CheckFound(string[] columns, string parent, string by)
+    {
+        if (!ChildKeys.Finds(entity, table, columns))
+        {
+            Add(
+                ".indexes",
+                $"Rows of '{table.Name}' change with their row of '{parent}' {by}, which the binlog need not tell, and no key finds all rows of one {parent}: only a read of the whole table would.",
+                $"Add an index whose partition key is made of {string.Join(" and ", columns)} alone, for example \"pk\": \"{parent.ToUpperInvariant()}#{string.Join('#', columns.Select(c => $"{{{c}}}"))}\", \"sk\": \"{entity.SortKey.Text}\", with columns that are NOT NULL in its sort key and without \"when\".");
         }
     }
 

@@ -48,6 +48,35 @@ public sealed class RowBuffer
         Commit(column, value.Length);
     }
 
+    /// <summary>Takes the value of another row's column, NULL too.</summary>
+    public void Take(int column, RowBuffer other, int otherColumn)
+    {
+        if (other.IsNull(otherColumn))
+        {
+            SetNull(column);
+        }
+        else
+        {
+            Set(column, other[otherColumn]);
+        }
+    }
+
+    /// <summary>True when one of the columns has another value in the other row.</summary>
+    public bool Differs(RowBuffer other, ReadOnlySpan<int> columns)
+    {
+        foreach (var column in columns)
+        {
+            if (IsNull(column) != other.IsNull(column) || !this[column].SequenceEqual(other[column]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    public bool Differs(RowBuffer other, System.Collections.Immutable.ImmutableArray<int> columns) => Differs(other, columns.AsSpan());
+
     public void Set(int column, string value) => Set(column, Encoding.UTF8.GetBytes(value));
 
     /// <summary>Room for at least <paramref name="size"/> bytes from <see cref="Used"/> on; followed by <see cref="Commit"/>.</summary>

@@ -101,9 +101,18 @@ public sealed record UniqueKeySchema(string Name, ImmutableArray<string> Columns
 
 /// <param name="Name">Constraint name.</param>
 /// <param name="Columns">Referencing columns, in key order.</param>
-/// <param name="ReferencedTable">Referenced table, of the same database.</param>
+/// <param name="ReferencedTable">Referenced table.</param>
 /// <param name="ReferencedColumns">Referenced columns, in key order.</param>
 /// <param name="OnDelete"><c>RESTRICT</c>, <c>CASCADE</c>, <c>SET NULL</c>, <c>NO ACTION</c>.</param>
 /// <param name="OnUpdate">As <paramref name="OnDelete"/>.</param>
 public sealed record ForeignKeySchema(
-    string Name, ImmutableArray<string> Columns, string ReferencedTable, ImmutableArray<string> ReferencedColumns, string OnDelete, string OnUpdate);
+    string Name, ImmutableArray<string> Columns, string ReferencedTable, ImmutableArray<string> ReferencedColumns, string OnDelete, string OnUpdate)
+{
+    /// <summary>Database of the referenced table; null: the same.</summary>
+    public string? ReferencedDatabase { get; init; }
+
+    /// <summary>True when a change of the referenced row changes rows of this table.</summary>
+    public bool ActsUnseen => Acts(OnDelete) || Acts(OnUpdate);
+
+    internal static bool Acts(string rule) => rule is "CASCADE" or "SET NULL" or "SET DEFAULT";
+}

@@ -30,7 +30,7 @@ internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityMo
 
         var problems = DefinitionSchemaCheck.Check(definition, tables).Where(p => p.Severity == DefinitionSeverity.Error).ToArray();
         return problems.Length == 0
-            ? BillingModel.Bind(definition, tables)
+            ? BillingModel.Bind(definition, tables, await SchemaInspector.AncestorsAsync(connection, tables.Values, cancellationToken))
             : throw SnapshotErrors.DefinitionMisfit(definition.Name, [.. problems.Select(p => p.ToString())]);
     }
 

@@ -38,6 +38,37 @@ public static class SchemaInspector
         return found.Values.ToImmutableDictionary(t => t.Name, t => t.ToSchema(database), comparer);
     }
 
+    /// <summary>
+    /// Tables, of any database, whose changes reach the given ones by foreign keys that act, over other such tables too: the foreign keys are known from there on up to where none acts
+    /// any more.
+    /// </summary>
+    /// <exception cref="MigrationException"><c>ForeignKeysUnknown</c>: one of them is not visible to the account.</exception>
+    public static async Task<IReadOnlyCollection<TableSchema>> AncestorsAsync(MySqlConnection connection, IEnumerable<TableSchema> tables, CancellationToken cancellationToken)
+    {
+        var known = tables.ToDictionary(t => (t.Database.ToUpperInvariant(), t.Name.ToUpperInvariant()));
+        var found = new List<TableSchema>();
+        var open = new Queue<TableSchema>(known.Values);
+        while (open.TryDequeue(out var child))
+        {
+            foreach (var key in child.ForeignKeys.Where(k => k.ActsUnseen))
+            {
+                var database = key.ReferencedDatabase ?? child.Database;
+                if (known.ContainsKey((database.ToUpperInvariant(), key.ReferencedTable.ToUpperInvariant())))
+                {
+                    continue;
+                }
+
+                var parent = (await InspectAsync(connection, database, [key.ReferencedTable], cancellationToken)).Values.FirstOrDefault()
+                    ?? throw SourceErrors.ForeignKeysUnknown(child, key.Name, database, key.ReferencedTable);
+                known.Add((database.ToUpperInvariant(), key.ReferencedTable.ToUpperInvariant()), parent);
+                found.Add(parent);
+                open.Enqueue(parent);
+            }
+        }
+
+        return found;
+    }
+
     private static async Task<(StringComparer Comparer, bool MariaDb)> ReadServerAsync(DictionaryQuery query, CancellationToken cancellationToken)
     {
         await foreach (var row in query.ReadAsync("SELECT @@lower_case_table_names, VERSION()", cancellationToken))
@@ -109,14 +140,15 @@ public static class SchemaInspector
     private static async Task ReadForeignKeysAsync(DictionaryQuery query, Dictionary<string, TableRows> tables, CancellationToken cancellationToken)
     {
         const string Columns = """
-            SELECT TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME
-            FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_SCHEMA = @database AND 
+            SELECT TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME
+            FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_NAME IS NOT NULL AND 
             """;
         await foreach (var row in query.ReadTablesAsync(Columns, " ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION", cancellationToken))
         {
             if (tables.TryGetValue(row.GetString(0), out var table))
             {
-                table.AddReference(row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4));
+                var other = row.GetString(3).Equals(query.Database, StringComparison.OrdinalIgnoreCase) ? null : row.GetString(3);
+                table.AddReference(row.GetString(1), row.GetString(2), other, row.GetString(4), row.GetString(5));
             }
         }
 

@@ -38,7 +38,7 @@ public sealed class SourceConnections : IAsyncDisposable
     /// <summary>Source as reached: host and port of the path in use.</summary>
     public SourceDefinition Source { get; }
 
-    public SourceServer Server { get; }
+    public SourceServer Server { get; private set; }
 
     /// <summary>For the binlog connection, which is another protocol on the same server.</summary>
     internal SourceCredential Credential { get; }
@@ -81,9 +81,25 @@ public sealed class SourceConnections : IAsyncDisposable
         }
     }
 
-    /// <summary>A connection of its own for the caller, who disposes it.</summary>
-    public async ValueTask<MySqlConnection> OpenConnectionAsync(CancellationToken cancellationToken) =>
-        await ConnectAsync(connectionString, certificate, Source, cancellationToken);
+    /// <summary>A connection of its own for the caller, who disposes it. After a failover another server answers: <see cref="Server"/> is then that one.</summary>
+    public async ValueTask<MySqlConnection> OpenConnectionAsync(CancellationToken cancellationToken)
+    {
+        var connection = await ConnectAsync(connectionString, certificate, Source, cancellationToken);
+        try
+        {
+            if (await ScalarAsync(connection, Server.Flavor == SourceFlavor.MySql ? "SELECT @@server_uuid" : "SELECT @@server_id", cancellationToken) != Server.Identity)
+            {
+                Server = await IdentifyAsync(connection, cancellationToken);
+            }
+
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 

@@ -119,4 +119,9 @@ public static class SourceErrors
             yield return e;
         }
     }
+
+    public static MigrationException ForeignKeysUnknown(Model.TableSchema child, string key, string database, string parent) => new(
+        "ForeignKeysUnknown", MigrationErrorKind.PermissionDenied,
+        $"The foreign key {key} of {child.Name} changes rows when its parent {database}.{parent} changes, and that table is not visible to the source account: which changes reach {child.Name} cannot be told. GRANT SELECT ON {SelectStatement.Name(database)}.{SelectStatement.Name(parent)} to the account.",
+        $"{database}.{parent}");
 }

@@ -31,11 +31,12 @@ internal sealed partial class TableRows(string name, string? engine, long rows, 
         keys[^1].Columns.Add(column);
     }
 
-    public void AddReference(string constraint, string column, string referencedTable, string referencedColumn)
+    /// <param name="referencedDatabase">Null: the same.</param>
+    public void AddReference(string constraint, string column, string? referencedDatabase, string referencedTable, string referencedColumn)
     {
         if (References.Count == 0 || References[^1].Name != constraint)
         {
-            References.Add(new Reference(constraint, referencedTable));
+            References.Add(new Reference(constraint, referencedDatabase, referencedTable));
         }
 
         References[^1].Columns.Add(column);
@@ -80,7 +81,7 @@ internal sealed partial class TableRows(string name, string? engine, long rows, 
         PrimaryKey = [.. KeyColumns(keys.Find(k => k.Name == "PRIMARY").Columns ?? [])],
         // A key with a functional part makes an expression unique, not columns.
         UniqueKeys = [.. keys.Where(k => k.Name != "PRIMARY" && !k.Columns.Contains(null)).Select(k => new UniqueKeySchema(k.Name, [.. KeyColumns(k.Columns)]))],
-        ForeignKeys = [.. References.Select(r => new ForeignKeySchema(r.Name, [.. r.Columns], r.Table, [.. r.ReferencedColumns], r.OnDelete!, r.OnUpdate!))],
+        ForeignKeys = [.. References.Select(r => new ForeignKeySchema(r.Name, [.. r.Columns], r.Table, [.. r.ReferencedColumns], r.OnDelete!, r.OnUpdate!) { ReferencedDatabase = r.Database })],
         EstimatedRows = rows,
         AverageRowBytes = averageBytes,
         Engine = engine,
@@ -93,9 +94,11 @@ internal sealed partial class TableRows(string name, string? engine, long rows, 
         """, RegexOptions.Multiline | RegexOptions.CultureInvariant)]
     private static partial Regex ForeignKeyClause();
 
-    internal sealed class Reference(string name, string table)
+    internal sealed class Reference(string name, string? database, string table)
     {
         public string Name { get; } = name;
+
+        public string? Database { get; } = database;
 
         public string Table { get; } = table;
 

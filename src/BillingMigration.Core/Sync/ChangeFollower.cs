@@ -3,6 +3,7 @@ using BillingMigration.Model;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
 using BillingMigration.Source.Binlog;
+using BillingMigration.Source.Changes;
 using BillingMigration.Target;
 
 namespace BillingMigration.Sync;
@@ -11,6 +12,7 @@ namespace BillingMigration.Sync;
 public sealed class ChangeFollower(MigrationSession session, SyncOptions options)
 {
     private const string Job = "SYNC";
+    private const int MostSetAside = 100_000;
 
     public MigrationSession Session { get; } = session;
 
@@ -35,13 +37,19 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             var settings = await SourceReplicationSettings.ReadAsync(connection, Session.Source.Server, cancellationToken);
             settings.EnsureUsable();
             var model = (await SnapshotScope.BindAsync(Session, new SnapshotOptions(), connection, cancellationToken)).Model;
-            var charsets = model.Entities.SelectMany(e => e.Table.Columns).Select(c => c.CharacterSet).OfType<string>().Distinct();
+            if (model.Links.All.FirstOrDefault(l => l is { IsLookup: true, IsExact: false }) is { } inexact)
+            {
+                throw SyncErrors.LookupByText(inexact);
+            }
+
+            var charsets = model.All.SelectMany(e => e.Table.Columns).Select(c => c.CharacterSet).OfType<string>().Distinct();
             tables = new BoundTables(model, await CharsetTable.LoadAsync(connection, charsets, cancellationToken));
         }
 
         await using var lease = await Session.Control.AcquireLeaseAsync(Job, cancellationToken);
-        var (checkpoint, snapshotEnd) = await FindCheckpointAsync(tables, cancellationToken);
-        await using var run = new SyncRun(Session, Options, checkpoint, snapshotEnd, tables, lease, progress);
+        var checkpoint = await FindCheckpointAsync(tables, cancellationToken);
+        var setAside = (await Session.Control.ListSetAsideAsync(checkpoint.RunId, MostSetAside, cancellationToken)).Select(r => r.Entity).Distinct().ToArray();
+        await using var run = new SyncRun(Session, Options, checkpoint, tables, setAside, lease, progress);
         var reached = await run.RunAsync(stopReading.Token, cancellationToken);
         return new SyncResult
         {
@@ -67,7 +75,7 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
     }
 
     /// <summary>The run's checkpoint, or its start: before that nothing was missed, and what lies behind it may be written again.</summary>
-    private async Task<(SyncCheckpoint Checkpoint, SourcePosition SnapshotEnd)> FindCheckpointAsync(BoundTables tables, CancellationToken cancellationToken)
+    private async Task<SyncCheckpoint> FindCheckpointAsync(BoundTables tables, CancellationToken cancellationToken)
     {
         var run = await Session.Control.FindSnapshotAsync(cancellationToken);
         if (run is not { State: SnapshotState.Complete, End: { } end })
@@ -89,16 +97,13 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             Horizon = end,
             SavedAt = Session.Time.GetUtcNow(),
         };
-        var server = Session.Source.Server;
-        if (!found.IsLast)
+        if (found.IsLast)
         {
-            // After a crash the table may be ahead of the checkpoint, by no more than the source had written until now.
-            await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
-            found = found with { State = SyncState.Converging, Horizon = await SnapshotPosition.TakeEndAsync(connection, server, cancellationToken) };
+            return found;
         }
 
-        return found.Position.Gtid is not null || found.Position.ServerIdentity == server.Identity
-            ? (found, end)
-            : throw SyncErrors.IdentityChanged(found.Position, server.Identity, Session.Source.Source.Host);
+        // After a crash the table may be ahead of the checkpoint, by no more than the source had written until now.
+        await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
+        return found with { State = SyncState.Converging, Horizon = await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken) };
     }
 }

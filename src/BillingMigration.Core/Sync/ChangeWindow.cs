@@ -1,6 +1,7 @@
 using System.IO.Hashing;
 using BillingMigration.Model;
 using BillingMigration.Source;
+using BillingMigration.Source.Changes;
 
 namespace BillingMigration.Sync;
 
@@ -12,6 +13,7 @@ internal sealed class ChangeWindow : IDisposable
 {
     private const int MostChanges = 20_000;
     private const int MostBytes = 24 * 1024 * 1024;
+    private const int MostParents = 2_000;
 
     private readonly ItemBatch scratch = new();
     private byte[] bytes = new byte[64 * 1024];
@@ -31,17 +33,31 @@ internal sealed class ChangeWindow : IDisposable
     /// <summary>Commit time of its last transaction, seconds since 1970; 0: none.</summary>
     public long CommittedAt { get; set; }
 
-    /// <summary>True when a transaction has ended in it.</summary>
+    /// <summary>True when the stream stood between transactions in it.</summary>
     public bool HasEnd { get; set; }
+
+    /// <summary>True when it ends with a part of a transaction.</summary>
+    public bool EndsWithin { get; set; }
 
     /// <summary>Where the stream goes on when the window is written; set when it is closed, null when no transaction has ended in it.</summary>
     public StreamPoint? End { get; set; }
 
+    /// <summary>Everything in it is before this; set when it is closed.</summary>
+    public SourcePosition? ReadUpTo { get; set; }
+
     public List<Control.SetAsideRow> SetAside { get; } = [];
 
-    public bool IsFull => Count >= MostChanges || used >= MostBytes;
+    /// <summary>Changes of parents that reach rows which are not in the stream: their children are read again when the window is written.</summary>
+    public ParentChanges Parents { get; } = new();
 
-    public bool IsEmpty => Count == 0 && !HasEnd && SetAside.Count == 0;
+    /// <summary>Rows whose items cannot be made of what the stream says.</summary>
+    public List<RowSuspect> Suspects { get; } = [];
+
+    public bool HasSuspects => Parents.Count > 0 || Suspects.Count > 0;
+
+    public bool IsFull => Count >= MostChanges || used >= MostBytes || Parents.Count + Suspects.Count >= MostParents;
+
+    public bool IsEmpty => Count == 0 && !HasEnd && SetAside.Count == 0 && !HasSuspects;
 
     /// <summary>Takes the row's item as its key's last state.</summary>
     public bool TryPut(ItemEncoder encoder, RowBuffer row, out RowRefusal refusal) => encoder.TryEncode(row, scratch, out refusal) && Take();
@@ -49,18 +65,13 @@ internal sealed class ChangeWindow : IDisposable
     /// <summary>Takes the absence of the row's item as its key's last state.</summary>
     public bool TryDelete(ItemEncoder encoder, RowBuffer row, out RowRefusal refusal) => encoder.TryEncodeDelete(row, scratch, out refusal) && Take();
 
-    /// <summary>Takes all changes of another window, which come after its own.</summary>
-    public void Take(ChangeWindow later)
-    {
-        for (var i = 0; i < later.Count; i++)
-        {
-            ref var change = ref later.changes[i];
-            Take(later.bytes.AsSpan(change.Offset, change.Length), change.KeyLength, change.IsDelete);
-        }
+    /// <summary>Takes an item in its canonical form as its key's last state.</summary>
+    /// <param name="keyLength">Bytes of it that are its key.</param>
+    public void Put(ReadOnlySpan<byte> item, int keyLength) => Take(item, keyLength, false);
 
-        SetAside.AddRange(later.SetAside);
-        Rows += later.Rows;
-    }
+    /// <summary>Takes the absence of an item as its key's last state.</summary>
+    /// <param name="key">The JSON object of its key.</param>
+    public void Delete(ReadOnlySpan<byte> key) => Take(key, key.Length - 1, true);
 
     /// <summary>Appends the changes from <paramref name="index"/> on until the batch is full.</summary>
     public void CopyTo(ItemBatch batch, int index)
@@ -82,9 +93,11 @@ internal sealed class ChangeWindow : IDisposable
 
     public void Clear()
     {
-        (Count, used, Rows, Transactions, CommittedAt, End, HasEnd) = (0, 0, 0, 0, 0, null, false);
+        (Count, used, Rows, Transactions, CommittedAt, End, HasEnd, EndsWithin, ReadUpTo) = (0, 0, 0, 0, 0, null, false, false, null);
         Array.Clear(buckets);
         SetAside.Clear();
+        Parents.Clear();
+        Suspects.Clear();
     }
 
     public void Dispose() => scratch.Dispose();

@@ -1,91 +1,71 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using System.Text.Json;
+using System.Threading.Channels;
 using BillingMigration.Model;
 using BillingMigration.Target;
 
 namespace BillingMigration.Sync;
 
-/// <summary>Finds the children of a parent row in the billing table: by the table's own key, an index's, or else among all items.</summary>
-internal sealed class ChildFinder(ItemReader items)
+/// <summary>An item that refers to a changed parent.</summary>
+/// <param name="Item">In canonical form.</param>
+/// <param name="KeyText">JSON object of its key.</param>
+internal sealed record FoundChild(EntityModel Model, byte[] Item, string KeyText, RowBuffer Row);
+
+/// <summary>Finds the items of the children of parents: by the table's own key or an index, of many parents at the same time.</summary>
+internal sealed class ChildFinder(BillingModel model, ItemReader items)
 {
-    private const int ScanSegments = 4;
+    private const int MostQueries = 16;
+    private const int MostFound = 256;
 
-    /// <summary>Rows as the table has them that refer to the trigger's old values.</summary>
-    public async IAsyncEnumerable<RowBuffer> FindAsync(CascadeTrigger trigger, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>Items, as the table has them now, that refer to what the parents were.</summary>
+    public async IAsyncEnumerable<FoundChild> FindAsync(
+        IEnumerable<(ParentLink Link, RowBuffer Parent)> parents, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var child = trigger.Link.Child;
-        var decoder = new ItemDecoder(child);
-        var row = new RowBuffer(child.Row.Length);
-        await foreach (var item in CandidatesAsync(trigger, cancellationToken))
-        {
-            if (!IsOf(child, item.Span))
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var found = Channel.CreateBounded<FoundChild>(MostFound);
+        var looking = Parallel.ForEachAsync(
+            parents,
+            new ParallelOptions { MaxDegreeOfParallelism = MostQueries, CancellationToken = stop.Token },
+            async (parent, token) =>
             {
-                continue;
+                using var reader = new Reader(model, parent.Link, parent.Parent);
+                await foreach (var item in ItemsAsync(parent.Link, parent.Parent, token))
+                {
+                    if (reader.Read(item.Span) is { } child)
+                    {
+                        await found.Writer.WriteAsync(child, token);
+                    }
+                }
+            });
+        var end = looking.ContinueWith(
+            done => found.Writer.Complete(done.Exception?.InnerException), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        try
+        {
+            await foreach (var one in found.Reader.ReadAllAsync(cancellationToken))
+            {
+                yield return one;
             }
 
-            decoder.Decode(item.Span, row);
-            if (trigger.Link.Refers(row, trigger.Old))
-            {
-                yield return row.Copy();
-            }
+            // Cancelled queries end the channel as finished ones do.
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await end;
         }
     }
 
-    /// <summary>True when an item in DynamoDB JSON belongs to the entity.</summary>
-    public static bool IsOf(EntityModel model, ReadOnlySpan<byte> item) => EntityOf(item) == model.Entity;
-
-    public static string? EntityOf(ReadOnlySpan<byte> item)
+    private IAsyncEnumerable<ReadOnlyMemory<byte>> ItemsAsync(ParentLink link, RowBuffer parent, CancellationToken cancellationToken)
     {
-        var json = new Utf8JsonReader(item);
-        json.Read();
-        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-        {
-            var found = json.ValueTextEquals(EntityModel.EntityAttribute);
-            json.Read();
-            if (found)
-            {
-                json.Read();
-                json.Read();
-                return json.GetString();
-            }
-
-            json.Skip();
-        }
-
-        return null;
+        var key = link.Way!;
+        var text = new ScratchBuffer();
+        // No item can have a key that does not render: then any that none has.
+        var value = key.PartitionKey[0].TryRender(link.Reference(parent), text, out _) ? Encoding.UTF8.GetString(text.Written) : "#";
+        return key.Index is null
+            ? items.QueryPartitionAsync(value, key.SortKey is [{ LiteralPrefix.Length: > 0 } only] ? only.LiteralPrefix : null, cancellationToken)
+            : WholeAsync(items.QueryIndexAsync(key.Index, key.PartitionKeyAttribute, value, cancellationToken), cancellationToken);
     }
-
-    private IAsyncEnumerable<ReadOnlyMemory<byte>> CandidatesAsync(CascadeTrigger trigger, CancellationToken cancellationToken)
-    {
-        var child = trigger.Link.Child;
-        var row = new RowBuffer(child.Row.Length);
-        for (var i = 0; i < row.Count; i++)
-        {
-            row.SetNull(i);
-        }
-
-        for (var i = 0; i < trigger.Old.Length; i++)
-        {
-            row.Set(trigger.Link.ChildColumns[i], trigger.Old[i]);
-        }
-
-        foreach (var key in child.Keys.Where(k => k.When is null))
-        {
-            var text = new ScratchBuffer();
-            if (key.PartitionKey[0].HasValue(row) && key.PartitionKey[0].TryRender(row, text, out _))
-            {
-                var value = Encoding.UTF8.GetString(text.Written);
-                return key.Index is null
-                    ? items.QueryPartitionAsync(value, Prefix(key), cancellationToken)
-                    : WholeAsync(items.QueryIndexAsync(key.Index, key.PartitionKeyAttribute, value, cancellationToken), cancellationToken);
-            }
-        }
-
-        return items.ScanAsync(ScanSegments, cancellationToken);
-    }
-
-    private static string? Prefix(KeyModel key) => key.SortKey is [{ LiteralPrefix.Length: > 0 } only] ? only.LiteralPrefix : null;
 
     /// <summary>Items of an index as the table has them: an index follows with a delay, and may have a part of each only.</summary>
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> WholeAsync(IAsyncEnumerable<ReadOnlyMemory<byte>> found, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -111,6 +91,30 @@ internal sealed class ChildFinder(ItemReader items)
             {
                 yield return whole;
             }
+        }
+    }
+
+    private sealed class Reader(BillingModel model, ParentLink link, RowBuffer parent) : IDisposable
+    {
+        private readonly ItemCanonicalizer canonical = new(model.Entities);
+        private readonly ItemDecoder decoder = new(link.Child);
+        private readonly RowBuffer row = new(link.Child.Row.Length);
+        private readonly ItemBatch batch = new();
+
+        public void Dispose() => batch.Dispose();
+
+        public FoundChild? Read(ReadOnlySpan<byte> item)
+        {
+            batch.Clear();
+            if (canonical.Append(item, batch) is var entity && (entity < 0 || model.Entities[entity] != link.Child))
+            {
+                return null;
+            }
+
+            decoder.Decode(batch.Item(0).Span, row);
+            return link.Refers(row, parent)
+                ? new FoundChild(link.Child, batch.Item(0).ToArray(), Encoding.UTF8.GetString(batch.Key(0).Span) + "}", row.Copy())
+                : null;
         }
     }
 }

@@ -28,7 +28,9 @@ public abstract record SyncUntil
             return new Position(new SourcePosition { Flavor = server.Flavor, ServerIdentity = server.Identity, File = text[..colon], Offset = offset });
         }
 
-        if (DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var time))
+        // A MariaDB position, 1-11-2500, would be a date as well; no date is written so without four digits of a year in front.
+        var isPosition = server.Flavor == SourceFlavor.MariaDb && text.Split(',').All(gtid => gtid.Split('-') is [var domain, _, _] parts && domain.Trim().Length != 4 && parts.All(p => ulong.TryParse(p.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out _)));
+        if (!isPosition && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeLocal, out var time))
         {
             return new Time(time);
         }

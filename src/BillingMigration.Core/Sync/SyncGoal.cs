@@ -1,4 +1,5 @@
 using BillingMigration.Source;
+using BillingMigration.Source.Changes;
 using MySqlConnector;
 
 namespace BillingMigration.Sync;
@@ -10,6 +11,7 @@ internal sealed class SyncGoal(MigrationSession session, SyncUntil? until) : IDi
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
     private MySqlConnection? connection;
+    private SourceServer? server;
     private SourcePosition? target;
     private long askedAt;
 
@@ -17,7 +19,7 @@ internal sealed class SyncGoal(MigrationSession session, SyncUntil? until) : IDi
     {
         null => false,
         SyncUntil.Position position => applied.HasReached(position.Value),
-        SyncUntil.Time time => committedAt >= time.Value || (session.Time.GetUtcNow() >= time.Value && await IsCaughtUpAsync(applied, cancellationToken)),
+        SyncUntil.Time time => (consistent && committedAt >= time.Value) || (session.Time.GetUtcNow() >= time.Value && await IsCaughtUpAsync(applied, cancellationToken)),
         _ => consistent && await IsCaughtUpAsync(applied, cancellationToken),
     };
 
@@ -31,6 +33,13 @@ internal sealed class SyncGoal(MigrationSession session, SyncUntil? until) : IDi
             {
                 askedAt = session.Time.GetTimestamp();
                 target = await AskAsync(cancellationToken);
+            }
+
+            if (target.ServerIdentity != applied.Seen.ServerIdentity)
+            {
+                // Another server answers than the one that is followed: ask again when the stream comes from there too.
+                Forget();
+                return false;
             }
 
             if (!applied.HasReached(target))
@@ -53,14 +62,24 @@ internal sealed class SyncGoal(MigrationSession session, SyncUntil? until) : IDi
     {
         try
         {
-            connection ??= await session.Source.OpenConnectionAsync(cancellationToken);
-            return await SnapshotPosition.TakeEndAsync(connection, session.Source.Server, cancellationToken);
+            if (connection is null)
+            {
+                connection = await session.Source.OpenConnectionAsync(cancellationToken);
+                server = session.Source.Server;
+            }
+
+            return await SnapshotPosition.TakeEndAsync(connection, server!, cancellationToken);
         }
         catch
         {
-            connection?.Dispose();
-            connection = null;
+            Forget();
             throw;
         }
+    }
+
+    private void Forget()
+    {
+        connection?.Dispose();
+        (connection, target) = (null, null);
     }
 }

@@ -1,10 +1,12 @@
 using System.Collections.Immutable;
 using BillingMigration.Control;
+using BillingMigration.Model;
 using BillingMigration.Source;
+using BillingMigration.Source.Changes;
 
 namespace BillingMigration.Sync;
 
-/// <summary>What is written, and what of that is saved as the checkpoint. Thread-safe; checkpoints are saved one after the other.</summary>
+/// <summary>What is written, what of that is saved as the checkpoint, and what may be said of it. Thread-safe; checkpoints are saved one after the other.</summary>
 internal sealed class SyncLedger : IDisposable
 {
     private static readonly TimeSpan LastCheckpointTimeout = TimeSpan.FromMilliseconds(600);
@@ -12,144 +14,121 @@ internal sealed class SyncLedger : IDisposable
     private readonly MigrationSession session;
     private readonly Lease lease;
     private readonly SyncCheckpoint first;
+    private readonly BillingModel model;
     private readonly SyncMeter meter;
     private readonly object guard = new();
     private readonly SemaphoreSlim saving = new(1);
     private readonly List<SetAsideRow> unsaved = [];
     private readonly List<SetAsideRow> refused = [];
-    private readonly SourcePosition snapshotEnd;
+    private readonly HashSet<EntityModel> setAside;
+    private readonly HashSet<EntityModel> toCompare;
+    private readonly HashSet<EntityModel> comparing = [];
+    private bool isWhole;
     private StreamPoint applied;
-    private StreamPoint? saved;
     private SourcePosition? horizon;
     private bool passedSnapshot;
-    private bool hasOrphans;
-    private long changes;
-    private long needed;
-    private long kept;
+    private bool hasPart;
+    private bool isReadingAgain;
+    private (StreamPoint Point, SyncState State)? saved;
 
-    /// <param name="snapshotEnd">What the snapshot read is not newer than this.</param>
-    public SyncLedger(MigrationSession session, Lease lease, SyncCheckpoint first, SourcePosition snapshotEnd, SyncMeter meter)
+    /// <param name="entitiesSetAside">Entities of which some row was set aside: it is in the source, and not in the table.</param>
+    public SyncLedger(MigrationSession session, Lease lease, SyncCheckpoint first, BillingModel model, IEnumerable<string> entitiesSetAside, SyncMeter meter)
     {
         this.session = session;
         this.lease = lease;
         this.first = first;
-        this.snapshotEnd = snapshotEnd;
+        this.model = model;
         this.meter = meter;
-        applied = new StreamPoint(first.Seen ?? first.Position, first.Position, first.RowsWritten);
-        horizon = first.Horizon;
-        (passedSnapshot, hasOrphans) = (first.PassedSnapshot, first.HasOrphans);
+        applied = new StreamPoint(first.Seen ?? first.Position, first.Position);
+        isWhole = first.IsLast;
+        (horizon, passedSnapshot) = (first.Horizon, first.PassedSnapshot);
+        setAside = [.. model.Entities.Where(e => entitiesSetAside.Contains(e.Entity))];
+        toCompare = [.. model.Entities.Where(e => first.ToCompare.Contains(e.Entity))];
+        Former = new FormerParents(model, session.Time);
+        Former.Load(first.FormerParents, first.Horizon ?? first.Position);
     }
+
+    /// <summary>Rows whose children are looked for a second time.</summary>
+    public FormerParents Former { get; }
 
     /// <summary>Everything before it is written.</summary>
-    public StreamPoint Applied
+    public StreamPoint Applied => Locked(() => applied);
+
+    public SyncState State => Locked(StateNow);
+
+    /// <summary>True when the stream has passed the end of the snapshot.</summary>
+    public bool PassedSnapshot => Locked(() => passedSnapshot);
+
+    /// <summary>Entities that are to be compared with the source as a whole: how they changed, neither stream nor table tells.</summary>
+    public ImmutableArray<EntityModel> ToCompare => Locked(() => passedSnapshot ? toCompare.ToImmutableArray() : []);
+
+    /// <summary>Rows that this run set aside, as far as they are shown.</summary>
+    public ImmutableArray<SetAsideRow> Refused => Locked(() => refused.ToImmutableArray());
+
+    /// <summary>True when rows of the entity are in the source and not in the table.</summary>
+    public bool HasSetAside(EntityModel entity) => Locked(() => setAside.Contains(entity));
+
+    /// <summary>Some of the window may be in the table from here on.</summary>
+    public void Begin(ChangeWindow window) => Locked(() =>
     {
-        get
-        {
-            lock (guard)
-            {
-                return applied;
-            }
-        }
-    }
+        hasPart = window.EndsWithin;
+        isReadingAgain = window.HasSuspects;
+    });
 
-    public SyncState State
+    /// <summary>All of the window is in the table.</summary>
+    public void Written(ChangeWindow window) => Locked(() =>
     {
-        get
+        SetAsideNow(window);
+        isReadingAgain = false;
+        applied = window.End ?? applied;
+        if (horizon is not null && applied.HasReached(horizon))
         {
-            lock (guard)
-            {
-                return StateNow;
-            }
-        }
-    }
-
-    public bool PassedSnapshot => passedSnapshot;
-
-    public bool HasOrphans => hasOrphans;
-
-    /// <summary>True when the stream has passed the snapshot's end, and what that left behind is still to be looked for.</summary>
-    public bool IsPassingSnapshot => !passedSnapshot && Applied.HasReached(snapshotEnd);
-
-    /// <summary>Nothing more may be written before the checkpoint is saved.</summary>
-    public bool MustSave
-    {
-        get
-        {
-            lock (guard)
-            {
-                return needed > kept;
-            }
-        }
-    }
-
-    public ImmutableArray<SetAsideRow> Refused => [.. refused];
-
-    private SyncState StateNow => horizon is null && passedSnapshot ? SyncState.Consistent : SyncState.Converging;
-
-    /// <summary>A window is in the table.</summary>
-    public void Written(ChangeWindow window)
-    {
-        lock (guard)
-        {
-            unsaved.AddRange(window.SetAside);
-            refused.AddRange(window.SetAside);
-            applied = window.End ?? applied;
-            if (horizon is not null && applied.HasReached(horizon))
-            {
-                horizon = null;
-            }
-
-            meter.Count(window);
-        }
-    }
-
-    /// <summary>Stands in the middle of a transaction, where its cascades are followed: a run that is broken off goes on from exactly here.</summary>
-    /// <param name="rows">Rows of the transaction that are written.</param>
-    public void StandAt(long rows)
-    {
-        lock (guard)
-        {
-            applied = applied with { Rows = rows };
-            needed = ++changes;
-        }
-    }
-
-    /// <summary>Nothing was written since the place that <see cref="StandAt"/> named: it need not be saved.</summary>
-    public void Pass()
-    {
-        lock (guard)
-        {
-            needed = kept;
-        }
-    }
-
-    /// <summary>Cascades in front of the snapshot's end may leave rows without their parents.</summary>
-    public Task ExpectOrphansAsync(CancellationToken cancellationToken)
-    {
-        lock (guard)
-        {
-            if (hasOrphans)
-            {
-                return Task.CompletedTask;
-            }
-
-            hasOrphans = true;
-            needed = ++changes;
+            isWhole = first.IsLast;
+        (horizon, passedSnapshot) = (null, true);
         }
 
-        return SaveAsync(isLast: false, cancellationToken);
-    }
+        meter.Count(window);
+    });
 
-    /// <summary>From here on the table is the source as it was at each place of the stream.</summary>
-    public Task PassSnapshotAsync(CancellationToken cancellationToken)
+    /// <summary>Rows were read that may be newer than the stream, up to a position.</summary>
+    public void ReadAhead(SourcePosition position) => Locked(() => horizon = applied.HasReached(position) ? horizon : position);
+
+    /// <summary>The server is another one, and <paramref name="position"/> is where it stands: what was to be reached on the old one is reached there.</summary>
+    /// <param name="restart">Where the stream of the new one begins.</param>
+    public void MoveTo(SourcePosition restart, SourcePosition position) => Locked(() =>
     {
-        lock (guard)
-        {
-            (passedSnapshot, hasOrphans) = (true, false);
-            needed = ++changes;
-        }
+        applied = new StreamPoint(restart, restart);
+        (horizon, hasPart, isWhole) = (position, false, true);
+        Former.MoveTo(position);
+    });
 
-        return SaveAsync(isLast: false, cancellationToken);
+    public void Compare(IEnumerable<EntityModel> entities) => Locked(() => toCompare.UnionWith(entities.Where(model.IsMigrated)));
+
+    /// <summary>What is noted from here on is due once more.</summary>
+    public void BeginComparing(IEnumerable<EntityModel> entities) => Locked(() =>
+    {
+        comparing.UnionWith(entities);
+        toCompare.ExceptWith(entities);
+    });
+
+    /// <param name="areAll">False: more differed than can be kept, and all is compared again.</param>
+    public void EndComparing(bool areAll) => Locked(() =>
+    {
+        toCompare.UnionWith(areAll ? [] : comparing);
+        comparing.Clear();
+    });
+
+    /// <summary>False when the table may have a part of a transaction, or more than the position says.</summary>
+    public bool IsWhole => Locked(() => isWhole && !hasPart);
+
+    public void SetAside(ChangeWindow window) => Locked(() => SetAsideNow(window));
+
+    /// <summary>Saves the place and what is noted for it, then lets the write go: broken off in it, the next run knows.</summary>
+    public async Task SaveThenAsync(Func<Task> write, CancellationToken cancellationToken)
+    {
+        saved = null;
+        await SaveAsync(isLast: false, cancellationToken);
+        await write();
     }
 
     public async Task SaveAsync(bool isLast, CancellationToken cancellationToken)
@@ -157,28 +136,18 @@ internal sealed class SyncLedger : IDisposable
         await saving.WaitAsync(cancellationToken);
         try
         {
-            StreamPoint point;
-            long now;
-            SyncCheckpoint checkpoint;
-            ImmutableArray<SetAsideRow> rows;
-            lock (guard)
+            var (checkpoint, rows, point) = Locked(() => (Checkpoint(isLast), unsaved.ToImmutableArray(), (applied, StateNow())));
+            if (saved == point && rows.IsEmpty && !isLast)
             {
-                if (applied == saved && unsaved.Count == 0 && !isLast && needed <= kept)
-                {
-                    return;
-                }
-
-                (point, now) = (applied, changes);
-                rows = [.. unsaved];
-                checkpoint = Checkpoint(isLast);
+                return;
             }
 
             await session.Control.SaveSyncAsync(lease, checkpoint, rows, cancellationToken);
-            lock (guard)
+            Locked(() =>
             {
-                (saved, kept) = (point, now);
+                saved = point;
                 unsaved.RemoveRange(0, rows.Length);
-            }
+            });
         }
         finally
         {
@@ -191,7 +160,7 @@ internal sealed class SyncLedger : IDisposable
     {
         if (completed && !cancellationToken.IsCancellationRequested)
         {
-            await SaveAsync(isLast: true, cancellationToken);
+            await SaveAsync(isLast: Locked(() => !hasPart && !isReadingAgain), cancellationToken);
             return;
         }
 
@@ -208,19 +177,54 @@ internal sealed class SyncLedger : IDisposable
 
     public void Dispose() => saving.Dispose();
 
-    private SyncCheckpoint Checkpoint(bool isLast) => first with
+    /// <summary>The one place that says it: every transaction up to the position is in the table as a whole, no part of another one is, and nothing is left to be read again.</summary>
+    internal static SyncState Judge(bool passedSnapshot, bool isAhead, bool hasPart, bool isReadingAgain, bool hasFormerParents, bool hasToCompare) =>
+        passedSnapshot && !isAhead && !hasPart && !isReadingAgain && !hasFormerParents && !hasToCompare ? SyncState.Consistent : SyncState.Converging;
+
+    private SyncState StateNow() => Judge(passedSnapshot, horizon is not null, hasPart, isReadingAgain, Former.Any, toCompare.Count + comparing.Count > 0);
+
+    private void SetAsideNow(ChangeWindow window)
     {
-        Position = applied.Restart,
-        Seen = applied.ReadOver,
-        RowsWritten = applied.Rows,
-        PassedSnapshot = passedSnapshot,
-        HasOrphans = hasOrphans,
-        State = StateNow,
-        Horizon = horizon,
-        IsLast = isLast,
-        Transactions = first.Transactions + meter.Transactions,
-        Rows = first.Rows + meter.Rows,
-        CommittedAt = meter.CommittedAt ?? first.CommittedAt,
-        SavedAt = session.Time.GetUtcNow(),
-    };
+        const int MostShown = 1_000;
+        unsaved.AddRange(window.SetAside);
+        refused.AddRange(window.SetAside.Take(MostShown - refused.Count));
+        setAside.UnionWith(window.SetAside.Select(row => model.Entities.FirstOrDefault(e => e.Entity == row.Entity)).OfType<EntityModel>());
+    }
+
+    private SyncCheckpoint Checkpoint(bool isLast)
+    {
+        var former = Former.Save();
+        return first with
+        {
+            Position = applied.Restart,
+            Seen = applied.Seen == applied.Restart ? null : applied.Seen,
+            PassedSnapshot = passedSnapshot,
+            State = StateNow(),
+            Horizon = horizon,
+            FormerParents = former ?? [],
+            // Too many to be kept: whoever goes on without them compares.
+            ToCompare = [.. toCompare.Concat(comparing).Concat(former is null ? Former.Below().Where(model.IsMigrated) : []).Select(e => e.Entity).Distinct()],
+            IsLast = isLast,
+            Transactions = first.Transactions + meter.Transactions,
+            Rows = first.Rows + meter.Rows,
+            CommittedAt = meter.CommittedAt ?? first.CommittedAt,
+            SavedAt = session.Time.GetUtcNow(),
+        };
+    }
+
+    private T Locked<T>(Func<T> read)
+    {
+        lock (guard)
+        {
+            return read();
+        }
+    }
+
+    private void Locked(Action change)
+    {
+        lock (guard)
+        {
+            change();
+        }
+    }
 }

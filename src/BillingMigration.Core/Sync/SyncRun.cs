@@ -1,19 +1,21 @@
 using System.Collections.Immutable;
 using BillingMigration.Control;
 using BillingMigration.Definition;
+using BillingMigration.Integrity;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
 using BillingMigration.Source.Binlog;
+using BillingMigration.Source.Changes;
 using BillingMigration.Target;
 using BillingMigration.Transfer;
 
 namespace BillingMigration.Sync;
 
 /// <summary>
-/// Changes of a snapshot under way: one window is filled from the stream while the one before it is written. A window begins to be written when the
-/// one before it is through, so a change never overtakes another of its key.
+/// Changes of a snapshot under way: one window is filled from the stream while the one before it is written, and what that one does not tell is read again. A window begins to be written
+/// when the one before it is through, so a change never overtakes another of its key.
 /// </summary>
-internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
+internal sealed class SyncRun : IAsyncDisposable
 {
     private static readonly TimeSpan HeartbeatPeriod = TimeSpan.FromSeconds(2);
 
@@ -28,21 +30,19 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
     private readonly WindowWriter writer;
     private readonly TransferThrottle throttle;
     private readonly BinlogConnectionOptions streamOptions;
-    private readonly BinlogConnectionOptions aheadOptions;
     private readonly SyncMeter meter;
     private readonly SyncLedger ledger;
     private readonly ItemReader items;
-    private readonly CascadeFollower cascades;
+    private readonly SourceLookup rows;
+    private readonly ChildFollower children;
+    private readonly WholeComparison comparison;
     private ChangeWindow filling = new();
     private ChangeWindow other = new();
     private Task writing = Task.CompletedTask;
     private volatile bool idle;
-    private ChangeReader? reader;
-    private StreamTracker? tracker;
+    private Stream? stream;
 
-    /// <param name="snapshotEnd">What the snapshot read is not newer than this.</param>
-    public SyncRun(
-        MigrationSession session, SyncOptions options, SyncCheckpoint first, SourcePosition snapshotEnd, BoundTables tables, Lease lease, IProgress<SyncProgress> progress)
+    public SyncRun(MigrationSession session, SyncOptions options, SyncCheckpoint first, BoundTables tables, IEnumerable<string> setAside, Lease lease, IProgress<SyncProgress> progress)
     {
         this.session = session;
         this.options = options;
@@ -50,19 +50,23 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         this.lease = lease;
         this.progress = progress;
         goal = new SyncGoal(session, options.Until);
-        retry = new SourceRetry(session.Source, options.Follow ? TimeSpan.MaxValue : session.Retry.GiveUpAfter, session.Time);
+        var patience = options.Follow ? TimeSpan.MaxValue : session.Retry.GiveUpAfter;
+        retry = new SourceRetry(session.Source, patience, session.Time);
         var limits = Limits(session, options);
         throttle = new TransferThrottle(limits, session.Time);
         batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time);
         writer = new WindowWriter(batchWriter, limits.Writers, options.SetAside);
         items = new ItemReader(session.Target, session.Definition.Target.Table, new TransferMetrics(), session.Retry, session.Time);
-        cascades = new CascadeFollower(tables.Cascades, new ChildFinder(items), options.SetAside);
+        rows = new SourceLookup(session, tables.Model.All, patience);
         streamOptions = new BinlogConnectionOptions { BaseDirectory = session.Source.BaseDirectory, HeartbeatPeriod = HeartbeatPeriod };
-        // A second reader is a replica of its own.
-        aheadOptions = new BinlogConnectionOptions { BaseDirectory = session.Source.BaseDirectory, HeartbeatPeriod = HeartbeatPeriod };
         meter = new SyncMeter(session.Time);
-        ledger = new SyncLedger(session, lease, first, snapshotEnd, meter);
+        ledger = new SyncLedger(session, lease, first, tables.Model, setAside, meter);
+        children = new ChildFollower(tables.Model, new ChildFinder(tables.Model, items), rows, writer, ledger, options.SetAside);
+        comparison = new WholeComparison(session, tables.Model, ledger, children);
     }
+
+    /// <summary>The stream of one connection.</summary>
+    private sealed record Stream(StreamTracker Tracker, TransactionReader Reader, ChangeBuilder Builder, ParentValues Parents);
 
     public TransferMetrics Metrics { get; } = new();
 
@@ -81,8 +85,6 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
     public TimeSpan? Lag => meter.Lag(idle);
 
     public ImmutableArray<SetAsideRow> Refused => ledger.Refused;
-
-    ChangeWindow ICascadeWriter.Window => filling;
 
     /// <returns>True when the goal is reached, false when it was stopped before.</returns>
     public async Task<bool> RunAsync(CancellationToken stopReading, CancellationToken cancellationToken)
@@ -105,6 +107,7 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
             await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
+        await comparison.StopAsync();
         await end.CancelAsync();
         await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await ledger.SaveLastAsync(failure is null, cancellationToken);
@@ -127,30 +130,18 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         return reached;
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
+        await comparison.DisposeAsync();
         batchWriter.Dispose();
         writer.Dispose();
         filling.Dispose();
         other.Dispose();
+        children.Dispose();
         goal.Dispose();
         items.Dispose();
         ledger.Dispose();
-        return ValueTask.CompletedTask;
-    }
-
-    async ValueTask ICascadeWriter.MakeRoomAsync(CancellationToken cancellationToken)
-    {
-        if (filling.IsFull)
-        {
-            await TurnAsync(cancellationToken);
-        }
-    }
-
-    public async Task FlushAsync(CancellationToken cancellationToken)
-    {
-        await TurnAsync(cancellationToken);
-        await writing;
+        await rows.DisposeAsync();
     }
 
     private static ThrottleDefinition Limits(MigrationSession session, SyncOptions options)
@@ -197,33 +188,44 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
 
     private async Task<bool> FollowOnceAsync(CancellationTokenSource reading, CancellationToken stopReading, CancellationToken abort)
     {
+        await SourceChange.CheckAsync(session, tables.Model, ledger, reading.Token);
         var applied = ledger.Applied;
-        tracker = new StreamTracker(applied.Restart, session.Source.Server.Identity);
+        if (applied.Restart != applied.Seen)
+        {
+            // What comes a second time takes items back to what they were then.
+            ledger.ReadAhead(applied.Seen);
+        }
+
         var connection = await BinlogConnection.OpenAsync(
             session.Source.Source, session.Source.Credential, BinlogStart.At(applied.Restart), streamOptions, session.Time, reading.Token);
         await using var decoder = new BinlogDecoder(connection);
-        await using var lookups = tables.Lookups.IsEmpty ? null : new LookupFollower(session, tables, applied.Restart, aheadOptions, items, options.SetAside);
-        using var following = new ChangeReader(tables, tracker, Counts, options.SetAside, applied.ReadOver, applied.Rows) { Window = filling, Lookups = lookups?.Values };
-        reader = following;
+        SourceChange.EnsureSame(session.Source, connection.ServerIdentity);
+        var tracker = new StreamTracker(applied.Restart, connection.ServerIdentity);
+        var parents = new ParentValues(tables.Model, rows);
+        var (reader, builder) = (new TransactionReader(tables, tracker), new ChangeBuilder(tables.Model, parents, Counts, options.SetAside));
+        stream = new Stream(tracker, reader, builder, parents);
+        var change = new RowChange();
         try
         {
-            await PassSnapshotAsync(abort);
             while (await NextAsync(decoder, reading.Token, abort) is { } next)
             {
                 reader.Accept(next);
-                for (var state = reader.Read(); state != ReadState.Done; state = reader.Read())
+                while (reader.TryRead(change))
                 {
-                    await (state switch
+                    if (filling.IsFull)
                     {
-                        ReadState.Full => TurnAsync(abort),
-                        ReadState.Lookup => lookups!.ResolveAsync(reader.Table!, this, abort),
-                        _ => CascadeAsync(reader.Batch!, abort),
-                    });
+                        await TurnAsync(abort);
+                    }
+
+                    while (!builder.TryTake(change, filling))
+                    {
+                        await AskParentsAsync(reading.Token);
+                    }
                 }
 
-                if (!reader.InTransaction && !filling.IsEmpty && writing.IsCompleted)
+                if (End(reader) && !filling.IsEmpty && writing.IsCompleted)
                 {
-                    await CloseAsync(abort);
+                    await TurnAsync(abort);
                     if (await IsReachedAsync(abort))
                     {
                         return true;
@@ -233,72 +235,39 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
 
             return true;
         }
-        catch (Exception e) when ((e is MigrationException || stopReading.IsCancellationRequested) && !abort.IsCancellationRequested && !reader.HasPart && !writing.IsFaulted)
+        catch (Exception e) when ((e is MigrationException || stopReading.IsCancellationRequested) && !abort.IsCancellationRequested && !reader.HasShownPart && !writing.IsFaulted)
         {
             // Whole transactions that were read before the end are written.
-            await FlushAsync(abort);
+            await TurnAsync(abort);
+            await writing;
             throw;
         }
     }
 
-    /// <summary>Ends a window between two transactions.</summary>
-    private async ValueTask CloseAsync(CancellationToken abort)
+    /// <returns>True between two transactions.</returns>
+    private bool End(TransactionReader reader)
     {
-        await TurnAsync(abort);
-        if (!ledger.PassedSnapshot)
+        var step = reader.End(out var committedAt);
+        if (step == StreamStep.Transaction)
         {
-            await writing;
-            await PassSnapshotAsync(abort);
+            filling.Transactions++;
+            filling.CommittedAt = Math.Max(filling.CommittedAt, committedAt);
+            if (reader.TakeMissedXa())
+            {
+                ledger.Compare(tables.Model.Entities);
+            }
         }
+
+        filling.HasEnd |= step != StreamStep.Within;
+        return !reader.InTransaction;
     }
 
-    /// <summary>Does once what is due when the stream has passed the snapshot's end; all that was read is written.</summary>
-    private async Task PassSnapshotAsync(CancellationToken abort)
+    /// <summary>Asks for what keys are made of beside their own row: it may be newer than the stream.</summary>
+    private async Task AskParentsAsync(CancellationToken cancellationToken)
     {
-        if (!ledger.IsPassingSnapshot)
-        {
-            return;
-        }
-
-        if (ledger.HasOrphans)
-        {
-            await new OrphanCheck(tables.Model, tables.Cascades, items, options.SetAside).RunAsync(this, abort);
-        }
-
-        await ledger.PassSnapshotAsync(abort);
-    }
-
-    /// <summary>
-    /// Follows foreign keys that the binlog does not. Nothing is under way meanwhile, and the checkpoint stands right in front of the batch, then right behind it: its children
-    /// are looked for in exactly the same table when this is repeated after a crash.
-    /// </summary>
-    private async ValueTask CascadeAsync(CascadeBatch batch, CancellationToken abort)
-    {
-        await FlushAsync(abort);
-        await PassSnapshotAsync(abort);
-        if (!ledger.PassedSnapshot && tables.Cascades.BreaksApart(batch.Parent))
-        {
-            throw SyncErrors.CascadeApart(batch.Parent.Table.Name, tracker!.Now().Seen.ToString());
-        }
-
-        if (!ledger.PassedSnapshot && batch.Deletes && tables.Cascades.LeavesOrphans(batch.Parent))
-        {
-            await ledger.ExpectOrphansAsync(abort);
-        }
-
-        var before = ledger.MustSave;
-        ledger.StandAt(batch.RowsBefore);
-        await cascades.RunAsync(batch, exact: ledger.PassedSnapshot, this, abort);
-        if (ledger.MustSave && !before)
-        {
-            // There were no children: nothing is written yet that could be found again.
-            ledger.Pass();
-        }
-
-        filling.Take(batch.Own);
-        await FlushAsync(abort);
-        ledger.StandAt(batch.RowsAfter);
-        reader!.CascadesFollowed();
+        await rows.SeeAsync(stream!.Tracker.Now().Seen, cancellationToken);
+        await stream.Parents.AskAsync(cancellationToken);
+        ledger.ReadAhead(await rows.PositionAsync(cancellationToken));
     }
 
     /// <summary>The next event; meanwhile, what has been read is written. Null when the goal is reached.</summary>
@@ -314,26 +283,26 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         var read = pending.AsTask();
         try
         {
-            while (!read.IsCompleted && !reader!.InTransaction)
+            while (!read.IsCompleted && !stream!.Reader.InTransaction)
             {
+                await Task.WhenAny(read, writing);
                 if (!filling.IsEmpty)
                 {
-                    await Task.WhenAny(read, writing);
                     if (writing.IsCompleted)
                     {
-                        await CloseAsync(abort);
+                        await TurnAsync(abort);
                     }
 
                     continue;
                 }
 
-                await Task.WhenAny(read, writing);
                 if (read.IsCompleted)
                 {
                     break;
                 }
 
                 await writing;
+                await SettleAsync(abort);
                 idle = true;
                 if (await IsReachedAsync(abort))
                 {
@@ -357,21 +326,32 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
     private async ValueTask TurnAsync(CancellationToken abort)
     {
         await writing;
-        if (filling.Count > 0 && ledger.MustSave)
-        {
-            await ledger.SaveAsync(isLast: false, abort);
-        }
-
+        await SettleAsync(abort);
         var window = filling;
-        window.End = window.HasEnd ? tracker!.Now() with { Rows = reader!.RowsApplied } : null;
+        var (tracker, reader) = (stream!.Tracker, stream.Reader);
+        window.End = window.HasEnd ? tracker.Now() : null;
+        window.EndsWithin = reader.HasShownPart;
+        window.ReadUpTo = window.HasSuspects ? reader.ReadUpTo : null;
         (filling, other) = (other, window);
-        reader!.Window = filling;
-        writing = window.Count == 0 ? Written(window) : WriteAsync(window, abort);
+        ledger.Begin(window);
+        writing = window.Count == 0 && !window.HasSuspects ? Written(window) : WriteAsync(window, abort);
+    }
+
+    /// <summary>Does what is due between two windows: looks again for children, takes what a comparison found.</summary>
+    private async ValueTask SettleAsync(CancellationToken abort)
+    {
+        await children.LookAgainAsync(abort);
+        await comparison.GoOnAsync(abort);
     }
 
     private async Task WriteAsync(ChangeWindow window, CancellationToken abort)
     {
         await writer.WriteAsync(window, abort);
+        if (window.HasSuspects)
+        {
+            await children.FollowAsync(window, abort);
+        }
+
         await Written(window);
     }
 
@@ -396,6 +376,6 @@ internal sealed class SyncRun : ICascadeWriter, IAsyncDisposable
         Lag = Lag,
         State = State,
         Elapsed = meter.Elapsed,
-        Waiting = retry.IsWaiting ? "the source does not answer: trying again" : throttle.State.ToString(),
+        Waiting = retry.IsWaiting ? "the source does not answer: trying again" : comparison.Waiting ?? throttle.State.ToString(),
     };
 }

@@ -106,19 +106,6 @@ public sealed class CascadeTests(TestServers servers)
         await scenario.AssertEqualAsync();
     }
 
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_parent_that_is_not_migrated_stops_the_sync(bool mariaDb)
-    {
-        await using var scenario = await Scenario.CreateAsync(servers, mariaDb, rows: 300);
-        await scenario.Database.ExecuteAsync("CREATE TABLE tariff (tariff_id INT PRIMARY KEY); INSERT INTO tariff VALUES (1); ALTER TABLE customer ADD tariff_id INT NULL, ADD FOREIGN KEY (tariff_id) REFERENCES tariff (tariff_id) ON DELETE SET NULL; UPDATE customer SET tariff_id = 1");
-        await scenario.ExportAsync();
-        await UnloggedAsync(scenario, "DELETE FROM tariff");
-        var error = await Assert.ThrowsAsync<MigrationException>(() => scenario.SyncAsync());
-        Assert.Equal(("CascadeNotCaptured", "tariff"), (error.ErrorId, error.Target));
-    }
-
     private static async Task UnloggedAsync(Scenario scenario, string sql)
     {
         await using var connection = await ResetAsync(scenario);

@@ -25,14 +25,14 @@ internal sealed class LookupShop(TestDatabase database, SampleMigration migratio
           "name": "lookup-shop",
           "source": { "host": "HOST", "port": 1, "database": "DATABASE", "tls": { "mode": "None" } },
           "target": { "region": "eu-central-1", "endpointUrl": "ENDPOINT", "table": "TABLE" },
-          "indexes": [{ "name": "gsi1" }],
+          "indexes": [{ "name": "gsi1" }, { "name": "gsi2" }],
           "entities": [
             { "entity": "BILLING_ACCOUNT", "table": "acct", "pk": "ACCOUNT#{acct_id}", "sk": "ACCOUNT" },
             { "entity": "BILL", "table": "invoice", "pk": "ACCOUNT#{acct_id}", "sk": "BILL#{invoice_id:D10}" },
             {
               "entity": "CHARGE", "table": "line", "pk": "ACCOUNT#{bill.acct_id}", "sk": "CHARGE#{line_id:D10}",
               "lookups": { "bill": { "table": "invoice", "on": { "invoice_id": "invoice_id" } } },
-              "indexes": { "gsi1": { "pk": "STATE#{bill.state}", "sk": "CHARGE#{line_id:D10}" } }
+              "indexes": { "gsi1": { "pk": "STATE#{bill.state}", "sk": "CHARGE#{line_id:D10}" }, "gsi2": { "pk": "BILL#{invoice_id}", "sk": "CHARGE#{line_id:D10}" } }
             }
           ]
         }
@@ -99,6 +99,25 @@ internal sealed class LookupShop(TestDatabase database, SampleMigration migratio
     /// <summary>The table is the source item for item, keys of indexes too.</summary>
     public async Task AssertEqualAsync() => Assert.Equal(await ExpectedAsync(), (await ItemsAsync()).Select(Text).Order(StringComparer.Ordinal));
 
+    /// <summary>The same for a schema of a test's own.</summary>
+    /// <param name="queries">Each gives lines of the form of <see cref="Text"/>.</param>
+    public async Task AssertEqualAsync(params string[] queries)
+    {
+        var expected = new List<string>();
+        await using var connection = await database.OpenAsync();
+        foreach (var query in queries)
+        {
+            await using var command = new MySqlCommand(query, connection);
+            await using var reader = await command.ExecuteReaderAsync(Cancel);
+            while (await reader.ReadAsync(Cancel))
+            {
+                expected.Add(reader.GetString(0));
+            }
+        }
+
+        Assert.Equal(expected.Order(StringComparer.Ordinal), (await ItemsAsync()).Select(Text).Order(StringComparer.Ordinal));
+    }
+
     /// <summary>Random changes of one writer, many of them of rows that refer to each other.</summary>
     public async Task WriteAsync(int seed, int transactions)
     {
@@ -139,7 +158,7 @@ internal sealed class LookupShop(TestDatabase database, SampleMigration migratio
         await ReadAsync("SELECT acct_id, invoice_id, state FROM invoice", r => $"entity=BILL pk=ACCOUNT#{r[0]} sk=BILL#{Ten(r[1])} acct_id={r[0]} invoice_id={r[1]}{Optional("state", r[2])}");
         await ReadAsync(
             "SELECT i.acct_id, l.line_id, l.invoice_id, l.amount, i.state FROM line l JOIN invoice i ON i.invoice_id = l.invoice_id",
-            r => $"entity=CHARGE pk=ACCOUNT#{r[0]} sk=CHARGE#{Ten(r[1])} amount={r[3]}{(r[4] is DBNull ? "" : $" gsi1pk=STATE#{r[4]} gsi1sk=CHARGE#{Ten(r[1])}")} invoice_id={r[2]} line_id={r[1]}");
+            r => $"entity=CHARGE pk=ACCOUNT#{r[0]} sk=CHARGE#{Ten(r[1])} amount={r[3]}{(r[4] is DBNull ? "" : $" gsi1pk=STATE#{r[4]} gsi1sk=CHARGE#{Ten(r[1])}")} gsi2pk=BILL#{r[2]} gsi2sk=CHARGE#{Ten(r[1])} invoice_id={r[2]} line_id={r[1]}");
         return [.. expected.Order(StringComparer.Ordinal)];
 
         string Optional(string name, object value) => value is DBNull ? "" : $" {name}={value}";

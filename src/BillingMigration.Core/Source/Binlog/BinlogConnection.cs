@@ -46,6 +46,9 @@ public sealed class BinlogConnection : IBinlogSource
     /// <summary>As the server names itself.</summary>
     public string ServerVersion => connection.Handshake.Version;
 
+    /// <summary><c>server_uuid</c> of MySQL, <c>server_id</c> of MariaDB: asked on this very connection.</summary>
+    public string ServerIdentity { get; private set; } = "";
+
     /// <summary>The connection's number on the server, for <c>KILL</c> and <c>SHOW PROCESSLIST</c>.</summary>
     public uint ConnectionId => connection.Handshake.ConnectionId;
 
@@ -61,7 +64,14 @@ public sealed class BinlogConnection : IBinlogSource
         try
         {
             stream.CheckFlavor();
-            await stream.GuardAsync(token => new DumpRequest(wire, start, options).SendAsync(token), cancellationToken);
+            await stream.GuardAsync(
+                async token =>
+                {
+                    var identity = await wire.QueryAsync(start.Flavor == SourceFlavor.MySql ? "SELECT @@server_uuid" : "SELECT @@server_id", token);
+                    stream.ServerIdentity = identity[0][0] ?? "";
+                    await new DumpRequest(wire, start, options).SendAsync(token);
+                },
+                cancellationToken);
             return stream;
         }
         catch

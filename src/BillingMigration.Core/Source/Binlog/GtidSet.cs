@@ -64,6 +64,26 @@ public sealed class GtidSet : IEquatable<GtidSet>
         }
     }
 
+    /// <summary>What both sets have.</summary>
+    public GtidSet Intersect(GtidSet other)
+    {
+        var both = new GtidSet();
+        foreach (var (source, own) in sources)
+        {
+            if (!other.sources.TryGetValue(source, out var theirs))
+            {
+                continue;
+            }
+
+            foreach (var (one, two) in own.All.SelectMany(one => theirs.All.Select(two => (one, two))).Where(p => p.one.First <= p.two.Last && p.two.First <= p.one.Last))
+            {
+                both.IntervalsOf(source).Add(Math.Max(one.First, two.First), Math.Min(one.Last, two.Last));
+            }
+        }
+
+        return both;
+    }
+
     /// <param name="gtid">One identifier or a set.</param>
     public bool Contains(string gtid) => Parse(gtid).IsSubsetOf(this);
 

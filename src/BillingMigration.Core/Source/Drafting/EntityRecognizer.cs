@@ -41,7 +41,7 @@ internal sealed class EntityRecognizer(IReadOnlyCollection<TableSchema> tables)
     {
         var words = table.Columns.SelectMany(c => NameWords.Of(c.Name)).ToHashSet();
         var columns = profile.Columns.Where(words.Contains).ToList();
-        var parents = table.ForeignKeys.Select(k => k.ReferencedTable).Distinct()
+        var parents = table.ForeignKeys.Where(k => k.ReferencedDatabase is null).Select(k => k.ReferencedTable).Distinct()
             .Where(t => t != table.Name && likely.TryGetValue(t, out var entity) && profile.Parents.Contains(entity)).ToList();
         var score = nameScore + Math.Min(columns.Count * TypicalColumn, MostForColumns) + Math.Min(parents.Count * ExpectedParent, MostForParents);
         var reasons = new List<string>();

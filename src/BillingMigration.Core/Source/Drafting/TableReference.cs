@@ -21,7 +21,7 @@ internal sealed record TableReference(TableSchema Parent, IReadOnlyDictionary<st
     /// <summary>References from one table to another, declared ones first, mandatory ones first.</summary>
     public static IReadOnlyList<TableReference> Find(TableSchema child, TableSchema parent, string parentLabel)
     {
-        var declared = child.ForeignKeys.Where(k => k.ReferencedTable == parent.Name && child.Name != parent.Name)
+        var declared = child.ForeignKeys.Where(k => k.ReferencedDatabase is null && k.ReferencedTable == parent.Name && child.Name != parent.Name)
             .Select(k => Create(child, parent, k.ReferencedColumns.Zip(k.Columns), declared: true)).ToList();
         if (declared.Count == 0 && child.Name != parent.Name && ByName(child, parent, parentLabel) is { } named)
         {

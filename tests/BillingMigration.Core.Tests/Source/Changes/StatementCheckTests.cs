@@ -1,6 +1,6 @@
-using BillingMigration.Sync;
+using BillingMigration.Source.Changes;
 
-namespace BillingMigration.Tests.Sync;
+namespace BillingMigration.Tests.Source.Changes;
 
 /// <summary>Which statements in the binlog stop the sync.</summary>
 public sealed class StatementCheckTests

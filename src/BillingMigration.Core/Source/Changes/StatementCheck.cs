@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace BillingMigration.Sync;
+namespace BillingMigration.Source.Changes;
 
 internal enum StatementEffect
 {

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace BillingMigration.Sync;
+namespace BillingMigration.Source.Changes;
 
 /// <param name="Text">Word, identifier without its quotes, or one character of punctuation.</param>
 /// <param name="IsName">May be an identifier: a word or a quoted name, no string and no punctuation.</param>

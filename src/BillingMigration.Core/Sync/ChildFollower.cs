@@ -1,0 +1,272 @@
+using System.Text;
+using BillingMigration.Integrity;
+using BillingMigration.Model;
+using BillingMigration.Source;
+using BillingMigration.Source.Changes;
+
+namespace BillingMigration.Sync;
+
+/// <summary>
+/// What the stream does not tell is read again, never derived. Rows that a parent's change may have touched are suspects: their items are found in the table, the rows read from the
+/// source, and put or deleted as it has them now. What was read is newer than the stream; each change in between comes by, and has what it concerns read once more.
+/// Children are written before their parents: broken off anywhere, the same change finds the rest.
+/// </summary>
+internal sealed class ChildFollower(BillingModel model, ChildFinder finder, SourceLookup source, WindowWriter writer, SyncLedger ledger, bool setAside) : IDisposable
+{
+    private const int MostParents = 200;
+    private const int MostChildren = 500;
+
+    private readonly HashSet<string> followed = [];
+    private readonly ChangeWindow page = new();
+    private bool changed;
+
+    /// <summary>Reads again what a window that is written does not tell.</summary>
+    public async Task FollowAsync(ChangeWindow window, CancellationToken cancellationToken)
+    {
+        Begin();
+        await source.SeeAsync(window.ReadUpTo!, cancellationToken);
+        var changes = window.Parents.All;
+        await FollowAsync([.. ledger.Former.ReachedBy(changes), .. changes], cancellationToken);
+        foreach (var group in window.Suspects.GroupBy(s => s.Model))
+        {
+            await ReadRowsAsync(group.Key, [.. group.Select(s => s.Row)], cancellationToken);
+        }
+
+        await EndAsync(cancellationToken);
+    }
+
+    /// <summary>Looks a second time for the children of rows that are no more what they were, when it is time.</summary>
+    public async Task LookAgainAsync(CancellationToken cancellationToken)
+    {
+        while (ledger.Former.Due(ledger.Applied) is { } due)
+        {
+            Begin();
+            await FollowAsync(due, cancellationToken);
+            await EndAsync(cancellationToken);
+            ledger.Former.Forget();
+        }
+    }
+
+    /// <summary>Reads again what a comparison found to differ.</summary>
+    public async Task RepairAsync(IReadOnlyCollection<Suspect> suspects, SourcePosition applied, CancellationToken cancellationToken)
+    {
+        Begin();
+        await source.SeeAsync(applied, cancellationToken);
+        foreach (var some in suspects.Where(s => s is { Entity: >= 0, Row: not null }).GroupBy(s => s.Entity).SelectMany(g => g.Chunk(MostChildren)))
+        {
+            var entity = model.Entities[some[0].Entity];
+            await WriteAsync(entity, [.. some.Select(s => new FoundChild(entity, [], s.KeyText, s.Row!))], cancellationToken);
+        }
+
+        await EndAsync(cancellationToken);
+    }
+
+    public void Dispose() => page.Dispose();
+
+    private void Begin()
+    {
+        followed.Clear();
+        page.Clear();
+    }
+
+    private async Task EndAsync(CancellationToken cancellationToken)
+    {
+        if (changed || ledger.Former.Any)
+        {
+            var position = await source.PositionAsync(cancellationToken);
+            ledger.Former.WaitFor(position);
+            if (changed)
+            {
+                ledger.ReadAhead(position);
+            }
+        }
+
+        changed = false;
+    }
+
+    private async Task FollowAsync(IReadOnlyCollection<ParentChange> changes, CancellationToken cancellationToken)
+    {
+        foreach (var some in changes.Where(IsNew).Chunk(MostParents))
+        {
+            var ways = new List<(ParentLink, RowBuffer)>();
+            foreach (var (link, change) in some.SelectMany(c => model.Links.OfParent(c.Parent).Where(c.Reaches).Select(link => (link, c))))
+            {
+                if (IsFollowed(link))
+                {
+                    ways.Add((link, change.Before));
+                    if (link.Way!.Index is not null && !change.Again)
+                    {
+                        // The index may not show all of them yet.
+                        ledger.Former.Add(change.Parent, change.Before);
+                    }
+                }
+
+                if (change.After is { } after && (link.GivesKey || link.Way is null) && (link.IsLookup || ledger.PassedSnapshot))
+                {
+                    await FollowAtSourceAsync(link, change.Before, after, cancellationToken);
+                }
+            }
+
+            var found = new Dictionary<string, FoundChild>(StringComparer.Ordinal);
+            await foreach (var child in finder.FindAsync(ways, cancellationToken))
+            {
+                found[child.KeyText] = child;
+                if (found.Count >= MostChildren)
+                {
+                    await ReadAgainAsync(found.Values, cancellationToken);
+                    found.Clear();
+                }
+            }
+
+            await ReadAgainAsync(found.Values, cancellationToken);
+        }
+    }
+
+    private bool IsNew(ParentChange change)
+    {
+        var text = new StringBuilder();
+        change.Describe(text);
+        return followed.Add(text.ToString());
+    }
+
+    /// <summary>False when the table cannot be asked for the children of a parent: where it must be, their entities are compared as a whole.</summary>
+    private bool IsFollowed(ParentLink link)
+    {
+        var migrated = model.IsMigrated(link.Child);
+        if (!link.IsLookup && (!ledger.PassedSnapshot || !link.IsExact))
+        {
+            // While the snapshot is ahead of the stream in places, rows on the way may be gone already.
+            ledger.Compare(model.Links.Below(link.Child).Append(link.Child));
+            return false;
+        }
+
+        if (!migrated || ledger.HasSetAside(link.Child))
+        {
+            // Rows on the way that the table does not have.
+            ledger.Compare(model.Links.Below(link.Child));
+        }
+
+        return migrated && link.Way is not null;
+    }
+
+    private async Task ReadAgainAsync(IReadOnlyCollection<FoundChild> found, CancellationToken cancellationToken)
+    {
+        foreach (var group in found.GroupBy(f => f.Model))
+        {
+            await WriteAsync(group.Key, [.. group], cancellationToken);
+        }
+    }
+
+    /// <summary>Reads rows again by their primary keys, follows what became of their own children, and writes them.</summary>
+    private async Task WriteAsync(EntityModel child, IReadOnlyCollection<FoundChild> found, CancellationToken cancellationToken)
+    {
+        var rows = await source.ReadAsync(model.All.IndexOf(child), [.. found.Select(f => f.Row)], cancellationToken);
+        var differing = found.Select(f => (Found: f, Now: rows.GetValueOrDefault(child.Describe(f.Row)))).Where(f => f.Now?.Item is not { } item || !item.AsSpan().SequenceEqual(f.Found.Item)).ToArray();
+        if (differing.Length == 0)
+        {
+            return;
+        }
+
+        var further = model.Links.HasChildren(child) ? differing.Where(d => d.Found.Item.Length > 0).Select(d => Change(child, d.Found.Row, d.Now?.Row)).OfType<ParentChange>().ToArray() : [];
+        var isNoted = false;
+        foreach (var change in further)
+        {
+            isNoted |= ledger.Former.Add(child, change.Before);
+        }
+
+        await FollowAsync(further, cancellationToken);
+        Task Write() => WriteAsync(child, differing, cancellationToken);
+        await (isNoted ? ledger.SaveThenAsync(Write, cancellationToken) : Write());
+    }
+
+    private async Task WriteAsync(EntityModel child, (FoundChild Found, FoundRow? Now)[] differing, CancellationToken cancellationToken)
+    {
+        var put = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var row in differing.Select(d => d.Now).OfType<FoundRow>())
+        {
+            Put(child, row);
+            put.Add(row.KeyText ?? "");
+        }
+
+        // New items first: broken off in between, the old ones are found again.
+        await FlushAsync(cancellationToken);
+        foreach (var (old, _) in differing.Where(d => !put.Contains(d.Found.KeyText)))
+        {
+            page.Delete(Encoding.UTF8.GetBytes(old.KeyText));
+        }
+
+        await FlushAsync(cancellationToken);
+    }
+
+    /// <summary>Rows whose items the stream does not tell: as the source has them now; of those that it has no more, nothing is known to be written.</summary>
+    private async Task ReadRowsAsync(EntityModel entity, IReadOnlyCollection<RowBuffer> rows, CancellationToken cancellationToken)
+    {
+        foreach (var row in (await source.ReadAsync(model.All.IndexOf(entity), rows, cancellationToken)).Values)
+        {
+            Put(entity, row);
+        }
+
+        changed = true;
+        await FlushAsync(cancellationToken);
+    }
+
+    /// <summary>Children that took their parent's new values into their own keys, or that no key of the table finds: the source has an index on every foreign key.</summary>
+    private async Task FollowAtSourceAsync(ParentLink link, RowBuffer before, RowBuffer after, CancellationToken cancellationToken)
+    {
+        if (!model.IsMigrated(link.Child) || ParentLink.HasNull(after, link.ParentColumns))
+        {
+            return;
+        }
+
+        var rows = await source.ReadAsync(model.All.IndexOf(link.Child), [.. link.ChildColumns], [.. link.ParentColumns.Select(c => after[c].ToArray())], int.MaxValue, cancellationToken);
+        if (model.Links.HasChildren(link.Child))
+        {
+            var further = new List<ParentChange>();
+            foreach (var row in rows.Values)
+            {
+                var was = row.Row.Copy();
+                link.Hand(before, was);
+                further.AddRange(Change(link.Child, was, row.Row) is { } change ? [change] : []);
+            }
+
+            await FollowAsync(further, cancellationToken);
+        }
+
+        foreach (var some in rows.Values.Chunk(MostChildren))
+        {
+            foreach (var row in some)
+            {
+                Put(link.Child, row);
+            }
+
+            await FlushAsync(cancellationToken);
+        }
+    }
+
+    private ParentChange? Change(EntityModel parent, RowBuffer before, RowBuffer? after)
+    {
+        var (was, now) = (model.Links.Identity(parent, before), after is null ? null : model.Links.Identity(parent, after));
+        var change = new ParentChange(parent, was, now, true);
+        return model.Links.OfParent(parent).Any(change.Reaches) ? change : null;
+    }
+
+    private void Put(EntityModel entity, FoundRow row)
+    {
+        if (row is { Item: { } item, KeyText: { } key })
+        {
+            page.Put(item, Encoding.UTF8.GetByteCount(key) - 1);
+        }
+        else
+        {
+            ChangeBuilder.SetAside(page, entity, row.Row, row.Refusal, setAside);
+        }
+    }
+
+    private async Task FlushAsync(CancellationToken cancellationToken)
+    {
+        changed |= page.Count > 0;
+        await writer.WriteAsync(page, cancellationToken);
+        ledger.SetAside(page);
+        page.Clear();
+    }
+}

@@ -1,0 +1,120 @@
+using System.Collections.Immutable;
+using System.Text;
+using BillingMigration.Integrity;
+using BillingMigration.Model;
+using BillingMigration.Source.Binlog;
+
+namespace BillingMigration.Sync;
+
+/// <summary>
+/// Looked-up values of parents: what the stream said of them last, else what the source has now. The source may be ahead of the stream; each change in between comes by and has the
+/// children read again. Not thread-safe.
+/// </summary>
+internal sealed class ParentValues(BillingModel model, SourceLookup source)
+{
+    private const int MostKnown = 500_000;
+
+    /// <summary>Values by link and parent; default: there is no such row.</summary>
+    private readonly Dictionary<(ParentLink, string), ImmutableArray<byte[]?>> known = [];
+    private readonly Dictionary<EntityModel, ParentLink[]> ofChild = model.All.ToDictionary(m => m, m => model.Links.LookupsOf(m).ToArray());
+    private readonly Dictionary<EntityModel, ParentLink[]> ofParent = model.All.ToDictionary(m => m, m => model.Links.OfParent(m).Where(l => l.IsLookup).ToArray());
+    private readonly List<(ParentLink Link, string Key, RowBuffer Child)> open = [];
+
+    /// <summary>True when no key of the entity's items is made with a lookup.</summary>
+    public bool HasNone(EntityModel child) => ofChild[child].Length == 0;
+
+    /// <summary>Fills in the looked-up values of a row.</summary>
+    /// <returns>Null when parents must be asked for first; false when a parent that it refers to is not there.</returns>
+    public bool? Fill(EntityModel child, RowBuffer row)
+    {
+        bool? complete = true;
+        open.Clear();
+        foreach (var link in ofChild[child])
+        {
+            if (ParentLink.HasNull(row, link.ChildColumns))
+            {
+                Fill(link, row, default);
+                continue;
+            }
+
+            var key = KeyOf(row, link.ChildColumns);
+            if (!known.TryGetValue((link, key), out var values))
+            {
+                open.Add((link, key, row));
+                complete = null;
+                continue;
+            }
+
+            Fill(link, row, values);
+            complete = complete is not null && values.IsDefault ? false : complete;
+        }
+
+        return complete;
+    }
+
+    /// <summary>Asks the source for the parents that <see cref="Fill(EntityModel, RowBuffer)"/> did not know.</summary>
+    public async Task AskAsync(CancellationToken cancellationToken)
+    {
+        Shrink();
+        foreach (var (link, key, child) in open)
+        {
+            var parents = await source.ReadAsync(model.All.IndexOf(link.Parent), [.. link.ParentColumns], [.. link.ChildColumns.Select(c => child[c].ToArray())], 1, cancellationToken);
+            known[(link, key)] = parents.Values.FirstOrDefault() is { } found ? ValuesOf(link, found.Row) : default;
+        }
+    }
+
+    /// <summary>Takes what the stream says of a parent.</summary>
+    public void Pass(RowChange change)
+    {
+        foreach (var link in ofParent[change.Model])
+        {
+            if (change.Kind != RowsKind.Insert && !ParentLink.HasNull(change.Before, link.ParentColumns) && (change.Kind == RowsKind.Delete || change.Before.Differs(change.After, link.ParentColumns)))
+            {
+                known[(link, KeyOf(change.Before, link.ParentColumns))] = default;
+            }
+
+            if (change.Kind != RowsKind.Delete && !ParentLink.HasNull(change.After, link.ParentColumns))
+            {
+                Shrink();
+                known[(link, KeyOf(change.After, link.ParentColumns))] = ValuesOf(link, change.After);
+            }
+        }
+    }
+
+    private void Shrink()
+    {
+        if (known.Count >= MostKnown)
+        {
+            // Each can be asked for again.
+            known.Clear();
+        }
+    }
+
+    private static void Fill(ParentLink link, RowBuffer child, ImmutableArray<byte[]?> values)
+    {
+        for (var i = 0; i < link.Targets.Length; i++)
+        {
+            if (values.IsDefault || values[i] is not { } value)
+            {
+                child.SetNull(link.Targets[i]);
+            }
+            else
+            {
+                child.Set(link.Targets[i], value);
+            }
+        }
+    }
+
+    private static ImmutableArray<byte[]?> ValuesOf(ParentLink link, RowBuffer parent) => [.. link.Sources.Select(s => parent.IsNull(s) ? null : parent[s].ToArray())];
+
+    private static string KeyOf(RowBuffer row, ImmutableArray<int> columns)
+    {
+        var text = new StringBuilder();
+        foreach (var column in columns)
+        {
+            text.Append(Convert.ToHexString(row[column])).Append(' ');
+        }
+
+        return text.ToString();
+    }
+}

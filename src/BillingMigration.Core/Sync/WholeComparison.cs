@@ -1,0 +1,57 @@
+using BillingMigration.Integrity;
+using BillingMigration.Model;
+
+namespace BillingMigration.Sync;
+
+/// <summary>Compares entities with the source beside the running stream, where neither it nor the table tells which rows changed; what differs is read again.</summary>
+internal sealed class WholeComparison(MigrationSession session, BillingModel model, SyncLedger ledger, ChildFollower children) : IAsyncDisposable
+{
+    private readonly CancellationTokenSource stop = new();
+    private Task<(IReadOnlyCollection<Suspect> Suspects, bool AreAll)>? running;
+    private System.Collections.Immutable.ImmutableArray<EntityModel> entities = [];
+
+    public string? Waiting => running is { IsCompleted: false } ? $"comparing {string.Join(", ", entities.Select(e => e.Entity))}: the binlog does not tell which of their rows changed" : null;
+
+    /// <summary>Begins a comparison that is due, or takes the result of one that has ended. Nothing is under way to the table meanwhile.</summary>
+    public async ValueTask GoOnAsync(CancellationToken cancellationToken)
+    {
+        if (running is null && ledger.ToCompare is { IsEmpty: false } due)
+        {
+            // What is noted from here on is due again.
+            entities = due;
+            ledger.BeginComparing(due);
+            running = Task.Run(() => EntityComparison.RunAsync(session, model, due, stop.Token), CancellationToken.None);
+        }
+
+        if (running is { IsCompleted: true } ended)
+        {
+            running = null;
+            var isDone = false;
+            try
+            {
+                var (suspects, areAll) = await ended;
+                await children.RepairAsync(suspects, ledger.Applied.Seen, cancellationToken);
+                isDone = areAll;
+            }
+            finally
+            {
+                ledger.EndComparing(isDone);
+            }
+        }
+    }
+
+    public async Task StopAsync()
+    {
+        await stop.CancelAsync();
+        if (running is not null)
+        {
+            await Task.WhenAny(running);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        stop.Dispose();
+    }
+}
