@@ -79,9 +79,7 @@ internal sealed class RangePlanner(MySqlConnection connection, long rowsPerRange
                 return bounds;
             }
 
-            after = [.. statement.Key.Select((column, i) => column.DataType is "enum" or "set"
-                ? System.Text.Encoding.ASCII.GetString((byte[])reader.GetValue(i))
-                : KeyText.Of(column, (byte[])reader.GetValue(i)))];
+            after = statement.BoundaryKey(reader);
             bounds.Add(after.Value);
         }
     }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using BillingMigration.Model;
 using MySqlConnector;
@@ -11,7 +10,7 @@ public sealed class RowReader(EntityModel model, SelectStatement statement)
 {
     private const int Room = 1024;
     private readonly ImmutableArray<int> ordinalKeys = statement.OrdinalKeyColumns;
-    private readonly bool[] floats = [.. model.Row.Select(c => c.Column.DataType is "float" or "double" or "real")];
+    private readonly bool[] floats = [.. model.Row.Select(c => FloatText.IsOf(c.Column))];
     private readonly RowBuffer ordinals = new(Math.Max(1, statement.OrdinalKeyColumns.Length));
 
     [MethodImpl(HotPath.Optimized)]
@@ -56,9 +55,10 @@ public sealed class RowReader(EntityModel model, SelectStatement statement)
 
         if (floats[column])
         {
-            var text = row.Reserve(Room).AsSpan(row.Used);
-            reader.GetDouble(ordinal).TryFormat(text, out var digits, "R", CultureInfo.InvariantCulture);
-            row.Commit(column, digits);
+            // The text takes the place of the point that it is made of.
+            var buffer = row.Reserve(Room);
+            var length = (int)reader.GetBytes(ordinal, 0, buffer, row.Used, FloatText.PointBytes + 1);
+            row.Commit(column, FloatText.OfPoint(buffer.AsSpan(row.Used, length), buffer.AsSpan(row.Used)));
             return;
         }
 

@@ -3,12 +3,13 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using BillingMigration.Model;
+using MySqlConnector;
 
 namespace BillingMigration.Source;
 
 /// <summary>
 /// Builds the statements that read an entity. Every column is selected as the bytes of its canonical text, so that the server formats
-/// and nothing on the way can bend a value.
+/// and nothing on the way can bend a value; FLOAT and DOUBLE, whose text can be another value, as their own bytes. <see cref="RowReader"/> reads the results.
 /// </summary>
 public sealed class SelectStatement
 {
@@ -41,6 +42,14 @@ public sealed class SelectStatement
         CultureInfo.InvariantCulture,
         $"SELECT {KeyColumns()} FROM {Name(model.Table.Name)} {Self} FORCE INDEX (PRIMARY){Where(after, null)} ORDER BY {OrderBy(Self + ".")} LIMIT 1 OFFSET {step - 1}");
 
+    /// <summary>The key in the current row of a result of <see cref="Boundary"/>, as a checkpoint holds it.</summary>
+    public ImmutableArray<string> BoundaryKey(MySqlDataReader reader) => [.. key.Select((column, i) => (byte[])reader.GetValue(i) switch
+    {
+        var number when IsOrdinal(column) => Encoding.ASCII.GetString(number),
+        var point when FloatText.IsOf(column) => FloatText.OfPoint(point),
+        var value => KeyText.Of(column, value),
+    })];
+
     /// <summary>The rows that have the primary keys of <paramref name="rows"/>.</summary>
     public string ByKeys(IReadOnlyCollection<RowBuffer> rows) =>
         $"{select} WHERE {string.Join(" OR ", rows.Select(row => $"({string.Join(" AND ", model.PrimaryKey.Select(i => IsEqual(i, row[i])))})"))}";
@@ -56,18 +65,16 @@ public sealed class SelectStatement
     /// <summary>True when ranges can be computed instead of looked up: one integer column.</summary>
     public bool HasIntegerKey => key is [{ DataType: "tinyint" or "smallint" or "mediumint" or "int" or "bigint" }];
 
-    internal ImmutableArray<ColumnSchema> Key => key;
-
-    /// <summary>The expression whose bytes are the canonical text of a column, as <see cref="AttributeForm"/> describes it.</summary>
+    /// <summary>The expression whose bytes are the canonical text of a column, as <see cref="AttributeForm"/> describes it; for FLOAT and DOUBLE see <see cref="FloatText"/>.</summary>
     internal static string Expression(ColumnSchema column, string table)
     {
         var name = $"{Name(table)}.{Name(column.Name)}";
         switch (column.DataType)
         {
-            // FLOAT is printed with 6 digits, FLOAT(M,D) with D decimals; as a DOUBLE it is printed exactly. Not as BINARY: that cuts a
-            // long exponent's digits off.
+            // A text is not the value: FLOAT is printed with 6 digits, FLOAT(M,D) with D decimals, and MariaDB prints -0 as 0. A point holds
+            // the 8 bytes of its coordinates, which RowReader takes out; that is also cheaper than digits for both sides.
             case "float" or "double" or "real":
-                return $"{name} + 0E0";
+                return $"POINT({name}, 0)";
             case "bit":
                 return $"CAST({name} + 0 AS BINARY)";
             case "uuid" or "inet4" or "inet6":
@@ -84,8 +91,9 @@ public sealed class SelectStatement
             return $"CAST({name} + 0 AS BINARY)";
         }
 
-        var text = column.DataType is "json" || (column.CharacterSet is not null and not ("utf8mb4" or "utf8mb3" or "utf8" or "ascii"));
-        return text ? $"CAST(CONVERT({name} USING utf8mb4) AS BINARY)" : $"CAST({name} AS BINARY)";
+        // JSON not either: MySQL has documents that are no UTF-8, of which CONVERT makes NULL.
+        var converts = column.CharacterSet is not null and not ("utf8mb4" or "utf8mb3" or "utf8" or "ascii");
+        return converts ? $"CAST(CONVERT({name} USING utf8mb4) AS BINARY)" : $"CAST({name} AS BINARY)";
     }
 
     internal static string Name(string identifier) => $"`{identifier.Replace("`", "``", StringComparison.Ordinal)}`";

@@ -107,6 +107,13 @@ internal sealed class ReadRows : IAsyncDisposable
 
     public void AssertSame(Dictionary<long, string?[]> expected, Dictionary<long, string?[]> actual)
     {
+        var wrong = Differences(expected, actual);
+        Assert.True(wrong.Count == 0, $"{wrong.Count} values differ: {string.Join("\n", wrong.GroupBy(w => w.Split(' ')[0]).SelectMany(g => g.Take(2)).Take(40))}");
+    }
+
+    /// <summary>A line for each value that is not the same.</summary>
+    public IReadOnlyList<string> Differences(Dictionary<long, string?[]> expected, Dictionary<long, string?[]> actual)
+    {
         Assert.Equal(expected.Keys.Order(), actual.Keys.Order());
         var wrong = new List<string>();
         foreach (var (key, row) in expected)
@@ -120,7 +127,7 @@ internal sealed class ReadRows : IAsyncDisposable
             }
         }
 
-        Assert.True(wrong.Count == 0, $"{wrong.Count} values differ: {string.Join("\n", wrong.GroupBy(w => w.Split(' ')[0]).SelectMany(g => g.Take(2)).Take(40))}");
+        return wrong;
     }
 
     public async ValueTask DisposeAsync()

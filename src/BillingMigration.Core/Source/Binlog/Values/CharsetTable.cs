@@ -19,6 +19,12 @@ public sealed class CharsetTable
 
     private CharsetTable(ImmutableDictionary<int, string> nameOfCollation) => this.nameOfCollation = nameOfCollation;
 
+    /// <summary>
+    /// True when the server prints opaque strings in JSON as their bytes, not as <c>base64:type253:…</c>: MySQL 9.7 makes them of text in UTF-16, UCS-2 and
+    /// UTF-32, whose bytes it does not convert. Others convert such text, and print what an older server left as base64.
+    /// </summary>
+    internal bool PrintsOpaqueStrings { get; private init; }
+
     /// <summary>Reads the names of all collations, and the given character sets.</summary>
     /// <param name="names">Character sets of the columns that are migrated; those that are UTF-8 need nothing.</param>
     public static async Task<CharsetTable> LoadAsync(MySqlConnection connection, IEnumerable<string> names, CancellationToken cancellationToken)
@@ -33,7 +39,10 @@ public sealed class CharsetTable
             }
         }
 
-        var table = new CharsetTable(collations.ToImmutable());
+        // The bytes of U+2020 are two blanks when nothing converts them.
+        await using var opaque = new MySqlCommand("SELECT CAST(JSON_ARRAY(_utf16 X'2020') AS BINARY)", connection);
+        var printed = await opaque.ExecuteScalarAsync(cancellationToken) as byte[];
+        var table = new CharsetTable(collations.ToImmutable()) { PrintsOpaqueStrings = printed.AsSpan().SequenceEqual("[\"  \"]"u8) };
         foreach (var name in names.Distinct(StringComparer.Ordinal).Where(n => !IsUtf8(n)))
         {
             table.loaded[name] = await LoadAsync(connection, name, cancellationToken);

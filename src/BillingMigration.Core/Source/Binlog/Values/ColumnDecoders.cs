@@ -10,7 +10,7 @@ internal static class ColumnDecoders
 
     /// <summary>For a column that is not migrated.</summary>
     /// <param name="schema">Null when the table no longer has it.</param>
-    public static ValueDecoder ForSkipping(TableMapColumn column, ColumnSchema? schema) => Hires(column, schema) ?? Fixed(column, unsigned: false) ?? (ValueDecoder)(column.Type switch
+    public static ValueDecoder ForSkipping(TableMapColumn column, ColumnSchema? schema) => Hires(column, schema) ?? Fixed(column, schema, unsigned: false) ?? (ValueDecoder)(column.Type switch
     {
         BinlogColumnType.Enum => new EnumDecoder(EnumBytes(column), []),
         BinlogColumnType.Set => new SetDecoder(SetBytes(column), []),
@@ -20,7 +20,7 @@ internal static class ColumnDecoders
     /// <exception cref="MigrationException"><c>TableLayoutUnknown</c>: the column has another type than the schema says.</exception>
     public static ValueDecoder For(TableMapColumn column, ColumnSchema schema, CharsetTable charsets)
     {
-        if ((Hires(column, schema) ?? Fixed(column, column.Unsigned ?? schema.Unsigned)) is { } known)
+        if ((Hires(column, schema) ?? Fixed(column, schema, column.Unsigned ?? schema.Unsigned)) is { } known)
         {
             return known;
         }
@@ -32,7 +32,7 @@ internal static class ColumnDecoders
             case BinlogColumnType.Set:
                 return new SetDecoder(SetBytes(column), Members(column, schema, charsets));
             case BinlogColumnType.Json:
-                return new JsonDecoder(LengthBytes(column));
+                return new JsonDecoder(LengthBytes(column), charsets.PrintsOpaqueStrings);
             case BinlogColumnType.VarCharCompressed or BinlogColumnType.BlobCompressed:
                 return new CompressedDecoder(LengthBytes(column), Text(4, column, schema, charsets));
             case BinlogColumnType.String when schema.IsIdentifier():
@@ -85,7 +85,7 @@ internal static class ColumnDecoders
         _ => null,
     };
 
-    private static FixedDecoder? Fixed(TableMapColumn column, bool unsigned) => column.Type switch
+    private static FixedDecoder? Fixed(TableMapColumn column, ColumnSchema? schema, bool unsigned) => column.Type switch
     {
         BinlogColumnType.Tiny => Integer(1, unsigned),
         BinlogColumnType.Short => Integer(2, unsigned),
@@ -96,7 +96,7 @@ internal static class ColumnDecoders
         BinlogColumnType.Double => new DoubleDecoder(),
         BinlogColumnType.NewDecimal => new DecimalDecoder(column.Metadata >> 8, column.Metadata & 0xFF),
         BinlogColumnType.Bit => new BitDecoder(column.Metadata is > 0 and <= 64 ? column.Metadata : throw EventErrors.Unreadable($"a BIT has {column.Metadata} bits")),
-        BinlogColumnType.Year => new YearDecoder(),
+        BinlogColumnType.Year => new YearDecoder(schema?.ColumnType.StartsWith("year(2)", StringComparison.OrdinalIgnoreCase) == true),
         BinlogColumnType.Date or BinlogColumnType.NewDate => new DateDecoder(),
         BinlogColumnType.Time2 => new Time2Decoder(column.Metadata),
         BinlogColumnType.DateTime2 => new DateTime2Decoder(column.Metadata),

@@ -74,7 +74,7 @@ internal sealed class HiresTimestampDecoder(int digits) : FixedDecoder(4 + Hires
         var microseconds = HiresTime.Microseconds(BigEndian(value[4..]), digits) is < 1_000_000 and var fraction
             ? (int)fraction
             : throw EventErrors.Unreadable("a TIMESTAMP has an impossible fraction");
-        var used = TimeText.Timestamp((uint)BigEndian(value[..4]), text);
+        var used = TimeText.Timestamp((uint)BigEndian(value[..4]), microseconds, text);
         return used + TimeText.Fraction(microseconds, digits, text[used..]);
     }
 }

@@ -159,6 +159,9 @@ internal static class JsonBinary
             case BinlogColumnType.Date or BinlogColumnType.DateTime or BinlogColumnType.Timestamp or BinlogColumnType.Time:
                 text.Quoted(room[..PackedTime(type, BinaryPrimitives.ReadInt64LittleEndian(Part(value, 0, 8)), room)]);
                 break;
+            case BinlogColumnType.VarString when text.PrintsOpaqueStrings:
+                text.String(value);
+                break;
             default:
                 text.Quoted(Encoding.ASCII.GetBytes($"base64:type{(byte)type}:{Convert.ToBase64String(value)}"));
                 break;

@@ -3,9 +3,9 @@ using BillingMigration.Model;
 namespace BillingMigration.Source.Binlog;
 
 /// <summary>A JSON column of MySQL.</summary>
-internal sealed class JsonDecoder(int lengthBytes) : LengthDecoder(lengthBytes)
+internal sealed class JsonDecoder(int lengthBytes, bool printsOpaqueStrings) : LengthDecoder(lengthBytes)
 {
-    private readonly JsonText text = new();
+    private readonly JsonText text = new() { PrintsOpaqueStrings = printsOpaqueStrings };
 
     protected override void Write(ReadOnlySpan<byte> value, RowBuffer row, int column)
     {

@@ -17,13 +17,13 @@ internal static class JsonDifferences
     /// <param name="differences">Operation, path and value, one after the other.</param>
     public static void Apply(ReadOnlySpan<byte> before, ReadOnlySpan<byte> differences, JsonText text)
     {
-        var root = JsonNode.Read(before);
+        var root = JsonNode.Read(before, text.PrintsOpaqueStrings);
         var reader = new EventReader(differences);
         while (reader.Left > 0)
         {
             var operation = reader.Byte();
             var path = JsonPath.Parse(reader.Text(reader.PackedLength()));
-            var value = operation == Remove ? null : JsonNode.Read(reader.Bytes(reader.PackedLength()));
+            var value = operation == Remove ? null : JsonNode.Read(reader.Bytes(reader.PackedLength()), text.PrintsOpaqueStrings);
             if (path.Count == 0)
             {
                 root = operation == Replace ? value! : throw Misfit();
@@ -130,9 +130,10 @@ internal sealed class JsonNode
     private JsonNode(byte[]? leaf, List<JsonNode>? items, List<(byte[], byte[], JsonNode)>? members) => (this.leaf, this.items, this.members) = (leaf, items, members);
 
     /// <param name="binary">Binary JSON.</param>
-    public static JsonNode Read(ReadOnlySpan<byte> binary)
+    /// <param name="printsOpaqueStrings">See <see cref="JsonText"/>.</param>
+    public static JsonNode Read(ReadOnlySpan<byte> binary, bool printsOpaqueStrings)
     {
-        var text = new JsonText();
+        var text = new JsonText { PrintsOpaqueStrings = printsOpaqueStrings };
         JsonBinary.Write(binary, text);
         var reader = new Utf8JsonReader(text.Written, Deep);
         try

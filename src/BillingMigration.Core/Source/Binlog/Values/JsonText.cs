@@ -16,6 +16,9 @@ internal sealed class JsonText
     private byte[] buffer = new byte[1024];
     private int used;
 
+    /// <summary>True when the server prints an opaque value of type <see cref="BinlogColumnType.VarString"/> as a string; see <see cref="CharsetTable.PrintsOpaqueStrings"/>.</summary>
+    public bool PrintsOpaqueStrings { get; init; }
+
     public ReadOnlySpan<byte> Written => buffer.AsSpan(0, used);
 
     public void Clear() => used = 0;

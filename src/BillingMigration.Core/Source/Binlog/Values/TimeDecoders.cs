@@ -59,10 +59,10 @@ internal static class TimeText
         return digits + 1;
     }
 
-    /// <summary>Seconds since 1970 in UTC; zero is the zero date.</summary>
-    public static int Timestamp(uint seconds, Span<byte> text)
+    /// <summary>Seconds since 1970 in UTC. Zero is the zero date, but not with a fraction: MariaDB has the first second of 1970 too.</summary>
+    public static int Timestamp(uint seconds, int microseconds, Span<byte> text)
     {
-        if (seconds == 0)
+        if (seconds == 0 && microseconds == 0)
         {
             return Date(0, 0, 0, text) + TimeOfDay(0, 0, 0, text[10..]);
         }
@@ -126,8 +126,9 @@ internal sealed class Timestamp2Decoder(int digits) : FixedDecoder(4 + TimeText.
 {
     protected override int Write(ReadOnlySpan<byte> value, Span<byte> text)
     {
-        var used = TimeText.Timestamp((uint)BigEndian(value[..4]), text);
-        return used + TimeText.Fraction(TimeText.Microseconds(BigEndian(value[4..]), digits), digits, text[used..]);
+        var microseconds = TimeText.Microseconds(BigEndian(value[4..]), digits);
+        var used = TimeText.Timestamp((uint)BigEndian(value[..4]), microseconds, text);
+        return used + TimeText.Fraction(microseconds, digits, text[used..]);
     }
 }
 
@@ -177,5 +178,5 @@ internal sealed class OldDateTimeDecoder() : FixedDecoder(8)
 
 internal sealed class OldTimestampDecoder() : FixedDecoder(4)
 {
-    protected override int Write(ReadOnlySpan<byte> value, Span<byte> text) => TimeText.Timestamp((uint)LittleEndian(value), text);
+    protected override int Write(ReadOnlySpan<byte> value, Span<byte> text) => TimeText.Timestamp((uint)LittleEndian(value), 0, text);
 }

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Buffers.Text;
-using System.Globalization;
 using BillingMigration.Model;
 
 namespace BillingMigration.Source.Binlog;
@@ -98,11 +97,15 @@ internal sealed class BitDecoder(int bits) : FixedDecoder((bits + 7) / 8)
     }
 }
 
-internal sealed class YearDecoder() : FixedDecoder(1)
+/// <param name="twoDigits">YEAR(2) of MariaDB, which is stored as YEAR and printed without its century.</param>
+internal sealed class YearDecoder(bool twoDigits) : FixedDecoder(1)
 {
+    private const int Century = 100;
+
     protected override int Write(ReadOnlySpan<byte> value, Span<byte> text)
     {
-        Utf8Formatter.TryFormat(value[0] == 0 ? 0 : 1900 + value[0], text, out var written, new System.Buffers.StandardFormat('D', 4));
+        var year = value[0] == 0 ? 0 : 1900 + value[0];
+        Utf8Formatter.TryFormat(twoDigits ? year % Century : year, text, out var written, new System.Buffers.StandardFormat('D', twoDigits ? (byte)2 : (byte)4));
         return written;
     }
 }
@@ -110,18 +113,10 @@ internal sealed class YearDecoder() : FixedDecoder(1)
 internal sealed class FloatDecoder() : FixedDecoder(4)
 {
     // As the double that the server computes from it.
-    protected override int Write(ReadOnlySpan<byte> value, Span<byte> text)
-    {
-        ((double)BinaryPrimitives.ReadSingleLittleEndian(value)).TryFormat(text, out var written, "R", CultureInfo.InvariantCulture);
-        return written;
-    }
+    protected override int Write(ReadOnlySpan<byte> value, Span<byte> text) => FloatText.Write(BinaryPrimitives.ReadSingleLittleEndian(value), text);
 }
 
 internal sealed class DoubleDecoder() : FixedDecoder(8)
 {
-    protected override int Write(ReadOnlySpan<byte> value, Span<byte> text)
-    {
-        BinaryPrimitives.ReadDoubleLittleEndian(value).TryFormat(text, out var written, "R", CultureInfo.InvariantCulture);
-        return written;
-    }
+    protected override int Write(ReadOnlySpan<byte> value, Span<byte> text) => FloatText.Write(BinaryPrimitives.ReadDoubleLittleEndian(value), text);
 }
