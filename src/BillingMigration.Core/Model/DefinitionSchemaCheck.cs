@@ -54,6 +54,11 @@ public static class DefinitionSchemaCheck
             ? $"Did you mean '{nearest}'? Otherwise grant SELECT on it."
             : "Correct the name (case may matter), or grant SELECT on it; views cannot be migrated.");
 
+    internal static DefinitionProblem SystemVersioned(string place, TableSchema table) => new(
+        place,
+        $"The table '{table.Name}' is WITH SYSTEM VERSIONING: the binlog shows the rows of its history as rows like any other, and deleted rows as updated ones, so they would stand in the billing table as if they were live.",
+        $"ALTER TABLE {table.Name} DROP SYSTEM VERSIONING (its history is lost), or migrate from a copy of the table without it.");
+
     private static void CheckIncluded(MigrationDefinition definition, HashSet<string> attributes, ImmutableArray<DefinitionProblem>.Builder problems)
     {
         for (var i = 0; i < definition.Indexes.Length; i++)

@@ -14,7 +14,7 @@ internal sealed class EntitySchemaCheck(
 {
     public void Check()
     {
-        CheckPrimaryKey();
+        CheckTable();
         CheckColumns();
         CheckAttributes();
         CheckConditions();
@@ -31,8 +31,13 @@ internal sealed class EntitySchemaCheck(
     public static string AttributeOf(EntityDefinition entity, string column) =>
         entity.Columns.TryGetValue(column, out var rule) && rule.Attribute is { } attribute ? attribute : column;
 
-    private void CheckPrimaryKey()
+    private void CheckTable()
     {
+        if (table.SystemVersioned)
+        {
+            problems.Add(DefinitionSchemaCheck.SystemVersioned(place + ".table", table));
+        }
+
         if (table.PrimaryKey.IsEmpty)
         {
             Add(".table", $"The table '{table.Name}' has no primary key: its rows cannot be told apart, read in ranges or followed.", "Give it a primary key, or leave the entity out.");
@@ -122,6 +127,11 @@ internal sealed class EntitySchemaCheck(
         {
             problems.Add(DefinitionSchemaCheck.MissingTable($"{at}.table", lookup.Table, tables));
             return;
+        }
+
+        if (parent.SystemVersioned)
+        {
+            problems.Add(DefinitionSchemaCheck.SystemVersioned($"{at}.table", parent));
         }
 
         var missing = lookup.On.Where(on => table.FindColumn(on.Key) is null).Select(on => (Column: on.Key, Table: table))

@@ -28,6 +28,9 @@ public sealed record TableSchema
 
     public string? Engine { get; init; }
 
+    /// <summary>True for a table of MariaDB <c>WITH SYSTEM VERSIONING</c>: the server keeps its deleted and changed rows in the table itself.</summary>
+    public bool SystemVersioned { get; init; }
+
     public ColumnSchema? FindColumn(string name) =>
         Columns.FirstOrDefault(c => string.Equals(c.Name, name, StringComparison.OrdinalIgnoreCase));
 }

@@ -1,5 +1,6 @@
 using BillingMigration.Control;
 using BillingMigration.Definition;
+using BillingMigration.Model;
 using BillingMigration.Source;
 
 namespace BillingMigration.Snapshot;
@@ -40,6 +41,12 @@ internal static class SnapshotErrors
     public static MigrationException DefinitionMisfit(string name, IReadOnlyCollection<string> problems) => new(
         "DefinitionDoesNotFitSource", MigrationErrorKind.InvalidDefinition,
         $"The definition {name} does not fit the source's schema:{Environment.NewLine}{string.Join(Environment.NewLine, problems.Select(p => "  " + p))}", problems);
+
+    public static MigrationException SystemVersionedTable(TableSchema table)
+    {
+        var problem = DefinitionSchemaCheck.SystemVersioned("", table);
+        return new("SystemVersionedTable", MigrationErrorKind.WrongState, $"{problem.Problem} {problem.Remedy}", table.Name);
+    }
 
     public static MigrationException TablesNotVisible(SourceDefinition source, IReadOnlyList<string> tables) => new(
         "SourceTableNotFound", MigrationErrorKind.NotFound,

@@ -9,7 +9,7 @@ namespace BillingMigration.Snapshot;
 /// <summary>The definition bound to the live schema, and the part of it that the options choose.</summary>
 internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityModel> Chosen)
 {
-    /// <exception cref="MigrationException"><c>DefinitionDoesNotFitSource</c>, <c>UnknownEntity</c>, <c>InvalidShard</c>.</exception>
+    /// <exception cref="MigrationException"><c>DefinitionDoesNotFitSource</c>, <c>SystemVersionedTable</c>, <c>UnknownEntity</c>, <c>InvalidShard</c>.</exception>
     public static async Task<SnapshotScope> BindAsync(MigrationSession session, SnapshotOptions options, MySqlConnection connection, CancellationToken cancellationToken)
     {
         CheckOptions(session, options);
@@ -26,6 +26,11 @@ internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityMo
         if (missing.Length > 0)
         {
             throw SnapshotErrors.TablesNotVisible(definition.Source, missing);
+        }
+
+        if (tables.Values.FirstOrDefault(t => t.SystemVersioned) is { } versioned)
+        {
+            throw SnapshotErrors.SystemVersionedTable(versioned);
         }
 
         var problems = DefinitionSchemaCheck.Check(definition, tables).Where(p => p.Severity == DefinitionSeverity.Error).ToArray();

@@ -17,9 +17,12 @@ public sealed record SourceServer(SourceFlavor Flavor, Version Version, string V
 public sealed class SourceConnections : IAsyncDisposable
 {
     // UTC makes TIMESTAMP texts independent of the server's zone; an empty sql_mode keeps CHAR texts unpadded and identifiers
-    // plain; a long net_write_timeout lets the reader wait for a slow target without losing its result set.
+    // plain; a long net_write_timeout lets the reader wait for a slow target without losing its result set. What a read sees must not hang on
+    // the server's defaults either: READ UNCOMMITTED shows rows that are rolled back later, without autocommit every later read sees what the
+    // first one saw, and sql_select_limit cuts results short.
     private const string SessionSetup =
-        "SET SESSION time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600, character_set_results = utf8mb4; SET SESSION TRANSACTION READ ONLY";
+        "SET SESSION time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600, character_set_results = utf8mb4, autocommit = 1, sql_select_limit = 18446744073709551615; "
+        + "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
     private readonly string connectionString;
     private readonly RemoteCertificateValidationCallback? certificate;

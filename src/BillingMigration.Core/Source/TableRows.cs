@@ -5,7 +5,7 @@ using BillingMigration.Model;
 namespace BillingMigration.Source;
 
 /// <summary>What the queries of <see cref="SchemaInspector"/> have found of one table so far.</summary>
-internal sealed partial class TableRows(string name, string? engine, long rows, long averageBytes)
+internal sealed partial class TableRows(string name, string? engine, long rows, long averageBytes, bool systemVersioned)
 {
     private readonly List<(string Name, List<string?> Columns)> keys = [];
 
@@ -85,6 +85,7 @@ internal sealed partial class TableRows(string name, string? engine, long rows, 
         EstimatedRows = rows,
         AverageRowBytes = averageBytes,
         Engine = engine,
+        SystemVersioned = systemVersioned,
     };
 
     private IEnumerable<string> KeyColumns(List<string?> columns) => columns.OfType<string>().Where(c => !PeriodColumns.Contains(c));

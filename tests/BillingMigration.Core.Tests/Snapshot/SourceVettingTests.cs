@@ -1,3 +1,4 @@
+using BillingMigration.Control;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
 using BillingMigration.Source.Binlog;
@@ -5,6 +6,7 @@ using BillingMigration.Sync;
 using BillingMigration.Testing;
 using BillingMigration.Tests.Source.Binlog;
 using BillingMigration.Tests.Sync;
+using MySqlConnector;
 
 namespace BillingMigration.Tests.Snapshot;
 
@@ -135,6 +137,36 @@ public sealed class SourceVettingTests(TestServers servers)
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    public async Task Reads_do_not_hang_on_the_servers_defaults(bool mariaDb)
+    {
+        await using var server = await StartAsync(mariaDb, "--transaction-isolation=READ-UNCOMMITTED");
+        await using var scenario = await Scenario.CreateAsync(servers, await server.CreateDatabaseAsync(), Rows);
+        await server.ExecuteAsync("SET GLOBAL autocommit = 0; SET GLOBAL sql_select_limit = 2");
+        await using var writer = await scenario.Database.OpenAsync();
+        await ExecuteAsync(writer, "SET autocommit = 1");
+        await ExecuteAsync(writer, "START TRANSACTION");
+        await ExecuteAsync(writer, "UPDATE charge SET charge_id = charge_id + 900000 ORDER BY charge_id DESC LIMIT 3");
+
+        await scenario.ExportAsync();
+
+        await ExecuteAsync(writer, "ROLLBACK");
+        await using (var session = await scenario.Migration.ConnectAsync())
+        await using (var reader = await session.Source.OpenConnectionAsync(Cancel))
+        {
+            const string Query = "SELECT description FROM charge ORDER BY charge_id LIMIT 1";
+            Assert.NotEqual("later", await SourceConnections.ScalarAsync(reader, Query, Cancel));
+            await ExecuteAsync(writer, "UPDATE charge SET description = 'later'");
+            Assert.Equal("later", await SourceConnections.ScalarAsync(reader, Query, Cancel));
+        }
+
+        await server.ExecuteAsync("SET GLOBAL autocommit = 1; SET GLOBAL sql_select_limit = DEFAULT");
+        Assert.Equal(SyncState.Consistent, (await scenario.SyncAsync()).State);
+        await scenario.AssertEqualAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     public async Task Binlogs_that_go_before_the_export_can_end_are_warned_of(bool mariaDb)
     {
         await using var server = await StartAsync(mariaDb, "--binlog-expire-logs-seconds=20");
@@ -151,5 +183,11 @@ public sealed class SourceVettingTests(TestServers servers)
     {
         await server.ExecuteAsync($"DROP DATABASE IF EXISTS {FilteredName}; CREATE DATABASE {FilteredName} CHARACTER SET utf8mb4");
         return new TestDatabase(server, FilteredName);
+    }
+
+    private static async Task ExecuteAsync(MySqlConnection connection, string sql)
+    {
+        await using var command = new MySqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(Cancel);
     }
 }

@@ -7,6 +7,9 @@ internal enum StatementEffect
     /// <summary>No row of a migrated table changes, and none is laid out otherwise.</summary>
     None,
 
+    /// <summary>A foreign key of a migrated table, or one that refers to it, has come or gone: rows are as they were, later cascades may not be.</summary>
+    ForeignKeyChange,
+
     /// <summary>A migrated table is emptied, replaced, moved or laid out otherwise.</summary>
     SchemaChange,
 
@@ -36,7 +39,8 @@ internal sealed class StatementCheck(string database, IEnumerable<string> migrat
 
     public StatementVerdict Check(string statement, string defaultDatabase)
     {
-        var tokens = StatementText.Read(statement);
+        // Of a comment that the server executes only its end is left, which stands between words.
+        var tokens = StatementText.Read(statement).RemoveAll(t => t.IsPunctuation('*') || t.IsPunctuation('/'));
         if (tokens.IsEmpty)
         {
             return default;
@@ -53,7 +57,7 @@ internal sealed class StatementCheck(string database, IEnumerable<string> migrat
 
         if (mentioned.Length == 0)
         {
-            return default;
+            return References(tokens, defaultDatabase);
         }
 
         if (RowStatements.Any(first.Is))
@@ -66,6 +70,7 @@ internal sealed class StatementCheck(string database, IEnumerable<string> migrat
             _ when first.Is("TRUNCATE") => Change("TRUNCATE TABLE", mentioned[0]),
             _ when first.Is("RENAME") && tokens.Length > 1 && !tokens[1].Is("USER") => Change("RENAME TABLE", mentioned[0]),
             _ when first.Is("DROP") && tokens.Length > 1 && (tokens[1].Is("TABLE") || tokens[1].Is("TABLES")) => Change("DROP TABLE", mentioned[0]),
+            _ when first.Is("DROP") && tokens.Length > 2 && tokens[1].Is("INDEX") && IsPrimary(tokens[2]) => Change("DROP INDEX", mentioned[0]),
             _ when first.Is("CREATE") => Create(tokens, defaultDatabase),
             _ when first.Is("ALTER") => Alter(tokens, defaultDatabase, mentioned[0]),
             _ => default,
@@ -85,14 +90,16 @@ internal sealed class StatementCheck(string database, IEnumerable<string> migrat
         }
 
         // Without OR REPLACE the table was not there, or stays as it is.
-        return replaces && TableAt(tokens, at + 1, defaultDatabase, out _) is { } table ? Change("CREATE OR REPLACE TABLE", table) : default;
+        return replaces && TableAt(tokens, at + 1, defaultDatabase, out _) is { } table ? Change("CREATE OR REPLACE TABLE", table) : References(tokens, defaultDatabase);
     }
 
     private StatementVerdict Alter(ImmutableArray<StatementToken> tokens, string defaultDatabase, string mentioned)
     {
         var at = 1;
+        var ignores = false;
         while (at < tokens.Length && (tokens[at].Is("ONLINE") || tokens[at].Is("IGNORE")))
         {
+            ignores |= tokens[at].Is("IGNORE");
             at++;
         }
 
@@ -104,10 +111,53 @@ internal sealed class StatementCheck(string database, IEnumerable<string> migrat
         if (TableAt(tokens, at + 1, defaultDatabase, out var next) is not { } table)
         {
             // Another table that is renamed to a migrated one's name, or whose partition is exchanged with it.
-            return tokens.Any(t => t.Is("RENAME") || t.Is("EXCHANGE")) ? Change("ALTER TABLE", mentioned) : default;
+            return tokens.Any(t => t.Is("RENAME") || t.Is("EXCHANGE")) ? Change("ALTER TABLE", mentioned) : References(tokens, defaultDatabase);
         }
 
-        return Actions(tokens, next).All(action => IsHarmless(tokens, action)) ? default : Change("ALTER TABLE", table);
+        // With IGNORE MariaDB drops rows that a new key or a constraint does not admit, and logs none of them.
+        if (ignores || !Actions(tokens, next).All(action => IsHarmless(tokens, action)))
+        {
+            return Change(ignores ? "ALTER IGNORE TABLE" : "ALTER TABLE", table);
+        }
+
+        return Actions(tokens, next).Any(action => IsForeignKey(tokens, action))
+            ? new StatementVerdict(StatementEffect.ForeignKeyChange, "ALTER TABLE", table)
+            : References(tokens, defaultDatabase);
+    }
+
+    /// <summary>A table of any database that begins to refer to a migrated one.</summary>
+    private StatementVerdict References(ImmutableArray<StatementToken> tokens, string defaultDatabase)
+    {
+        var table = tokens.FirstOrDefault(t => t.Is("TABLE"));
+        var kind = tokens[0].Is("CREATE") ? "CREATE TABLE" : tokens[0].Is("ALTER") ? "ALTER TABLE" : null;
+        if (kind is null || table == default)
+        {
+            return default;
+        }
+
+        // A table that is named without its database is looked for where the referring one is.
+        var at = Named(tokens, tokens.IndexOf(table) + 1);
+        var own = at + 1 < tokens.Length && tokens[at + 1].IsPunctuation('.') ? tokens[at].Text : defaultDatabase;
+        for (var i = at; i < tokens.Length; i++)
+        {
+            if (tokens[i].Is("REFERENCES") && TableAt(tokens, i + 1, own, out _) is { } parent)
+            {
+                return new StatementVerdict(StatementEffect.ForeignKeyChange, kind, parent);
+            }
+        }
+
+        return default;
+    }
+
+    /// <summary>ADD FOREIGN KEY, DROP FOREIGN KEY, and DROP CONSTRAINT, which may be one.</summary>
+    private static bool IsForeignKey(ImmutableArray<StatementToken> tokens, int at)
+    {
+        if (at + 1 >= tokens.Length || !(tokens[at].Is("ADD") || tokens[at].Is("DROP")))
+        {
+            return false;
+        }
+
+        return tokens[at].Is("DROP") && tokens[at + 1].Is("CONSTRAINT") || InAction(tokens, at).Any(t => t.Is("FOREIGN"));
     }
 
     /// <summary>Where each action of ALTER TABLE begins: behind the table's name, and behind each comma outside of parentheses.</summary>
@@ -136,8 +186,9 @@ internal sealed class StatementCheck(string database, IEnumerable<string> migrat
         var part = at + 1 < tokens.Length ? tokens[at + 1] : default;
         if (action.Is("ADD") || action.Is("DROP"))
         {
-            // Dropped partitions take their rows with them; a list of columns follows ADD in parentheses.
-            return HarmlessParts.Any(part.Is) && !(action.Is("DROP") && part.Is("PARTITION")) && !InAction(tokens, at).Any(t => t.Is("PRIMARY"));
+            // Dropped partitions take their rows with them; a list of columns follows ADD in parentheses. A key or constraint by the name of
+            // PRIMARY, quoted or not, is the primary key.
+            return HarmlessParts.Any(part.Is) && !(action.Is("DROP") && (part.Is("PARTITION") || InAction(tokens, at).Any(IsPrimary))) && !InAction(tokens, at).Any(t => t.Is("PRIMARY"));
         }
 
         if (action.Is("RENAME"))
@@ -145,20 +196,28 @@ internal sealed class StatementCheck(string database, IEnumerable<string> migrat
             return part.Is("INDEX") || part.Is("KEY");
         }
 
-        return HarmlessActions.Any(action.Is) && !InAction(tokens, at).Any(t => t.Is("EXCHANGE") || t.Is("TRUNCATE") || t.Is("DROP") || t.Is("DISCARD") || t.Is("IMPORT"));
+        return HarmlessActions.Any(action.Is) && !InAction(tokens, at).Any(t => t.Is("EXCHANGE") || t.Is("TRUNCATE") || t.Is("DROP") || t.Is("DISCARD") || t.Is("IMPORT") || t.Is("VERSIONING"));
     }
 
     private static IEnumerable<StatementToken> InAction(ImmutableArray<StatementToken> tokens, int at) => tokens.Skip(at).TakeWhile(t => !t.IsPunctuation(','));
 
-    /// <summary>The migrated table whose name stands at a place, behind IF EXISTS; null for another.</summary>
-    private string? TableAt(ImmutableArray<StatementToken> tokens, int at, string defaultDatabase, out int next)
+    private static bool IsPrimary(StatementToken token) => token.IsName && token.Text.Equals("PRIMARY", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Where a name begins, behind IF EXISTS.</summary>
+    private static int Named(ImmutableArray<StatementToken> tokens, int at)
     {
         while (at < tokens.Length && (tokens[at].Is("IF") || tokens[at].Is("NOT") || tokens[at].Is("EXISTS")))
         {
             at++;
         }
 
-        next = at;
+        return at;
+    }
+
+    /// <summary>The migrated table whose name stands at a place, behind IF EXISTS; null for another.</summary>
+    private string? TableAt(ImmutableArray<StatementToken> tokens, int at, string defaultDatabase, out int next)
+    {
+        next = at = Named(tokens, at);
         if (at >= tokens.Length)
         {
             return null;
