@@ -19,17 +19,15 @@ public sealed class FaultProxy : IAsyncDisposable
     private readonly TcpListener listener;
     private readonly CancellationTokenSource stop = new();
     private readonly ConcurrentDictionary<Link, Task> links = new();
-    private readonly string host;
-    private readonly int port;
     private readonly ProxiedProtocol protocol;
+    private volatile Tuple<string, int> target;
     private readonly Task accepting;
     private long requests;
     private long connections;
 
     private FaultProxy(string host, int port, ProxiedProtocol protocol, int listenPort)
     {
-        this.host = host;
-        this.port = port;
+        target = Tuple.Create(host, port);
         this.protocol = protocol;
         listener = new TcpListener(IPAddress.Loopback, listenPort);
         listener.Start();
@@ -57,6 +55,13 @@ public sealed class FaultProxy : IAsyncDisposable
 
     /// <param name="listenPort">0: any free port.</param>
     public static FaultProxy Start(string host, int port, ProxiedProtocol protocol, int listenPort = 0) => new(host, port, protocol, listenPort);
+
+    /// <summary>A failover behind the same address: open connections are reset, new ones go to another server.</summary>
+    public void PointTo(string host, int port)
+    {
+        target = Tuple.Create(host, port);
+        Faults.ResetConnections();
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -107,11 +112,11 @@ public sealed class FaultProxy : IAsyncDisposable
             await Faults.PassAsync(stop.Token);
             if (protocol == ProxiedProtocol.Tcp)
             {
-                await new RawRelay(link, Faults, await link.ConnectAsync(host, port, stop.Token)).RunAsync(stop.Token);
+                await new RawRelay(link, Faults, await link.ConnectAsync(target.Item1, target.Item2, stop.Token)).RunAsync(stop.Token);
             }
             else
             {
-                await new HttpRelay(this, link, host, port).RunAsync(stop.Token);
+                await new HttpRelay(this, link, target.Item1, target.Item2).RunAsync(stop.Token);
             }
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or IOException or ObjectDisposedException)

@@ -3,7 +3,7 @@ using Amazon.DynamoDBv2.Model;
 using BillingMigration.Model;
 using BillingMigration.Source;
 using BillingMigration.Testing;
-using BillingMigration.Transfer;
+using BillingMigration.Target;
 using MySqlConnector;
 
 namespace BillingMigration.Benchmarks.Export;

@@ -80,7 +80,7 @@ internal sealed class ControlCalls
     {
         TransactionCanceledException e => e.CancellationReasons is { } reasons
             && !reasons.Any(r => r.Code == "ConditionalCheckFailed")
-            && reasons.Any(r => r.Code is "TransactionConflict" || TargetErrors.IsThrottling(r.Code)),
+            && reasons.Any(r => r.Code is "TransactionConflict" || FailureCodes.IsThrottling(r.Code)),
 
         // Not the caller's cancellation (looked at before): the HTTP client's time limit.
         OperationCanceledException => true,

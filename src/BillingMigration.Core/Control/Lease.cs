@@ -48,6 +48,8 @@ public sealed class Lease : IAsyncDisposable
     private readonly CancellationTokenSource stop = new();
     private readonly ITimer deadline;
     private readonly Task renewal;
+    private readonly object guard = new();
+    private (long Timestamp, DateTimeOffset At) renewed;
     private int disposed;
 
     /// <param name="renewedAt">Timestamp taken before the request that acquired the lease was sent.</param>
@@ -59,6 +61,7 @@ public sealed class Lease : IAsyncDisposable
         Job = job;
         Epoch = epoch;
         Token = token;
+        renewed = (renewedAt, time.GetUtcNow() - time.GetElapsedTime(renewedAt));
         deadline = time.CreateTimer(_ => Lose("it could not be renewed in time"), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         SetDeadline(renewedAt);
         renewal = RenewAsync();
@@ -73,6 +76,18 @@ public sealed class Lease : IAsyncDisposable
     /// epoch, which the table checks, does not.
     /// </summary>
     public CancellationToken Lost => lost.Token;
+
+    /// <summary>Right before each write: a process that was stopped, or a machine that was suspended, finds out here before any timer fires.</summary>
+    /// <exception cref="OperationCanceledException">The lease was not renewed in time, by one of the machine's two clocks.</exception>
+    public void EnsureHeld()
+    {
+        lost.Token.ThrowIfCancellationRequested();
+        if (Age() >= options.Duration - options.Margin)
+        {
+            Lose("it could not be renewed in time");
+            lost.Token.ThrowIfCancellationRequested();
+        }
+    }
 
     /// <summary>Why <see cref="Lost"/> was cancelled.</summary>
     public string? LostReason { get; private set; }
@@ -106,8 +121,13 @@ public sealed class Lease : IAsyncDisposable
             try
             {
                 await Task.Delay(pause, time, stop.Token);
-                var began = time.GetTimestamp();
+                var (began, at) = (time.GetTimestamp(), time.GetUtcNow());
                 await UpdateAsync("SET version = :v", stop.Token);
+                lock (guard)
+                {
+                    renewed = (began, at);
+                }
+
                 SetDeadline(began);
                 pause = options.RenewEvery;
             }
@@ -175,6 +195,16 @@ public sealed class Lease : IAsyncDisposable
     {
         var left = options.Duration - options.Margin - time.GetElapsedTime(renewedAt);
         deadline.Change(left > TimeSpan.Zero ? left : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>The monotonic clock stands still while a machine is suspended, the other may be set: the larger age counts.</summary>
+    private TimeSpan Age()
+    {
+        lock (guard)
+        {
+            var (monotonic, wall) = (time.GetElapsedTime(renewed.Timestamp), time.GetUtcNow() - renewed.At);
+            return monotonic > wall ? monotonic : wall;
+        }
     }
 
     private void Lose(string reason)

@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using BillingMigration.Control;
 using BillingMigration.Definition;
 using BillingMigration.Source;
+using BillingMigration.Target;
 using BillingMigration.Transfer;
 
 namespace BillingMigration.Snapshot;
@@ -45,7 +46,7 @@ internal sealed class ExportRun : IDisposable
         this.started = started;
         limits = Limits(session, options);
         throttle = new TransferThrottle(limits, session.Time);
-        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time);
+        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time, lease.EnsureHeld);
         bool IsMine(SnapshotRange range) => !range.Done && range.Number % options.ShardCount == options.ShardIndex;
         trackers = [.. ranges.Where(IsMine).Select(r => new RangeTracker(r, options.SetAside))];
         otherRanges = [.. ranges.Where(r => !IsMine(r))];

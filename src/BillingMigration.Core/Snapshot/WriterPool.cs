@@ -3,7 +3,7 @@ using System.Text;
 using System.Threading.Channels;
 using BillingMigration.Control;
 using BillingMigration.Model;
-using BillingMigration.Transfer;
+using BillingMigration.Target;
 
 namespace BillingMigration.Snapshot;
 

@@ -54,7 +54,7 @@ internal sealed class SyncRun : IAsyncDisposable
         retry = new SourceRetry(session.Source, patience, session.Time);
         var limits = Limits(session, options);
         throttle = new TransferThrottle(limits, session.Time);
-        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time);
+        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time, lease.EnsureHeld);
         writer = new WindowWriter(batchWriter, limits.Writers, options.SetAside);
         items = new ItemReader(session.Target, session.Definition.Target.Table, new TransferMetrics(), session.Retry, session.Time);
         rows = new SourceLookup(session, tables.Model.All, patience);

@@ -1,7 +1,7 @@
 using System.Text;
 using BillingMigration.Control;
 using BillingMigration.Model;
-using BillingMigration.Transfer;
+using BillingMigration.Target;
 
 namespace BillingMigration.Sync;
 

@@ -15,6 +15,7 @@ public sealed partial class ItemReader : IDisposable
     private readonly string table;
     private readonly TransferMetrics metrics;
     private readonly RequestRetry retry;
+    private readonly RetryPolicy policy;
     private readonly TimeProvider time;
 
     public ItemReader(TargetConnection target, string table, TransferMetrics metrics, RetryPolicy policy, TimeProvider time)
@@ -23,6 +24,7 @@ public sealed partial class ItemReader : IDisposable
         this.table = table;
         this.metrics = metrics;
         this.time = time;
+        this.policy = policy;
         http = new DynamoDbHttp(target.Endpoint, target.Region, target.Credentials, policy, time);
         retry = new RequestRetry(policy, new TransferThrottle(new ThrottleDefinition(), time), metrics, time);
     }
@@ -149,7 +151,7 @@ public sealed partial class ItemReader : IDisposable
         {
             throw failure.Code == "ResourceNotFoundException"
                 ? TargetErrors.TableNotFound(table, target.Endpoint, failure.Cause)
-                : retry.GaveUp(failure, target.Endpoint, $"Reading table '{table}'");
+                : TargetErrors.GaveUp(failure, policy, target.Endpoint, $"Reading table '{table}'");
         }
 
         return call.Page!;

@@ -167,7 +167,7 @@ public sealed class TargetConnection : IAsyncDisposable
         }
         catch (Exception e) when (e is not OperationCanceledException and not MigrationException)
         {
-            if (e is AmazonServiceException { ErrorCode: { Length: > 0 } code } && (TargetErrors.IsCredentialTrouble(code) || code.StartsWith("AccessDenied", StringComparison.Ordinal)))
+            if (e is AmazonServiceException { ErrorCode: { Length: > 0 } code } && (FailureCodes.IsCredentialTrouble(code) || code.StartsWith("AccessDenied", StringComparison.Ordinal)))
             {
                 throw TargetErrors.FromCode(code, e.Message, endpoint ?? new Uri("https://sts.amazonaws.com"), "Getting credentials", e);
             }

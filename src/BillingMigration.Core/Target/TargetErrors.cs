@@ -4,6 +4,7 @@ using System.Security.Authentication;
 using System.Text.RegularExpressions;
 using Amazon.DynamoDBv2;
 using Amazon.Runtime;
+using BillingMigration.Transfer;
 
 namespace BillingMigration.Target;
 
@@ -13,15 +14,6 @@ internal static partial class TargetErrors
     /// <summary>Remedy of an error that ends a job half-way.</summary>
     public const string CheckpointKept = "The checkpoint is kept: run the same command again and it goes on from there.";
 
-    public static bool IsThrottling(string? code) => code is "ProvisionedThroughputExceededException" or "ThrottlingException" or "RequestLimitExceeded"
-        or "Throttling" or "TooManyRequestsException" or "ThrottledException" or "ProvisionedThroughputExceeded" or "ThrottlingError";
-
-    public static bool IsExpired(string? code) => code is "ExpiredTokenException" or "ExpiredToken" or "TokenRefreshRequired";
-
-    public static bool IsCredentialTrouble(string? code) => IsExpired(code) || code is "UnrecognizedClientException" or "InvalidSignatureException"
-        or "InvalidClientTokenId" or "MissingAuthenticationToken" or "MissingAuthenticationTokenException" or "IncompleteSignature"
-        or "IncompleteSignatureException" or "SignatureDoesNotMatch" or "RequestExpired" or "InvalidAccessKeyId";
-
     /// <summary>What DynamoDB Local answers to an operation that it does not have.</summary>
     public static bool IsUnknownOperation(Exception exception) =>
         exception is AmazonServiceException { ErrorCode: "UnknownOperationException" or "UnknownOperation" };
@@ -29,7 +21,7 @@ internal static partial class TargetErrors
     /// <summary>True for trouble on the way or inside AWS that passes by itself.</summary>
     public static bool IsTransient(Exception exception) => exception switch
     {
-        AmazonServiceException e => IsThrottling(e.ErrorCode) || (int)e.StatusCode >= 500 || (e.StatusCode == 0 && e.InnerException is not null && IsTransient(e.InnerException))
+        AmazonServiceException e => FailureCodes.IsThrottling(e.ErrorCode) || (int)e.StatusCode >= 500 || (e.StatusCode == 0 && e.InnerException is not null && IsTransient(e.InnerException))
             || e.ErrorCode is "TransactionConflictException" or "TransactionInProgressException",
         HttpRequestException or IOException or SocketException or TimeoutException => true,
         AmazonClientException e => e.InnerException is not null && IsTransient(e.InnerException),
@@ -56,7 +48,7 @@ internal static partial class TargetErrors
 
     public static MigrationException FromCode(string code, string message, Uri endpoint, string doing, Exception? inner)
     {
-        if (IsExpired(code))
+        if (FailureCodes.IsExpired(code))
         {
             return new MigrationException(
                 "CredentialsExpired",
@@ -66,7 +58,7 @@ internal static partial class TargetErrors
                 inner);
         }
 
-        if (IsCredentialTrouble(code))
+        if (FailureCodes.IsCredentialTrouble(code))
         {
             return CredentialsRefused(code, message, endpoint, inner);
         }
@@ -74,7 +66,7 @@ internal static partial class TargetErrors
         return code switch
         {
             "AccessDeniedException" or "AccessDenied" or "UnauthorizedOperation" or "NotAuthorized" => AccessDenied(message, endpoint, doing, inner),
-            _ when IsThrottling(code) => new MigrationException(
+            _ when FailureCodes.IsThrottling(code) => new MigrationException(
                 "TargetThrottled",
                 MigrationErrorKind.LimitExceeded,
                 $"{doing}: {endpoint} throttles ({code}: {message}). Give the table more capacity or lower the throttle of the definition. {CheckpointKept}",
@@ -82,6 +74,30 @@ internal static partial class TargetErrors
                 inner),
             _ => new MigrationException(
                 "TargetRefused", MigrationErrorKind.Unexpected, $"{doing} was refused by {endpoint} with {code}: {message}", endpoint, inner),
+        };
+    }
+
+    /// <summary>The error that ends the job, for a failure that was retried in vain or is final.</summary>
+    public static MigrationException GaveUp(TransferFailure failure, Transfer.RetryPolicy policy, Uri endpoint, string doing)
+    {
+        var minutes = policy.GiveUpAfter.TotalMinutes;
+        return failure.Kind switch
+        {
+            FailureKind.Throttled => new MigrationException(
+                "TargetThrottled",
+                MigrationErrorKind.LimitExceeded,
+                $"{doing}: the table has refused every request for {minutes:0.#} minutes ({failure.Code}: {failure.Message}). "
+                + $"Give it more write capacity, or lower writeUnitsPerSecond in the definition's throttle. {CheckpointKept}",
+                endpoint,
+                failure.Cause),
+            FailureKind.Network or FailureKind.Server => new MigrationException(
+                "NetworkLost",
+                MigrationErrorKind.Unreachable,
+                $"{doing}: no request to {endpoint} has succeeded for {minutes:0.#} minutes ({failure.Code}: {failure.Message}). "
+                + $"Check the way between the sites. {CheckpointKept}",
+                endpoint,
+                failure.Cause),
+            _ => FromCode(failure.Code, failure.Message, endpoint, doing, failure.Cause),
         };
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.Http.Headers;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Authentication;
 using Amazon.Runtime;
 
@@ -12,6 +13,7 @@ namespace BillingMigration.Transfer;
 /// </summary>
 internal sealed class DynamoDbHttp : IDisposable
 {
+    private const int UnacknowledgedMilliseconds = 10_000;
     private const string TargetPrefix = "DynamoDB_20120810.";
     private static readonly MediaTypeHeaderValue Json = new("application/x-amz-json-1.0");
 
@@ -46,7 +48,33 @@ internal sealed class DynamoDbHttp : IDisposable
         UseCookies = false,
         UseProxy = !endpoint.IsLoopback,
         ActivityHeadersPropagator = null,
+        ConnectCallback = ConnectAsync,
     };
+
+    /// <summary>
+    /// A connection that is given up takes back what it has not sent: it is reset, not closed, and bytes that are not acknowledged do not outlive an attempt. A request that nobody
+    /// waits for must not arrive behind a newer one.
+    /// </summary>
+    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, LingerState = new LingerOption(true, 0) };
+        try
+        {
+            if (OperatingSystem.IsLinux())
+            {
+                // TCP_USER_TIMEOUT of tcp(7), in milliseconds.
+                socket.SetRawSocketOption((int)SocketOptionLevel.Tcp, 18, BitConverter.GetBytes(UnacknowledgedMilliseconds));
+            }
+
+            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>One attempt.</summary>
     /// <exception cref="HttpRequestException">The connection failed.</exception>

@@ -1,4 +1,3 @@
-using BillingMigration.Target;
 using Polly;
 using Polly.Retry;
 
@@ -107,30 +106,6 @@ internal sealed class RequestRetry
     {
         call.FailuresInRow = 0;
         Volatile.Write(ref succeededAt, time.GetTimestamp());
-    }
-
-    /// <summary>The error that ends the job, for a failure that was retried in vain or is final.</summary>
-    public MigrationException GaveUp(TransferFailure failure, Uri endpoint, string doing)
-    {
-        var minutes = policy.GiveUpAfter.TotalMinutes;
-        return failure.Kind switch
-        {
-            FailureKind.Throttled => new MigrationException(
-                "TargetThrottled",
-                MigrationErrorKind.LimitExceeded,
-                $"{doing}: the table has refused every request for {minutes:0.#} minutes ({failure.Code}: {failure.Message}). "
-                + $"Give it more write capacity, or lower writeUnitsPerSecond in the definition's throttle. {TargetErrors.CheckpointKept}",
-                endpoint,
-                failure.Cause),
-            FailureKind.Network or FailureKind.Server => new MigrationException(
-                "NetworkLost",
-                MigrationErrorKind.Unreachable,
-                $"{doing}: no request to {endpoint} has succeeded for {minutes:0.#} minutes ({failure.Code}: {failure.Message}). "
-                + $"Check the way between the sites. {TargetErrors.CheckpointKept}",
-                endpoint,
-                failure.Cause),
-            _ => TargetErrors.FromCode(failure.Code, failure.Message, endpoint, doing, failure.Cause),
-        };
     }
 
     private bool ShouldRetry(RetriedCall call)

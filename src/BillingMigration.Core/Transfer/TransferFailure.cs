@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Text.Json;
-using BillingMigration.Target;
 
 namespace BillingMigration.Transfer;
 
@@ -34,7 +33,7 @@ internal sealed record TransferFailure(FailureKind Kind, string Code, string Mes
     {
         TimeoutException => new TransferFailure(FailureKind.Network, "Timeout", exception.Message, exception),
         HttpRequestException or IOException or SocketException =>
-            new TransferFailure(FailureKind.Network, exception is HttpRequestException http ? http.HttpRequestError.ToString() : "Connection", TargetErrors.Innermost(exception), exception),
+            new TransferFailure(FailureKind.Network, exception is HttpRequestException http ? http.HttpRequestError.ToString() : "Connection", Innermost(exception), exception),
         _ => null,
     };
 
@@ -43,8 +42,8 @@ internal sealed record TransferFailure(FailureKind Kind, string Code, string Mes
         var (code, message) = ReadError(reply.Body);
         var kind = code switch
         {
-            _ when TargetErrors.IsThrottling(code) => FailureKind.Throttled,
-            _ when TargetErrors.IsCredentialTrouble(code) => FailureKind.Credentials,
+            _ when FailureCodes.IsThrottling(code) => FailureKind.Throttled,
+            _ when FailureCodes.IsCredentialTrouble(code) => FailureKind.Credentials,
             "ValidationException" or "SerializationException" => FailureKind.Validation,
             "RequestTimeout" or "InternalServerError" or "InternalFailure" or "ServiceUnavailable" => FailureKind.Server,
             _ when reply.Status == 413 => FailureKind.Validation,
@@ -57,6 +56,16 @@ internal sealed record TransferFailure(FailureKind Kind, string Code, string Mes
             code.Length > 0 ? code : $"HTTP {reply.Status}",
             message.Length > 0 ? message : $"The endpoint answered with HTTP status {reply.Status} and no words.",
             null);
+    }
+
+    private static string Innermost(Exception exception)
+    {
+        while (exception.InnerException is { } inner)
+        {
+            exception = inner;
+        }
+
+        return exception.Message;
     }
 
     /// <summary>Code and message of <c>{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"…"}</c>; empty where it is something else.</summary>

@@ -15,6 +15,7 @@ public sealed class BinlogConnection : IBinlogSource
     private const byte EndOfStream = 0xfe;
     private const int EventHeader = 19;
     private const int SilentPeriods = 3;
+    private const int TypeAt = 4;
 
     private readonly WireConnection connection;
     private readonly BinlogConnectionOptions options;
@@ -24,6 +25,8 @@ public sealed class BinlogConnection : IBinlogSource
     private OffsetSkip? skip;
     private TimeSpan patience;
     private volatile bool silent;
+    private volatile bool waiting;
+    private long heard;
 
     private BinlogConnection(WireConnection connection, SourceDefinition source, BinlogStart start, BinlogConnectionOptions options, TimeProvider time)
     {
@@ -37,8 +40,11 @@ public sealed class BinlogConnection : IBinlogSource
             static state =>
             {
                 var self = (BinlogConnection)state!;
-                self.silent = true;
-                self.connection.Abort();
+                if (self.waiting && !self.Hears())
+                {
+                    self.silent = true;
+                    self.connection.Abort();
+                }
             },
             this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -68,7 +74,7 @@ public sealed class BinlogConnection : IBinlogSource
                 async token =>
                 {
                     var identity = await wire.QueryAsync(start.Flavor == SourceFlavor.MySql ? "SELECT @@server_uuid" : "SELECT @@server_id", token);
-                    stream.ServerIdentity = identity[0][0] ?? "";
+                    stream.ServerIdentity = identity is [[{ } name, ..], ..] ? name : throw WireErrors.Malformed("no answer to who it is");
                     await new DumpRequest(wire, start, options).SendAsync(token);
                 },
                 cancellationToken);
@@ -113,8 +119,10 @@ public sealed class BinlogConnection : IBinlogSource
     {
         ReadOnlyMemory<byte> payload = default;
         await GuardAsync(async token => payload = await connection.Packets.ReadAsync(token), cancellationToken);
-        patience = options.HeartbeatPeriod * SilentPeriods;
-        return Event(payload);
+        var next = Event(payload);
+        // Between the head of the stream and its first event or heartbeat the server may look through large files.
+        patience = next is { } read && IsHead(read.Span[TypeAt]) ? patience : options.HeartbeatPeriod * SilentPeriods;
+        return next;
     }
 
     private async ValueTask<ReadOnlyMemory<byte>?> ReadBehindOffsetAsync(CancellationToken cancellationToken)
@@ -131,6 +139,9 @@ public sealed class BinlogConnection : IBinlogSource
         }
     }
 
+    // ROTATE, FORMAT_DESCRIPTION, PREVIOUS_GTIDS, and MariaDB's BINLOG_CHECKPOINT, GTID_LIST and START_ENCRYPTION.
+    private static bool IsHead(byte type) => type is 4 or 15 or 35 or 161 or 163 or 164;
+
     // https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication_binlog_stream.html
     private ReadOnlyMemory<byte>? Event(ReadOnlyMemory<byte> payload) => (payload.IsEmpty ? -1 : payload.Span[0]) switch
     {
@@ -142,13 +153,14 @@ public sealed class BinlogConnection : IBinlogSource
     };
 
     /// <summary>Runs something that waits for the server: not for ever, and with its errors in our words.</summary>
-    private async Task GuardAsync(Func<CancellationToken, Task> waiting, CancellationToken cancellationToken)
+    private async Task GuardAsync(Func<CancellationToken, Task> work, CancellationToken cancellationToken)
     {
         using var cancelled = cancellationToken.Register(static state => ((WireConnection)state!).Abort(), connection);
+        waiting = true;
         silence.Change(patience, Timeout.InfiniteTimeSpan);
         try
         {
-            await waiting(cancellationToken);
+            await work(cancellationToken);
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException or ServerErrorException)
         {
@@ -162,8 +174,23 @@ public sealed class BinlogConnection : IBinlogSource
         }
         finally
         {
+            waiting = false;
             silence.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
+    }
+
+    /// <summary>True when bytes arrived since it was last asked: it is then listened on.</summary>
+    private bool Hears()
+    {
+        var received = connection.Received;
+        var more = received != heard;
+        heard = received;
+        if (more)
+        {
+            silence.Change(patience, Timeout.InfiniteTimeSpan);
+        }
+
+        return more;
     }
 
     private void CheckFlavor()

@@ -16,6 +16,8 @@ public sealed class HostileServerTests
 {
     private static readonly byte[] Ok = [0, 0, 0, 2, 0, 0, 0];
 
+    private static readonly byte[] EndOfRows = [0xfe, 0, 0, 2, 0];
+
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -123,10 +125,12 @@ public sealed class HostileServerTests
         return script;
     }
 
-    /// <summary>Everything that a server says, in order: login, session, registration, three events.</summary>
+    /// <summary>Everything that a server says, in order: login, identity, session, registration, three events.</summary>
     private static byte[] Script() =>
     [
-        .. Packet(0, Handshake()), .. Packet(2, Ok), .. Packet(1, Ok), .. Packet(1, Ok),
+        .. Packet(0, Handshake()), .. Packet(2, Ok),
+        .. Packet(1, [1]), .. Packet(2, [3, 100, 101, 102]), .. Packet(3, EndOfRows), .. Packet(4, [2, 105, 100]), .. Packet(5, EndOfRows),
+        .. Packet(1, Ok), .. Packet(1, Ok),
         .. Packet(1, Event(4)), .. Packet(2, Event(15)), .. Packet(3, Event(27)),
     ];
 

@@ -16,16 +16,20 @@ internal sealed class WireConnection : IAsyncDisposable
     private const int MaxColumns = 4096;
 
     private readonly Socket socket;
+    private readonly ReceivedBytes received;
     private Stream stream;
 
     private WireConnection(Socket socket)
     {
         this.socket = socket;
-        stream = new NetworkStream(socket, ownsSocket: true);
+        stream = received = new ReceivedBytes(socket);
         Packets = new PacketStream(stream);
     }
 
     public PacketStream Packets { get; }
+
+    /// <summary>Bytes that have arrived, of packets that are not whole yet too.</summary>
+    public long Received => received.Count;
 
     public ServerHandshake Handshake { get; private set; } = null!;
 

@@ -2,9 +2,9 @@ using System.Buffers;
 using System.Collections.Immutable;
 using System.Text.Json;
 using BillingMigration.Model;
-using BillingMigration.Target;
+using BillingMigration.Transfer;
 
-namespace BillingMigration.Transfer;
+namespace BillingMigration.Target;
 
 /// <summary>Writes batches over the signed hot path. Many batches may be under way at the same time.</summary>
 public sealed class BatchWriter : IBatchWriter, IDisposable
@@ -16,17 +16,22 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
     private readonly TransferThrottle throttle;
     private readonly TransferMetrics metrics;
     private readonly RequestRetry retry;
+    private readonly RetryPolicy policy;
     private readonly TimeProvider time;
     private readonly Func<Call, CancellationToken, ValueTask> attempt;
+    private readonly Action? ensureRight;
 
+    /// <param name="ensureRight">Throws when nothing may be written any more: asked right before each request.</param>
     public BatchWriter(
-        TargetConnection target, string table, TransferThrottle throttle, TransferMetrics metrics, RetryPolicy policy, TimeProvider time)
+        TargetConnection target, string table, TransferThrottle throttle, TransferMetrics metrics, RetryPolicy policy, TimeProvider time, Action? ensureRight = null)
     {
+        this.ensureRight = ensureRight;
         this.target = target;
         this.table = table;
         this.throttle = throttle;
         this.metrics = metrics;
         this.time = time;
+        this.policy = policy;
         request = new BatchWriteRequest(table);
         http = new DynamoDbHttp(target.Endpoint, target.Region, target.Credentials, policy, time);
         retry = new RequestRetry(policy, throttle, metrics, time);
@@ -129,6 +134,7 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
 
     private async ValueTask SendAsync(Call call, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
+        ensureRight?.Invoke();
         var started = time.GetTimestamp();
         call.Requests++;
         try
@@ -194,5 +200,5 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
 
     private MigrationException ToError(TransferFailure failure) => failure.Code == "ResourceNotFoundException"
         ? TargetErrors.TableNotFound(table, target.Endpoint, failure.Cause)
-        : retry.GaveUp(failure, target.Endpoint, $"Writing items into table '{table}'");
+        : TargetErrors.GaveUp(failure, policy, target.Endpoint, $"Writing items into table '{table}'");
 }

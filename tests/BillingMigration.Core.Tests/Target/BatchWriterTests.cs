@@ -3,12 +3,12 @@ using BillingMigration.Definition;
 using BillingMigration.Model;
 using BillingMigration.Target;
 using BillingMigration.Testing.Faults;
-using BillingMigration.Tests.Target;
+using BillingMigration.Tests.Transfer;
 using BillingMigration.Transfer;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
-namespace BillingMigration.Tests.Transfer;
+namespace BillingMigration.Tests.Target;
 
 /// <summary>The writer against DynamoDB Local behind a proxy that misbehaves.</summary>
 public sealed class BatchWriterTests(DynamoDbLocalFixture server) : IAsyncLifetime

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using BillingMigration.Model;
 
-namespace BillingMigration.Transfer;
+namespace BillingMigration.Target;
 
 /// <summary>The BatchWriteItem call of one table: puts the canonical bytes of items, and the keys of deletes, into a request, and reads what became of them.</summary>
 internal sealed class BatchWriteRequest(string table)

@@ -1,7 +1,7 @@
-using BillingMigration.Transfer;
+using BillingMigration.Target;
 using Xunit;
 
-namespace BillingMigration.Tests.Transfer;
+namespace BillingMigration.Tests.Target;
 
 public sealed class RejectionTextTests
 {

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using BillingMigration.Model;
 
-namespace BillingMigration.Tests.Transfer;
+namespace BillingMigration.Tests.Target;
 
 /// <summary>Batches for tests.</summary>
 internal static class Batches

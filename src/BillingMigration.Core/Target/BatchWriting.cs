@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using BillingMigration.Model;
 
-namespace BillingMigration.Transfer;
+namespace BillingMigration.Target;
 
 /// <summary>Writes batches of items into the billing table, through throttle and retry.</summary>
 public interface IBatchWriter

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace BillingMigration.Transfer;
+namespace BillingMigration.Target;
 
 /// <summary>DynamoDB's words about an item that it refuses, without the item's values: some of its messages quote the attribute that is wrong.</summary>
 internal static class RejectionText
