@@ -163,7 +163,9 @@ internal sealed class EntitySchemaCheck(
     /// <summary>Rows that change with another row, unseen by the binlog, must be found in the table without reading all of it.</summary>
     private void CheckChildrenAreFound()
     {
-        foreach (var key in table.ForeignKeys.Where(k => k.ActsUnseen && k.Columns.All(c => table.FindColumn(c) is { CharacterSet: null })))
+        // Which texts are equal, a collation decides: their entity is compared as a whole.
+        bool AreExact(IEnumerable<string> columns) => columns.All(c => table.FindColumn(c) is { CharacterSet: null, Collation: null });
+        foreach (var key in table.ForeignKeys.Where(k => k.ActsUnseen && AreExact(k.Columns)))
         {
             if (ForeignKeySchema.Acts(key.OnDelete) || entity.PartitionKey.Columns.Concat(entity.SortKey.Columns).Any(p => p.Lookup is null && key.Columns.Contains(p.Column, StringComparer.OrdinalIgnoreCase)))
             {
@@ -171,7 +173,7 @@ internal sealed class EntitySchemaCheck(
             }
         }
 
-        foreach (var (name, lookup) in entity.Lookups.Where(l => UsesLookup(l.Key)))
+        foreach (var (name, lookup) in entity.Lookups.Where(l => UsesLookup(l.Key) && AreExact(l.Value.On.Keys)))
         {
             CheckFound([.. lookup.On.Keys], lookup.Table, $"by the lookup {name}");
         }

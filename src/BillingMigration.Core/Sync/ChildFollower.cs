@@ -133,9 +133,9 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
     private bool IsFollowed(ParentLink link)
     {
         var migrated = model.IsMigrated(link.Child);
-        if (!link.IsLookup && (!ledger.PassedSnapshot || !link.IsExact))
+        if ((!link.IsLookup && (!ledger.PassedSnapshot || !link.IsExact)) || (migrated && link.Way is null && (link.OnDelete || link.IsLookup)))
         {
-            // While the snapshot is ahead of the stream in places, rows on the way may be gone already.
+            // While the snapshot is ahead of the stream in places, rows on the way may be gone already; and no key finds children by a text.
             ledger.Compare(model.Links.Below(link.Child).Append(link.Child));
             return false;
         }

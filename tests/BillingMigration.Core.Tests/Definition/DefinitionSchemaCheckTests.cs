@@ -87,6 +87,25 @@ public sealed class DefinitionSchemaCheckTests(TestServers servers)
         Assert.InRange(found.Length, 1, problems);
     }
 
+    /// <summary>Children that change with their parent, unseen by the binlog, must be found without reading the whole table.</summary>
+    [Theory]
+    [InlineData("CASCADE", "RESTRICT", "", 1)]
+    [InlineData("SET NULL", "RESTRICT", "", 1)]
+    [InlineData("RESTRICT", "CASCADE", "", 0)]
+    [InlineData("RESTRICT", "NO ACTION", "", 0)]
+    [InlineData("CASCADE", "CASCADE", """, "gsi2": { "pk": "ACCOUNT#{total}", "sk": "{id}" }""", 0)]
+    [InlineData("CASCADE", "CASCADE", """, "gsi2": { "pk": "ACCOUNT#{total}", "sk": "{paid_at}" }""", 1)]
+    [InlineData("CASCADE", "CASCADE", """, "gsi2": { "pk": "ACCOUNT#{total}#{id}", "sk": "{id}" }""", 1)]
+    [InlineData("CASCADE", "CASCADE", """, "gsi2": { "pk": "ACCOUNT#{total}", "sk": "{id}", "when": { "column": "status", "in": ["OPEN"] } }""", 1)]
+    public void A_foreign_key_that_acts_needs_an_index_on_its_columns(string onDelete, string onUpdate, string index, int problems)
+    {
+        var bill = Tables[1] with { ForeignKeys = [.. Tables[1].ForeignKeys, new ForeignKeySchema("g", ["total"], "account", ["id"], onDelete, onUpdate)] };
+        var json = Good.Replace("[{ \"name\": \"gsi1\"", index.Length == 0 ? "[{ \"name\": \"gsi1\"" : "[{ \"name\": \"gsi2\" }, { \"name\": \"gsi1\"", StringComparison.Ordinal).Replace("\"in\": [\"OPEN\"] } } }", "\"in\": [\"OPEN\"] } }" + index + " }", StringComparison.Ordinal);
+        var found = Check(json, [Tables[0], bill]).Where(p => p.Place == "$.entities[1].indexes").ToArray();
+        Assert.Equal(problems, found.Length);
+        Assert.All(found, p => Assert.Contains("made of total alone", p.Remedy, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void A_table_without_a_primary_key_is_refused()
     {

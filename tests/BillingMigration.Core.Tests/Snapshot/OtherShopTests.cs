@@ -26,13 +26,15 @@ public sealed class OtherShopTests(TestServers servers)
           "name": "other-shop",
           "source": { "host": "HOST", "port": 1, "database": "DATABASE", "tls": { "mode": "None" } },
           "target": { "region": "eu-central-1", "endpointUrl": "ENDPOINT", "table": "TABLE" },
+          "indexes": [{ "name": "gsi1" }],
           "entities": [
             { "entity": "CUSTOMER", "table": "kunde", "pk": "K#{name}", "sk": "K" },
             { "entity": "SUBSCRIBER", "table": "geraet", "pk": "K#{kunde}", "sk": "G#{id}" },
             { "entity": "BILL", "table": "rechnung", "pk": "R#{tag}", "sk": "R#{lfd:D10}" },
             {
               "entity": "CHARGE", "table": "gebuehr", "pk": "K#{g.kunde}", "sk": "C#{wert}",
-              "lookups": { "g": { "table": "geraet", "on": { "geraet": "id" } } }
+              "lookups": { "g": { "table": "geraet", "on": { "geraet": "id" } } },
+              "indexes": { "gsi1": { "pk": "G#{geraet}", "sk": "C#{wert}" } }
             },
             { "entity": "SERVICE_AGREEMENT", "table": "tarif", "pk": "T#{art}", "sk": "T#{code}" }
           ]
