@@ -62,6 +62,12 @@ public static class SyncCommand
         var servers = All;
         for (var i = 0; i < args.Length; i += 2)
         {
+            if (args[i] == "--failover")
+            {
+                (options, servers, i) = (options with { Failover = true }, ["mysql"], i - 1);
+                continue;
+            }
+
             var value = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value.");
             switch (args[i])
             {

@@ -20,6 +20,9 @@ public sealed record SyncTortureOptions
     /// <summary>Of all writers together: what DynamoDB Local can follow.</summary>
     public double TransactionsPerSecond { get; init; } = 200;
 
+    /// <summary>A replica takes the source's place half-way, without its last transactions; MySQL only.</summary>
+    public bool Failover { get; init; }
+
     /// <summary>Longest life of a worker.</summary>
     public TimeSpan LongestLife { get; init; } = TimeSpan.FromSeconds(10);
 }
@@ -32,26 +35,36 @@ public sealed record SyncTortureResult(long Transactions, int Kills, int Cuts, I
 /// </summary>
 public static class SyncTorture
 {
+    /// <summary>A table that is not migrated, and through which a bill's changes reach its charges.</summary>
+    private const string Envelope = """
+        CREATE TABLE envelope (bill_id BIGINT UNSIGNED NOT NULL PRIMARY KEY, CONSTRAINT envelope_bill FOREIGN KEY (bill_id) REFERENCES bill (bill_id) ON DELETE CASCADE ON UPDATE CASCADE);
+        INSERT INTO envelope SELECT bill_id FROM bill;
+        ALTER TABLE charge DROP FOREIGN KEY charge_bill, ADD CONSTRAINT charge_envelope FOREIGN KEY (bill_id) REFERENCES envelope (bill_id) ON DELETE SET NULL ON UPDATE CASCADE;
+        CREATE TRIGGER bill_envelope AFTER INSERT ON bill FOR EACH ROW INSERT INTO envelope VALUES (NEW.bill_id)
+        """;
+
     private static readonly TimeSpan ShortestLife = TimeSpan.FromSeconds(1);
 
     public static async Task<SyncTortureResult> RunAsync(
         SqlServerProcess source, Uri dynamoDb, SyncTortureOptions options, TextWriter log, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
+        await using var failover = options.Failover ? await Failover.PrepareAsync(source) : null;
         await using var database = await source.CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, options.Rows, options.Seed, cancellationToken: cancellationToken);
+        await database.ExecuteAsync(Envelope);
         await using var migration = SampleMigration.Create(database.ConnectionString, dynamoDb);
         await migration.InitializeAsync();
         await using var sourceWay = FaultProxy.Start(source.Host, source.Port, ProxiedProtocol.Tcp);
         await using var tableWay = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
         var through = new MySqlConnectionStringBuilder(database.ConnectionString) { Server = "127.0.0.1", Port = (uint)sourceWay.Port }.ConnectionString;
+        var last = failover is null ? database.ConnectionString : new MySqlConnectionStringBuilder(failover.Server.ConnectionString) { Database = database.Name }.ConnectionString;
 
         using var stopWriting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var stopCutting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var writers = TortureWriters.RunAsync(
-            database.ConnectionString,
-            new TortureWriterOptions { Writers = options.Writers, Seed = options.Seed, TransactionsPerSecond = options.TransactionsPerSecond },
-            stopWriting.Token);
+        var writers = failover is null
+            ? WriteAsync(database.ConnectionString, options, 0, stopWriting.Token)
+            : WriteOnBothAsync(database.ConnectionString, last, failover, sourceWay, options, stopWriting.Token);
         var cuts = CutAsync([sourceWay.Faults, tableWay.Faults], new Random(options.Seed), stopCutting.Token);
         var kills = await KillAsync(through, tableWay.Url, migration.Table, options, started, writers, log, cancellationToken);
 
@@ -60,14 +73,34 @@ public static class SyncTorture
         await stopCutting.CancelAsync();
         var cut = await cuts;
         await log.WriteLineAsync(FormattableString.Invariant($"{transactions:N0} transactions are written, {kills} kills, {cut} cuts: catching up"));
-        await using (var last = SyncWorkerProcess.Start(database.ConnectionString, dynamoDb, migration.Table, "last"))
+        await using (var worker = SyncWorkerProcess.Start(through, dynamoDb, migration.Table, "last"))
         {
-            await last.EndAsync(cancellationToken);
+            await worker.EndAsync(cancellationToken);
         }
 
-        var comparison = await SampleComparison.CompareAsync(database.ConnectionString, migration.Client, migration.Table);
+        var comparison = await SampleComparison.CompareAsync(last, migration.Client, migration.Table);
         await migration.DropAsync();
         return new SyncTortureResult(transactions, kills, cut, comparison.Differences, Stopwatch.GetElapsedTime(started));
+    }
+
+    private static Task<long> WriteAsync(string connectionString, SyncTortureOptions options, int phase, CancellationToken cancellationToken) => TortureWriters.RunAsync(
+        connectionString, new TortureWriterOptions { Writers = options.Writers, Seed = options.Seed + phase, TransactionsPerSecond = options.TransactionsPerSecond }, cancellationToken);
+
+    private static async Task<long> WriteOnBothAsync(
+        string first, string second, Failover failover, FaultProxy address, SyncTortureOptions options, CancellationToken cancellationToken)
+    {
+        using var stopFirst = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var writing = WriteAsync(first, options, 0, stopFirst.Token);
+        await Task.Delay(options.Duration / 2, cancellationToken);
+        await failover.PromoteAsync(
+            async () =>
+            {
+                await stopFirst.CancelAsync();
+                await writing;
+            },
+            cancellationToken);
+        address.PointTo(failover.Server.Host, failover.Server.Port);
+        return await writing + await WriteAsync(second, options, 1, cancellationToken);
     }
 
     private static async Task<int> KillAsync(

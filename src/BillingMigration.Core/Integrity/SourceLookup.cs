@@ -112,7 +112,7 @@ internal sealed class SourceLookup(MigrationSession session, ImmutableArray<Enti
                 await read(cancellationToken);
                 return;
             }
-            catch (Exception e) when (!cancellationToken.IsCancellationRequested && (e is MySqlException || SourceErrors.IsTransient(e)))
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested && e is not AnotherServerException && (e is MySqlException || SourceErrors.IsTransient(e)))
             {
                 if (connection is { } broken)
                 {

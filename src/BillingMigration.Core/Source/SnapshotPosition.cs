@@ -90,7 +90,11 @@ public static class SnapshotPosition
         }
         finally
         {
-            await ExecuteAsync(connection, "ROLLBACK", cancellationToken);
+            // A connection that broke has nothing to roll back, and the error that it broke with is the one to be seen.
+            if (connection.State == System.Data.ConnectionState.Open)
+            {
+                await ExecuteAsync(connection, "ROLLBACK", cancellationToken);
+            }
         }
     }
 
@@ -169,7 +173,10 @@ public static class SnapshotPosition
         }
         finally
         {
-            await ExecuteAsync(connection, "UNLOCK TABLES", CancellationToken.None);
+            if (connection.State == System.Data.ConnectionState.Open)
+            {
+                await ExecuteAsync(connection, "UNLOCK TABLES", CancellationToken.None);
+            }
         }
     }
 

@@ -13,8 +13,14 @@ internal static class SourceVisibility
     public static bool NeedsLocks(SourceServer server) => server is { Flavor: SourceFlavor.MySql, GtidMode: false };
 
     /// <summary>Returns when every transaction up to a position of this server's stream is visible.</summary>
+    /// <exception cref="AnotherServerException">The position is that of another server: its stream is to be taken up first.</exception>
     public static async Task WaitAsync(MySqlConnection connection, SourceServer server, SourcePosition position, TimeProvider time, CancellationToken cancellationToken)
     {
+        if (position.ServerIdentity != server.Identity)
+        {
+            throw new AnotherServerException($"The source is another server than a moment ago: {server.Identity} instead of {position.ServerIdentity}.");
+        }
+
         while (!NeedsLocks(server) && !await IsVisibleAsync(connection, server, position, cancellationToken))
         {
             await Task.Delay(Pause, time, cancellationToken);

@@ -95,6 +95,8 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             Position = run.Start,
             State = SyncState.Converging,
             Horizon = end,
+            // Rows that were read from two servers: the first may have had transactions that the second never got.
+            ToCompare = run.Start.ServerIdentity == end.ServerIdentity ? [] : [.. tables.Model.Entities.Select(e => e.Entity)],
             SavedAt = Session.Time.GetUtcNow(),
         };
         if (found.IsLast)

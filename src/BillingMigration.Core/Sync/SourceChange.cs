@@ -29,16 +29,16 @@ internal static class SourceChange
         {
             var executed = GtidSet.Parse(now.Gtid ?? "");
             var known = GtidSet.Parse(position.Gtid);
-            if (!known.IsSubsetOf(executed) || !ledger.IsWhole)
+            if (!known.IsSubsetOf(executed) || !ledger.IsWhole || !ledger.PassedSnapshot)
             {
-                // Transactions of the old server that the new one never had, written in whole or in part: which rows they changed is not known there.
+                // Transactions of the old server that the new one never had, written in whole or in part, or read by the snapshot: which rows they changed is not known there.
                 ledger.Compare(model.Entities);
                 known = known.Intersect(executed);
             }
 
             position = position with { Gtid = known.ToString() };
         }
-        else if (!ledger.IsWhole)
+        else if (!ledger.IsWhole || !ledger.PassedSnapshot)
         {
             ledger.Compare(model.Entities);
         }
@@ -51,7 +51,7 @@ internal static class SourceChange
     {
         if (identity != source.Server.Identity)
         {
-            throw new BinlogConnectionLostException($"The source {source.Source.Host} is another server than a moment ago: {identity} instead of {source.Server.Identity}.");
+            throw new AnotherServerException($"The source {source.Source.Host} is another server than a moment ago: {identity} instead of {source.Server.Identity}.");
         }
     }
 }

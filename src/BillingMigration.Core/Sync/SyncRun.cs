@@ -169,11 +169,13 @@ internal sealed class SyncRun : IAsyncDisposable
             {
                 return false;
             }
-            catch (Exception e) when (!abort.IsCancellationRequested && e is not MigrationException { Kind: not MigrationErrorKind.Unreachable } && SourceErrors.IsTransient(e) && writing is not { IsFaulted: true })
+            catch (Exception e) when (!abort.IsCancellationRequested && e is not MigrationException { Kind: not MigrationErrorKind.Unreachable } && SourceErrors.IsTransient(e) && IsSourceTrouble(writing))
             {
                 // What is read and not yet written comes again.
-                await writing;
+                await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                writing = Task.CompletedTask;
                 filling.Clear();
+                other.Clear();
                 try
                 {
                     await retry.WaitAsync(e, reading.Token);
@@ -185,6 +187,9 @@ internal sealed class SyncRun : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>True when a write has not failed, or only because the source could not be asked.</summary>
+    private static bool IsSourceTrouble(Task writing) => writing is not { IsFaulted: true } || (writing.Exception.InnerException is { } e && e is not MigrationException && SourceErrors.IsTransient(e));
 
     private async Task<bool> FollowOnceAsync(CancellationTokenSource reading, CancellationToken stopReading, CancellationToken abort)
     {

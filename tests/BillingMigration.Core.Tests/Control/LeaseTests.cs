@@ -209,6 +209,26 @@ public sealed class LeaseTests(DynamoDbLocalFixture server) : IAsyncLifetime
         Assert.Contains("Initialize-BillingTable", error.Message);
     }
 
+    /// <summary>A machine that was suspended: its monotonic clock stood still, and no timer has fired yet.</summary>
+    [Fact]
+    public async Task Who_comes_back_after_the_lease_s_time_may_not_write_before_any_timer_says_so()
+    {
+        var time = new SuspendedTime();
+        await using var lease = await Control(time, new LeaseOptions()).AcquireLeaseAsync("export", Token);
+        lease.EnsureHeld();
+        time.Suspended = TimeSpan.FromMinutes(2);
+
+        Assert.ThrowsAny<OperationCanceledException>(lease.EnsureHeld);
+        Assert.True(lease.Lost.IsCancellationRequested);
+    }
+
+    private sealed class SuspendedTime : TimeProvider
+    {
+        public TimeSpan Suspended { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Suspended;
+    }
+
     private ControlTable Control(TimeProvider time, LeaseOptions options, TargetConnection? through = null) =>
         new((through ?? target).Client, table, "test", time, new RetryPolicy { BaseDelay = TimeSpan.FromMilliseconds(5) }, options);
 }

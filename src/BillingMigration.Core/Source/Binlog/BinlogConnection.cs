@@ -27,6 +27,7 @@ public sealed class BinlogConnection : IBinlogSource
     private volatile bool silent;
     private volatile bool waiting;
     private long heard;
+    private bool begun;
 
     private BinlogConnection(WireConnection connection, SourceDefinition source, BinlogStart start, BinlogConnectionOptions options, TimeProvider time)
     {
@@ -119,10 +120,7 @@ public sealed class BinlogConnection : IBinlogSource
     {
         ReadOnlyMemory<byte> payload = default;
         await GuardAsync(async token => payload = await connection.Packets.ReadAsync(token), cancellationToken);
-        var next = Event(payload);
-        // Between the head of the stream and its first event or heartbeat the server may look through large files.
-        patience = next is { } read && IsHead(read.Span[TypeAt]) ? patience : options.HeartbeatPeriod * SilentPeriods;
-        return next;
+        return Event(payload);
     }
 
     private async ValueTask<ReadOnlyMemory<byte>?> ReadBehindOffsetAsync(CancellationToken cancellationToken)
@@ -139,13 +137,25 @@ public sealed class BinlogConnection : IBinlogSource
         }
     }
 
+    /// <summary>Between the head of the stream and its first event or heartbeat the server may look through large files; from then on it speaks in time.</summary>
+    private ReadOnlyMemory<byte> Lively(ReadOnlyMemory<byte> read)
+    {
+        if (!begun && !IsHead(read.Span[TypeAt]))
+        {
+            begun = true;
+            patience = options.HeartbeatPeriod * SilentPeriods;
+        }
+
+        return read;
+    }
+
     // ROTATE, FORMAT_DESCRIPTION, PREVIOUS_GTIDS, and MariaDB's BINLOG_CHECKPOINT, GTID_LIST and START_ENCRYPTION.
     private static bool IsHead(byte type) => type is 4 or 15 or 35 or 161 or 163 or 164;
 
     // https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication_binlog_stream.html
     private ReadOnlyMemory<byte>? Event(ReadOnlyMemory<byte> payload) => (payload.IsEmpty ? -1 : payload.Span[0]) switch
     {
-        Ok when payload.Length > EventHeader => payload[1..],
+        Ok when payload.Length > EventHeader => Lively(payload[1..]),
         EndOfStream when payload.Length < 9 => options.StopAtEnd ? (ReadOnlyMemory<byte>?)null
             : throw new BinlogConnectionLostException($"The source {place} ended the binlog stream."),
         ServerErrorException.Marker => throw BinlogErrors.From(ServerErrorException.From(payload.Span), place, start),

@@ -46,9 +46,19 @@ internal sealed class BoundTables(BillingModel model, CharsetTable charsets)
     private readonly ImmutableDictionary<(string, string), EntityModel> entities =
         model.All.ToImmutableDictionary(e => (e.Table.Database, e.Table.Name));
 
+    private readonly StatementCheck migrated = new(model.Entities[0].Table.Database, model.Entities.Select(e => e.Table.Name));
+    private readonly StatementCheck[] outside =
+        [.. model.All.Where(m => !model.IsMigrated(m)).GroupBy(m => m.Table.Database, m => m.Table.Name).Select(g => new StatementCheck(g.Key, g))];
+
     public BillingModel Model => model;
 
-    public StatementCheck Statements { get; } = new(model.Entities[0].Table.Database, model.Entities.Select(e => e.Table.Name));
+    /// <summary>What a statement does to migrated tables, or to the foreign keys of those that are not migrated and reach them.</summary>
+    public StatementVerdict Check(string statement, string defaultDatabase)
+    {
+        var verdict = migrated.Check(statement, defaultDatabase);
+        return verdict.Effect != StatementEffect.None ? verdict
+            : outside.Select(c => c.Check(statement, defaultDatabase)).FirstOrDefault(v => v.Effect is StatementEffect.ForeignKeyChange or StatementEffect.RowsByStatement);
+    }
 
     public BoundTable? Find(TableMap map)
     {

@@ -54,6 +54,8 @@ public sealed class BinlogTroubleTests(PurgeableServers servers) : IClassFixture
         await using var proxy = FaultProxy.Start(server.Host, server.Port, ProxiedProtocol.Tcp);
         var time = new FakeTimeProvider();
         await using var stream = await FollowAsync(server, proxy, time);
+        // Before that the server may look for the place.
+        await stream.ReadUntilAsync(e => Replica.TypeOf(e) is Replica.Heartbeat or Replica.HeartbeatV2, Cancel);
         proxy.Faults.BlackHole = true;
         var reading = stream.ReadUntilAsync(_ => false, Cancel);
         while (!reading.IsCompleted)
@@ -65,6 +67,26 @@ public sealed class BinlogTroubleTests(PurgeableServers servers) : IClassFixture
         var error = await Assert.ThrowsAsync<BinlogConnectionLostException>(() => reading);
         Assert.Contains("silent for 3 s", error.Message, StringComparison.Ordinal);
         Assert.True(SourceErrors.IsTransient(error));
+    }
+
+    /// <summary>An event that takes many times as long as a connection may be silent.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_large_event_over_a_slow_link_arrives(bool mariaDb)
+    {
+        var server = await servers.SourceAsync(mariaDb);
+        await using var database = await server.CreateDatabaseAsync();
+        await database.ExecuteAsync("CREATE TABLE t (id INT PRIMARY KEY, v LONGBLOB)");
+        await using var proxy = FaultProxy.Start(server.Host, server.Port, ProxiedProtocol.Tcp);
+        var options = new BinlogConnectionOptions { HeartbeatPeriod = TimeSpan.FromMilliseconds(300), StartTimeout = TimeSpan.FromSeconds(1) };
+        await using var stream = await BinlogConnection.OpenAsync(
+            Replica.SourceOf(server) with { Host = "127.0.0.1", Port = proxy.Port }, Replica.Root, await server.EndAsync(byGtid: true), options, TimeProvider.System, Cancel);
+        await stream.ReadUntilAsync(e => Replica.TypeOf(e) == Replica.Heartbeat, Cancel);
+        proxy.Faults.BytesPerSecond = 500_000;
+        await database.ExecuteAsync("INSERT INTO t VALUES (1, REPEAT('large', 500000))");
+
+        Assert.True((await stream.ReadUntilAsync(e => e.Length > 2_500_000, Cancel)).AsSpan().IndexOf("largelarge"u8) > 0);
     }
 
     [Theory]
