@@ -28,6 +28,8 @@ public sealed class ParentLinks
 
     public IEnumerable<ParentLink> OfParent(EntityModel parent) => ofParent[parent];
 
+    public IEnumerable<ParentLink> OfChild(EntityModel child) => ofChild[child];
+
     public bool HasChildren(EntityModel parent) => ofParent.Contains(parent);
 
     public IEnumerable<ParentLink> LookupsOf(EntityModel child) => ofChild[child].Where(l => l.IsLookup);

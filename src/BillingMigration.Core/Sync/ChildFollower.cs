@@ -97,7 +97,7 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
                     if (link.Way!.Index is not null && !change.Again)
                     {
                         // The index may not show all of them yet.
-                        ledger.Former.Add(change.Parent, change.Before);
+                        Remember(change.Parent, change.Before);
                     }
                 }
 
@@ -120,6 +120,17 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
 
             await ReadAgainAsync(found.Values, cancellationToken);
         }
+    }
+
+    /// <returns>True when something was noted that must be saved before the row is written.</returns>
+    private bool Remember(EntityModel parent, RowBuffer identity)
+    {
+        if (!ledger.Former.IsFull)
+        {
+            return ledger.Former.Add(parent, identity);
+        }
+
+        return ledger.Compare(model.Links.Below(parent));
     }
 
     private bool IsNew(ParentChange change)
@@ -171,7 +182,7 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
         var isNoted = false;
         foreach (var change in further)
         {
-            isNoted |= ledger.Former.Add(child, change.Before);
+            isNoted |= Remember(child, change.Before);
         }
 
         await FollowAsync(further, cancellationToken);

@@ -15,12 +15,14 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
     /// <summary>An index of DynamoDB follows its table mostly far under a second; it has no bound.</summary>
     private static readonly TimeSpan IndexDelay = TimeSpan.FromSeconds(1);
 
+    private const int MostKept = 100_000;
     private const int MostSaved = 1_000;
     private const int MostSavedCharacters = 100_000;
     private const char Between = '\t';
 
     private readonly object guard = new();
     private readonly Dictionary<string, ParentChange> rows = [];
+    private readonly Dictionary<(ParentLink, string), HashSet<string>> byParent = [];
     private readonly Queue<Generation> waiting = new();
     private List<string> young = [];
 
@@ -38,6 +40,18 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
         }
     }
 
+    /// <summary>True when no more can be remembered: the entities below are to be compared instead.</summary>
+    public bool IsFull
+    {
+        get
+        {
+            lock (guard)
+            {
+                return rows.Count >= MostKept;
+            }
+        }
+    }
+
     /// <returns>True when it was not known.</returns>
     public bool Add(EntityModel parent, RowBuffer identity)
     {
@@ -47,6 +61,11 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
             if (!rows.TryAdd(text, new ParentChange(parent, identity, null, true, Again: true)))
             {
                 return false;
+            }
+
+            foreach (var parentOf in ParentsOf(parent, identity))
+            {
+                (byParent.TryGetValue(parentOf, out var children) ? children : byParent[parentOf] = []).Add(text);
             }
 
             young.Add(text);
@@ -66,7 +85,7 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
                 ParentChange[] children;
                 lock (guard)
                 {
-                    children = [.. rows.Values.Where(r => r.Parent == link.Child && link.Refers(r.Before, change.Before))];
+                    children = byParent.TryGetValue((link, KeyOf(change.Before, link.ParentColumns)), out var known) ? [.. known.Select(r => rows[r])] : [];
                 }
 
                 foreach (var child in children.Where(c => !reached.Contains(c)))
@@ -129,7 +148,14 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
         {
             foreach (var row in waiting.Dequeue().Rows)
             {
-                rows.Remove(row);
+                rows.Remove(row, out var gone);
+                foreach (var parentOf in ParentsOf(gone!.Parent, gone.Before))
+                {
+                    if (byParent[parentOf].Remove(row) && byParent[parentOf].Count == 0)
+                    {
+                        byParent.Remove(parentOf);
+                    }
+                }
             }
         }
     }
@@ -165,6 +191,11 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
 
         WaitFor(until);
     }
+
+    private IEnumerable<(ParentLink, string)> ParentsOf(EntityModel child, RowBuffer identity) =>
+        model.Links.OfChild(child).Where(l => !ParentLink.HasNull(identity, l.ChildColumns)).Select(l => (l, KeyOf(identity, l.ChildColumns)));
+
+    private static string KeyOf(RowBuffer row, ImmutableArray<int> columns) => string.Join(' ', columns.Select(c => Convert.ToHexString(row[c])));
 
     private static string NameOf(EntityModel parent) => $"{parent.Table.Database}.{parent.Table.Name}";
 

@@ -10,20 +10,37 @@ internal sealed class SyncGoal(MigrationSession session, SyncUntil? until) : IDi
     /// <summary>A source that goes on changing is caught up with when everything up to a position no older than this is written.</summary>
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long a source is given to come to rest.</summary>
+    private static readonly TimeSpan Restless = TimeSpan.FromSeconds(10);
+
     private MySqlConnection? connection;
     private SourceServer? server;
     private SourcePosition? target;
     private long askedAt;
+    private long? currentSince;
 
-    public async ValueTask<bool> IsReachedAsync(StreamPoint applied, bool consistent, DateTimeOffset? committedAt, CancellationToken cancellationToken) => until switch
+    public async ValueTask<bool> IsReachedAsync(SyncLedger ledger, DateTimeOffset? committedAt, CancellationToken cancellationToken) => until switch
     {
         null => false,
-        SyncUntil.Position position => applied.HasReached(position.Value),
-        SyncUntil.Time time => (consistent && committedAt >= time.Value) || (session.Time.GetUtcNow() >= time.Value && await IsCaughtUpAsync(applied, cancellationToken)),
-        _ => consistent && await IsCaughtUpAsync(applied, cancellationToken),
+        SyncUntil.Position position => ledger.Applied.HasReached(position.Value),
+        SyncUntil.Time time => committedAt >= time.Value || (session.Time.GetUtcNow() >= time.Value && await IsCaughtUpAsync(ledger.Applied, cancellationToken)),
+        _ => MayBeCaughtUp(ledger) && await IsCaughtUpAsync(ledger.Applied, cancellationToken),
     };
 
     public void Dispose() => connection?.Dispose();
+
+    /// <summary>A source whose rows are read again all the time is never consistent at a place of its stream, and can be caught up with all the same.</summary>
+    private bool MayBeCaughtUp(SyncLedger ledger)
+    {
+        if (!ledger.IsCurrent)
+        {
+            currentSince = null;
+            return false;
+        }
+
+        currentSince ??= session.Time.GetTimestamp();
+        return ledger.State == Control.SyncState.Consistent || session.Time.GetElapsedTime(currentSince.Value) > Restless;
+    }
 
     private async ValueTask<bool> IsCaughtUpAsync(StreamPoint applied, CancellationToken cancellationToken)
     {

@@ -56,6 +56,9 @@ internal sealed class SyncLedger : IDisposable
 
     public SyncState State => Locked(StateNow);
 
+    /// <summary>True when nothing but rows that were read again a moment ago keeps it from being consistent.</summary>
+    public bool IsCurrent => Locked(() => passedSnapshot && !hasPart && toCompare.Count + comparing.Count == 0);
+
     /// <summary>True when the stream has passed the end of the snapshot.</summary>
     public bool PassedSnapshot => Locked(() => passedSnapshot);
 
@@ -102,7 +105,13 @@ internal sealed class SyncLedger : IDisposable
         Former.MoveTo(position);
     });
 
-    public void Compare(IEnumerable<EntityModel> entities) => Locked(() => toCompare.UnionWith(entities.Where(model.IsMigrated)));
+    /// <returns>True when one of them was not due already.</returns>
+    public bool Compare(IEnumerable<EntityModel> entities) => Locked(() =>
+    {
+        var before = toCompare.Count;
+        toCompare.UnionWith(entities.Where(model.IsMigrated));
+        return toCompare.Count > before;
+    });
 
     /// <summary>What is noted from here on is due once more.</summary>
     public void BeginComparing(IEnumerable<EntityModel> entities) => Locked(() =>

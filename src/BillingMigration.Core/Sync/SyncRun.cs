@@ -369,7 +369,7 @@ internal sealed class SyncRun : IAsyncDisposable
     }
 
     private ValueTask<bool> IsReachedAsync(CancellationToken cancellationToken) =>
-        goal.IsReachedAsync(ledger.Applied, ledger.State == SyncState.Consistent, meter.CommittedAt, cancellationToken);
+        goal.IsReachedAsync(ledger, meter.CommittedAt, cancellationToken);
 
     private SyncProgress Measure() => new()
     {
