@@ -29,6 +29,7 @@ internal sealed class SyncLedger : IDisposable
     private bool passedSnapshot;
     private bool hasPart;
     private bool isReadingAgain;
+    private bool isWriting;
     private (StreamPoint Point, SyncState State)? saved;
 
     /// <param name="entitiesSetAside">Entities of which some row was set aside: it is in the source, and not in the table.</param>
@@ -74,6 +75,7 @@ internal sealed class SyncLedger : IDisposable
     /// <summary>Some of the window may be in the table from here on.</summary>
     public void Begin(ChangeWindow window) => Locked(() =>
     {
+        isWriting = true;
         hasPart = window.EndsWithin;
         isReadingAgain = window.HasSuspects;
     });
@@ -82,7 +84,7 @@ internal sealed class SyncLedger : IDisposable
     public void Written(ChangeWindow window) => Locked(() =>
     {
         SetAsideNow(window);
-        isReadingAgain = false;
+        (isReadingAgain, isWriting) = (false, false);
         applied = window.End ?? applied;
         if (horizon is not null && applied.HasReached(horizon))
         {
@@ -101,7 +103,7 @@ internal sealed class SyncLedger : IDisposable
     public void MoveTo(SourcePosition restart, SourcePosition position) => Locked(() =>
     {
         applied = new StreamPoint(restart, restart);
-        (horizon, hasPart, isWhole) = (position, false, true);
+        (horizon, hasPart, isWriting, isWhole) = (position, false, false, true);
         Former.MoveTo(position);
     });
 
@@ -128,7 +130,7 @@ internal sealed class SyncLedger : IDisposable
     });
 
     /// <summary>False when the table may have a part of a transaction, or more than the position says.</summary>
-    public bool IsWhole => Locked(() => isWhole && !hasPart);
+    public bool IsWhole => Locked(() => isWhole && !hasPart && !isWriting);
 
     public void SetAside(ChangeWindow window) => Locked(() => SetAsideNow(window));
 
@@ -169,7 +171,7 @@ internal sealed class SyncLedger : IDisposable
     {
         if (completed && !cancellationToken.IsCancellationRequested)
         {
-            await SaveAsync(isLast: Locked(() => !hasPart && !isReadingAgain), cancellationToken);
+            await SaveAsync(isLast: Locked(() => !hasPart && !isWriting), cancellationToken);
             return;
         }
 

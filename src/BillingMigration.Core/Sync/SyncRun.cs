@@ -173,7 +173,13 @@ internal sealed class SyncRun : IAsyncDisposable
             {
                 // What is read and not yet written comes again.
                 await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                writing = Task.CompletedTask;
+                if (writing.IsFaulted)
+                {
+                    // Some of it is in the table, ahead of what is written as a whole.
+                    ledger.ReadAhead(stream!.Reader.ReadUpTo);
+                    writing = Task.CompletedTask;
+                }
+
                 filling.Clear();
                 other.Clear();
                 try
