@@ -1,13 +1,28 @@
 using System.Collections.Immutable;
 using BillingMigration.Control;
 using BillingMigration.Model;
-using BillingMigration.Source;
+using BillingMigration.Snapshot;
 
 namespace BillingMigration.Integrity;
 
 /// <summary>Compares entities with their tables by digests of both sides, and names the rows and items of what differs.</summary>
 internal sealed class Comparison(ImmutableArray<EntityModel> models, ImmutableArray<int> chosen, SourceSide source, TargetSide target, SourceLookup lookup, SuspectList suspects)
 {
+    /// <summary>Key ranges of the chosen entities.</summary>
+    public static async Task<ImmutableArray<(int Entity, SnapshotRange Range)>> PlanAsync(
+        MigrationSession session, ImmutableArray<EntityModel> models, ImmutableArray<int> chosen, long rowsPerRange, CancellationToken cancellationToken)
+    {
+        await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
+        var planner = new RangePlanner(connection, rowsPerRange);
+        var ranges = ImmutableArray.CreateBuilder<(int, SnapshotRange)>();
+        foreach (var entity in chosen)
+        {
+            ranges.AddRange((await planner.PlanAsync(models[entity], cancellationToken)).Select(r => (entity, r)));
+        }
+
+        return ranges.ToImmutable();
+    }
+
     /// <summary>Reads both sides, at the same time, into the digests.</summary>
     public async Task DigestAsync(
         DigestLedger ledger, IEnumerable<(int Entity, SnapshotRange Range)> ranges, IEnumerable<int> segments, int of, CancellationToken stopReading, CancellationToken abort)

@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
-using BillingMigration.Control;
 using BillingMigration.Model;
-using BillingMigration.Snapshot;
 
 namespace BillingMigration.Integrity;
 
@@ -20,26 +18,12 @@ internal static class EntityComparison
         using var target = new TargetSide(session, model.Entities, null);
         await using var lookup = new SourceLookup(session, model.Entities);
         var suspects = new SuspectList(MostSuspects);
-        var ranges = await RangesAsync(session, model, chosen, cancellationToken);
+        var ranges = await Comparison.PlanAsync(session, model.Entities, chosen, RowsPerRange, cancellationToken);
         var segments = TargetSide.SegmentsFor(model.Entities.Sum(m => m.Table.EstimatedRows));
         var comparison = new Comparison(model.Entities, chosen, source, target, lookup, suspects);
         var ledger = new DigestLedger(new DigestPair(model.Entities));
         await comparison.DigestAsync(ledger, ranges, Enumerable.Range(0, segments), segments, CancellationToken.None, cancellationToken);
         await comparison.NameAsync(ledger.Digests, ranges, segments, strangers: false, (_, _, _) => { }, cancellationToken);
         return (suspects.All, suspects.More.Count == 0);
-    }
-
-    private static async Task<ImmutableArray<(int Entity, SnapshotRange Range)>> RangesAsync(
-        MigrationSession session, BillingModel model, ImmutableArray<int> chosen, CancellationToken cancellationToken)
-    {
-        await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
-        var planner = new RangePlanner(connection, RowsPerRange);
-        var ranges = ImmutableArray.CreateBuilder<(int, SnapshotRange)>();
-        foreach (var entity in chosen)
-        {
-            ranges.AddRange((await planner.PlanAsync(model.Entities[entity], cancellationToken)).Select(r => (entity, r)));
-        }
-
-        return ranges.ToImmutable();
     }
 }

@@ -249,18 +249,8 @@ internal sealed class IntegrityRun : IAsyncDisposable
         return builder.Build(resolution, suspects.More, refused, orphans, quiet, settled ?? await lookup.PositionAsync(abort));
     }
 
-    private async Task<ImmutableArray<(int Entity, SnapshotRange Range)>> RangesAsync(CancellationToken abort)
-    {
-        await using var connection = await session.Source.OpenConnectionAsync(abort);
-        var planner = new RangePlanner(connection, options.RowsPerRange);
-        var ranges = ImmutableArray.CreateBuilder<(int, SnapshotRange)>();
-        foreach (var entity in context.Chosen)
-        {
-            ranges.AddRange((await planner.PlanAsync(context.Models[entity], abort)).Select(r => (entity, r)));
-        }
-
-        return ranges.ToImmutable();
-    }
+    private Task<ImmutableArray<(int Entity, SnapshotRange Range)>> RangesAsync(CancellationToken abort) =>
+        Comparison.PlanAsync(session, context.Models, context.Chosen, options.RowsPerRange, abort);
 
     private IntegrityProgress Measure()
     {

@@ -56,17 +56,10 @@ internal static class RowIdentity
     /// <summary>A row that has the primary key only.</summary>
     public static RowBuffer Of(EntityModel model, RowBuffer row)
     {
-        var identity = new RowBuffer(row.Count);
-        for (var i = 0; i < row.Count; i++)
+        var identity = RowBuffer.AllNull(row.Count);
+        foreach (var i in model.PrimaryKey)
         {
-            if (model.PrimaryKey.Contains(i))
-            {
-                identity.Set(i, row[i]);
-            }
-            else
-            {
-                identity.SetNull(i);
-            }
+            identity.Set(i, row[i]);
         }
 
         return identity.Copy();
@@ -125,12 +118,7 @@ internal static class RowIdentity
     /// <summary>The primary key as a checkpoint would hold it, back in a row.</summary>
     public static RowBuffer Of(EntityModel model, IReadOnlyList<string> key)
     {
-        var row = new RowBuffer(model.Row.Length);
-        for (var i = 0; i < row.Count; i++)
-        {
-            row.SetNull(i);
-        }
-
+        var row = RowBuffer.AllNull(model.Row.Length);
         for (var i = 0; i < model.PrimaryKey.Length; i++)
         {
             var column = model.Row[model.PrimaryKey[i]].Column;

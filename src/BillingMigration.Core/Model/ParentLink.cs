@@ -53,12 +53,7 @@ public sealed record ParentLink(
     /// <summary>A child's row that has nothing but its reference to the parent.</summary>
     public RowBuffer Reference(RowBuffer parent)
     {
-        var row = new RowBuffer(Child.Row.Length);
-        for (var i = 0; i < row.Count; i++)
-        {
-            row.SetNull(i);
-        }
-
+        var row = RowBuffer.AllNull(Child.Row.Length);
         Hand(parent, row);
         return row;
     }
@@ -70,6 +65,18 @@ public sealed record ParentLink(
         {
             child.Take(ChildColumns[i], parent, ParentColumns[i]);
         }
+    }
+
+    /// <summary>The values of some columns, none of them NULL, as the key of a dictionary.</summary>
+    internal static string KeyOf(RowBuffer row, ImmutableArray<int> columns)
+    {
+        var text = new System.Text.StringBuilder();
+        foreach (var column in columns)
+        {
+            text.Append(Convert.ToHexString(row[column])).Append(' ');
+        }
+
+        return text.ToString();
     }
 
     internal static bool HasNull(RowBuffer row, ImmutableArray<int> columns)

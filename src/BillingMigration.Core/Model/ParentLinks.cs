@@ -56,12 +56,7 @@ public sealed class ParentLinks
     /// <summary>What of a row says which parents and children it has: all else is NULL.</summary>
     public RowBuffer Identity(EntityModel model, RowBuffer row)
     {
-        var identity = new RowBuffer(row.Count);
-        for (var i = 0; i < row.Count; i++)
-        {
-            identity.SetNull(i);
-        }
-
+        var identity = RowBuffer.AllNull(row.Count);
         foreach (var column in columns[model])
         {
             identity.Take(column, row, column);

@@ -28,6 +28,14 @@ public sealed class RowBuffer
         used = other.used;
     }
 
+    /// <summary>A row whose columns are all NULL.</summary>
+    public static RowBuffer AllNull(int columns)
+    {
+        var row = new RowBuffer(columns);
+        row.lengths.AsSpan().Fill(-1);
+        return row;
+    }
+
     public int Count => starts.Length;
 
     /// <summary>The column's bytes; empty for NULL, which <see cref="IsNull"/> tells apart.</summary>

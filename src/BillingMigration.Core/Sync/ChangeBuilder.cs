@@ -49,18 +49,15 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
     }
 
     /// <exception cref="MigrationException"><c>RowsRefused</c>, unless such rows are set aside.</exception>
-    public static bool TryPut(ChangeWindow window, ItemEncoder encoder, RowBuffer row, bool setAside)
+    private void Put(ChangeWindow window, ItemEncoder encoder, RowBuffer row)
     {
-        if (window.TryPut(encoder, row, out var refusal))
+        if (!window.TryPut(encoder, row, out var refusal))
         {
-            return true;
+            SetAside(window, encoder.Model, row, refusal, setAside);
+
+            // What the table has of the row is out of date.
+            window.TryDelete(encoder, row, out _);
         }
-
-        SetAside(window, encoder.Model, row, refusal, setAside);
-
-        // What the table has of the row is out of date.
-        window.TryDelete(encoder, row, out _);
-        return false;
     }
 
     /// <exception cref="MigrationException"><c>RowsRefused</c>, unless such rows are set aside.</exception>
@@ -82,7 +79,7 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
 
         if (hasAfter)
         {
-            TryPut(window, encoder, change.After, setAside);
+            Put(window, encoder, change.After);
         }
         else if (change.Kind != RowsKind.Delete)
         {

@@ -85,7 +85,7 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
                 ParentChange[] children;
                 lock (guard)
                 {
-                    children = byParent.TryGetValue((link, KeyOf(change.Before, link.ParentColumns)), out var known) ? [.. known.Select(r => rows[r])] : [];
+                    children = byParent.TryGetValue((link, ParentLink.KeyOf(change.Before, link.ParentColumns)), out var known) ? [.. known.Select(r => rows[r])] : [];
                 }
 
                 foreach (var child in children.Where(c => !reached.Contains(c)))
@@ -193,9 +193,7 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
     }
 
     private IEnumerable<(ParentLink, string)> ParentsOf(EntityModel child, RowBuffer identity) =>
-        model.Links.OfChild(child).Where(l => !ParentLink.HasNull(identity, l.ChildColumns)).Select(l => (l, KeyOf(identity, l.ChildColumns)));
-
-    private static string KeyOf(RowBuffer row, ImmutableArray<int> columns) => string.Join(' ', columns.Select(c => Convert.ToHexString(row[c])));
+        model.Links.OfChild(child).Where(l => !ParentLink.HasNull(identity, l.ChildColumns)).Select(l => (l, ParentLink.KeyOf(identity, l.ChildColumns)));
 
     private static string NameOf(EntityModel parent) => $"{parent.Table.Database}.{parent.Table.Name}";
 
@@ -218,12 +216,7 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
             return null;
         }
 
-        var row = new RowBuffer(parent.Row.Length);
-        for (var i = 0; i < row.Count; i++)
-        {
-            row.SetNull(i);
-        }
-
+        var row = RowBuffer.AllNull(parent.Row.Length);
         for (var i = 0; i < columns.Length; i++)
         {
             if (values[i] != "-")

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text;
 using BillingMigration.Integrity;
 using BillingMigration.Model;
 using BillingMigration.Source.Binlog;
@@ -37,7 +36,7 @@ internal sealed class ParentValues(BillingModel model, SourceLookup source)
                 continue;
             }
 
-            var key = KeyOf(row, link.ChildColumns);
+            var key = ParentLink.KeyOf(row, link.ChildColumns);
             if (!known.TryGetValue((link, key), out var values))
             {
                 open.Add((link, key, row));
@@ -70,13 +69,13 @@ internal sealed class ParentValues(BillingModel model, SourceLookup source)
         {
             if (change.Kind != RowsKind.Insert && !ParentLink.HasNull(change.Before, link.ParentColumns) && (change.Kind == RowsKind.Delete || change.Before.Differs(change.After, link.ParentColumns)))
             {
-                known[(link, KeyOf(change.Before, link.ParentColumns))] = default;
+                known[(link, ParentLink.KeyOf(change.Before, link.ParentColumns))] = default;
             }
 
             if (change.Kind != RowsKind.Delete && !ParentLink.HasNull(change.After, link.ParentColumns))
             {
                 Shrink();
-                known[(link, KeyOf(change.After, link.ParentColumns))] = ValuesOf(link, change.After);
+                known[(link, ParentLink.KeyOf(change.After, link.ParentColumns))] = ValuesOf(link, change.After);
             }
         }
     }
@@ -106,15 +105,4 @@ internal sealed class ParentValues(BillingModel model, SourceLookup source)
     }
 
     private static ImmutableArray<byte[]?> ValuesOf(ParentLink link, RowBuffer parent) => [.. link.Sources.Select(s => parent.IsNull(s) ? null : parent[s].ToArray())];
-
-    private static string KeyOf(RowBuffer row, ImmutableArray<int> columns)
-    {
-        var text = new StringBuilder();
-        foreach (var column in columns)
-        {
-            text.Append(Convert.ToHexString(row[column])).Append(' ');
-        }
-
-        return text.ToString();
-    }
 }

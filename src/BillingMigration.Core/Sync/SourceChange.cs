@@ -29,16 +29,16 @@ internal static class SourceChange
         {
             var executed = GtidSet.Parse(now.Gtid ?? "");
             var known = GtidSet.Parse(position.Gtid);
-            if (!known.IsSubsetOf(executed) || !ledger.IsWhole || !ledger.PassedSnapshot)
+            if (!known.IsSubsetOf(executed) || !ledger.IsExact)
             {
-                // Transactions of the old server that the new one never had, written in whole or in part, or read by the snapshot: which rows they changed is not known there.
+                // Transactions of the old server that the new one never had, written in whole or in part, or read ahead: which rows they changed is not known there.
                 ledger.Compare(model.Entities);
                 known = known.Intersect(executed);
             }
 
             position = position with { Gtid = known.ToString() };
         }
-        else if (!ledger.IsWhole || !ledger.PassedSnapshot)
+        else if (!ledger.IsExact)
         {
             ledger.Compare(model.Entities);
         }

@@ -23,7 +23,6 @@ internal sealed class SyncLedger : IDisposable
     private readonly HashSet<EntityModel> setAside;
     private readonly HashSet<EntityModel> toCompare;
     private readonly HashSet<EntityModel> comparing = [];
-    private bool isWhole;
     private StreamPoint applied;
     private SourcePosition? horizon;
     private bool passedSnapshot;
@@ -41,7 +40,6 @@ internal sealed class SyncLedger : IDisposable
         this.model = model;
         this.meter = meter;
         applied = new StreamPoint(first.Seen ?? first.Position, first.Position);
-        isWhole = first.IsLast;
         (horizon, passedSnapshot) = (first.Horizon, first.PassedSnapshot);
         setAside = [.. model.Entities.Where(e => entitiesSetAside.Contains(e.Entity))];
         toCompare = [.. model.Entities.Where(e => first.ToCompare.Contains(e.Entity))];
@@ -88,8 +86,7 @@ internal sealed class SyncLedger : IDisposable
         applied = window.End ?? applied;
         if (horizon is not null && applied.HasReached(horizon))
         {
-            isWhole = first.IsLast;
-        (horizon, passedSnapshot) = (null, true);
+            (horizon, passedSnapshot) = (null, true);
         }
 
         meter.Count(window);
@@ -103,7 +100,7 @@ internal sealed class SyncLedger : IDisposable
     public void MoveTo(SourcePosition restart, SourcePosition position) => Locked(() =>
     {
         applied = new StreamPoint(restart, restart);
-        (horizon, hasPart, isWriting, isWhole) = (position, false, false, true);
+        (horizon, hasPart, isWriting) = (position, false, false);
         Former.MoveTo(position);
     });
 
@@ -129,8 +126,8 @@ internal sealed class SyncLedger : IDisposable
         comparing.Clear();
     });
 
-    /// <summary>False when the table may have a part of a transaction, or more than the position says.</summary>
-    public bool IsWhole => Locked(() => isWhole && !hasPart && !isWriting);
+    /// <summary>False when the table may have more than the position says: rows that were read ahead, by the snapshot too, a part of a transaction, what a crash left.</summary>
+    public bool IsExact => Locked(() => passedSnapshot && horizon is null && !hasPart && !isWriting);
 
     public void SetAside(ChangeWindow window) => Locked(() => SetAsideNow(window));
 

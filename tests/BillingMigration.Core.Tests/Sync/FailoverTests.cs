@@ -1,5 +1,7 @@
+using System.Threading.Channels;
 using BillingMigration.Control;
 using BillingMigration.Snapshot;
+using BillingMigration.Source.Binlog;
 using BillingMigration.Sync;
 using BillingMigration.Testing;
 using BillingMigration.Testing.Faults;
@@ -76,6 +78,7 @@ internal sealed class FailoverScene : IAsyncDisposable
     private readonly FaultProxy address;
     private readonly SampleMigration migration;
     private readonly CancellationTokenSource stop = new();
+    private readonly Channel<SyncProgress> reports = Channel.CreateUnbounded<SyncProgress>();
 
     private FailoverScene(SqlServerProcess old, SqlServerProcess next, TestDatabase database, FaultProxy address, SampleMigration migration) =>
         (this.old, this.next, this.database, this.address, this.migration) = (old, next, database, address, migration);
@@ -115,23 +118,16 @@ internal sealed class FailoverScene : IAsyncDisposable
         await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), Cancel);
     }
 
-    public async Task<SyncResult> SyncAsync(SyncOptions? options = null, CancellationToken? cancel = null)
-    {
-        await using var session = await migration.ConnectAsync();
-        return await new ChangeFollower(session, options ?? new SyncOptions()).RunAsync(new Progress<SyncProgress>(), cancel ?? Cancel);
-    }
+    public Task<SyncResult> SyncAsync() => SyncAsync(new SyncOptions(), Cancel);
 
     public Task FollowAsync() => SyncAsync(new SyncOptions { Until = null, Follow = true }, stop.Token);
 
-    /// <summary>Waits until all that the server has is in the table.</summary>
+    /// <summary>Waits until the follower says that all that the server has is in the table.</summary>
     public async Task WaitForCheckpointAsync(SqlServerProcess server)
     {
-        var control = new ControlTable(migration.Client, migration.Definition.Target.ControlTableName, migration.Definition.Name, TimeProvider.System);
-        var run = (await control.FindSnapshotAsync(Cancel))!.RunId;
-        var wanted = BillingMigration.Source.Binlog.GtidSet.Parse(await ScalarAsync(server, "SELECT @@global.gtid_executed"));
-        while (!wanted.IsSubsetOf(BillingMigration.Source.Binlog.GtidSet.Parse((await control.FindSyncAsync(run, Cancel))!.Position.Gtid!)))
+        var wanted = GtidSet.Parse(await ScalarAsync(server, "SELECT @@global.gtid_executed"));
+        while (!wanted.IsSubsetOf(GtidSet.Parse((await reports.Reader.ReadAsync(Cancel)).Position.Gtid!)))
         {
-            await Task.Delay(100, Cancel);
         }
     }
 
@@ -164,6 +160,17 @@ internal sealed class FailoverScene : IAsyncDisposable
         await migration.DisposeAsync();
         await address.DisposeAsync();
         stop.Dispose();
+    }
+
+    private async Task<SyncResult> SyncAsync(SyncOptions options, CancellationToken cancel)
+    {
+        await using var session = await migration.ConnectAsync();
+        return await new ChangeFollower(session, options).RunAsync(new Reports(reports.Writer), cancel);
+    }
+
+    private sealed class Reports(ChannelWriter<SyncProgress> writer) : IProgress<SyncProgress>
+    {
+        public void Report(SyncProgress value) => writer.TryWrite(value);
     }
 
     private static async Task<string> ScalarAsync(SqlServerProcess server, string sql)
