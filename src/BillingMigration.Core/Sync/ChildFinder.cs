@@ -28,10 +28,10 @@ internal sealed class ChildFinder(BillingModel model, ItemReader items)
             new ParallelOptions { MaxDegreeOfParallelism = MostQueries, CancellationToken = stop.Token },
             async (parent, token) =>
             {
-                using var reader = new Reader(model, parent.Link, parent.Parent);
+                using var reader = new Reader(model);
                 await foreach (var item in ItemsAsync(parent.Link, parent.Parent, token))
                 {
-                    if (reader.Read(item.Span) is { } child)
+                    if (reader.Read(item.Span) is { } child && child.Model == parent.Link.Child && parent.Link.Refers(child.Row, parent.Parent))
                     {
                         await found.Writer.WriteAsync(child, token);
                     }
@@ -54,6 +54,14 @@ internal sealed class ChildFinder(BillingModel model, ItemReader items)
             await stop.CancelAsync();
             await end;
         }
+    }
+
+    /// <summary>The items of some keys, as the table has them now.</summary>
+    /// <param name="keys">JSON objects of keys, at most <see cref="ItemReader.MostKeys"/>.</param>
+    public async Task<IReadOnlyList<FoundChild>> GetAsync(IReadOnlyList<ReadOnlyMemory<byte>> keys, CancellationToken cancellationToken)
+    {
+        using var reader = new Reader(model);
+        return [.. (await items.GetAsync(keys, cancellationToken)).Select(item => reader.Read(item.Span)).OfType<FoundChild>()];
     }
 
     private IAsyncEnumerable<ReadOnlyMemory<byte>> ItemsAsync(ParentLink link, RowBuffer parent, CancellationToken cancellationToken)
@@ -94,27 +102,32 @@ internal sealed class ChildFinder(BillingModel model, ItemReader items)
         }
     }
 
-    private sealed class Reader(BillingModel model, ParentLink link, RowBuffer parent) : IDisposable
+    /// <summary>Reads items as they come, whatever their entity.</summary>
+    private sealed class Reader(BillingModel model) : IDisposable
     {
         private readonly ItemCanonicalizer canonical = new(model.Entities);
-        private readonly ItemDecoder decoder = new(link.Child);
-        private readonly RowBuffer row = new(link.Child.Row.Length);
+        private readonly Dictionary<EntityModel, (ItemDecoder Decoder, RowBuffer Row)> decoders = [];
         private readonly ItemBatch batch = new();
 
         public void Dispose() => batch.Dispose();
 
+        /// <returns>Null for an item of no entity.</returns>
         public FoundChild? Read(ReadOnlySpan<byte> item)
         {
             batch.Clear();
-            if (canonical.Append(item, batch) is var entity && (entity < 0 || model.Entities[entity] != link.Child))
+            if (canonical.Append(item, batch) is not (>= 0 and var entity))
             {
                 return null;
             }
 
-            decoder.Decode(batch.Item(0).Span, row);
-            return link.Refers(row, parent)
-                ? new FoundChild(link.Child, batch.Item(0).ToArray(), Encoding.UTF8.GetString(batch.Key(0).Span) + "}", row.Copy())
-                : null;
+            var found = model.Entities[entity];
+            if (!decoders.TryGetValue(found, out var known))
+            {
+                decoders.Add(found, known = (new ItemDecoder(found), new RowBuffer(found.Row.Length)));
+            }
+
+            known.Decoder.Decode(batch.Item(0).Span, known.Row);
+            return new FoundChild(found, batch.Item(0).ToArray(), Encoding.UTF8.GetString(batch.Key(0).Span) + "}", known.Row.Copy());
         }
     }
 }

@@ -3,6 +3,7 @@ using BillingMigration.Integrity;
 using BillingMigration.Model;
 using BillingMigration.Source;
 using BillingMigration.Source.Changes;
+using BillingMigration.Target;
 
 namespace BillingMigration.Sync;
 
@@ -52,10 +53,12 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
     {
         Begin();
         await source.SeeAsync(applied, cancellationToken);
-        foreach (var some in suspects.Where(s => s is { Entity: >= 0, Row: not null }).GroupBy(s => s.Entity).SelectMany(g => g.Chunk(MostChildren)))
+        foreach (var some in suspects.Where(s => s is { Entity: >= 0, Row: not null }).Chunk(ItemReader.MostKeys))
         {
-            var entity = model.Entities[some[0].Entity];
-            await WriteAsync(entity, [.. some.Select(s => new FoundChild(entity, [], s.KeyText, s.Row!))], cancellationToken);
+            // What the table has of them says whose children may be wrong too: changes of their parents went past them meanwhile.
+            var items = (await finder.GetAsync([.. some.Select(s => (ReadOnlyMemory<byte>)s.Key)], cancellationToken)).ToDictionary(f => f.KeyText);
+            await ReadAgainAsync(
+                [.. some.Select(s => items.GetValueOrDefault(s.KeyText) ?? new FoundChild(model.Entities[s.Entity], [], s.KeyText, s.Row!))], cancellationToken);
         }
 
         await EndAsync(cancellationToken);
@@ -178,7 +181,7 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
             return;
         }
 
-        var further = model.Links.HasChildren(child) ? differing.Where(d => d.Found.Item.Length > 0).Select(d => Change(child, d.Found.Row, d.Now?.Row)).OfType<ParentChange>().ToArray() : [];
+        var further = model.Links.HasChildren(child) ? differing.Select(d => Change(child, d.Found, d.Now?.Row)).OfType<ParentChange>().ToArray() : [];
         var isNoted = false;
         foreach (var change in further)
         {
@@ -253,6 +256,12 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
             await FlushAsync(cancellationToken);
         }
     }
+
+    /// <summary>What became of a row; of one that had no item, its children are looked for as it is now.</summary>
+    private ParentChange? Change(EntityModel parent, FoundChild found, RowBuffer? now) =>
+        found.Item.Length > 0 ? Change(parent, found.Row, now)
+        : now is null ? null
+        : new ParentChange(parent, model.Links.Identity(parent, now), null, true, Again: true);
 
     private ParentChange? Change(EntityModel parent, RowBuffer before, RowBuffer? after)
     {
