@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using BillingMigration.Benchmarks.Export;
 using BillingMigration.Benchmarks.Integrity;
+using BillingMigration.Benchmarks.Lookups;
 using BillingMigration.Benchmarks.Sync;
 
 const string Help = """
@@ -8,6 +9,7 @@ const string Help = """
       export    Export-BillingSnapshot: rate beside a bare writer, items per CPU-second, peak memory -> artifacts/bench/export.json
       integrity Test-MigrationIntegrity: rows per CPU-second, wall time beside bare readers, peak memory -> artifacts/bench/integrity.json
       sync      Sync-BillingChanges: row events per CPU-second, rate beside a bare writer, lag, peak memory -> artifacts/bench/sync.json
+      lookups   Sync-BillingChanges with keys made of other rows, 1,000,000 items, three kinds of source: lag -> artifacts/bench/lookups.json
     """;
 
 using var interrupted = new CancellationTokenSource();
@@ -23,6 +25,8 @@ try
             return await IntegrityBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
         case ["sync"]:
             return await SyncBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
+        case ["lookups"]:
+            return await LookupBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
         // The processes that these start, to be measured alone.
         case ["export-worker", var source, var endpoint, var table]:
             await ExportWorker.RunAsync(source, new Uri(endpoint), table, interrupted.Token);
@@ -31,7 +35,10 @@ try
             await IntegrityWorker.RunAsync(source, new Uri(endpoint), table, interrupted.Token);
             return 0;
         case ["sync-worker", var source, var endpoint, var table, var mode]:
-            await SyncWorker.RunAsync(source, new Uri(endpoint), table, follow: mode == "follow", interrupted.Token);
+            await SyncWorker.RunAsync(ExportWorker.Migration(source, new Uri(endpoint), table), follow: mode == "follow", interrupted.Token);
+            return 0;
+        case ["lookup-worker", var source, var endpoint, var table]:
+            await SyncWorker.RunAsync(LookupTable.Bind(source, new Uri(endpoint), table), follow: true, interrupted.Token);
             return 0;
         case ["sdk-worker", var source, var endpoint]:
             await SdkWorker.RunAsync(source, new Uri(endpoint), interrupted.Token);

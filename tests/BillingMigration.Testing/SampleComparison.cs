@@ -23,12 +23,13 @@ public static class SampleComparison
     private const int MostDifferences = 1000;
     private const int MostTold = 50;
 
-    public static async Task<ComparisonResult> CompareAsync(string connectionString, IAmazonDynamoDB client, string table)
+    /// <param name="lookups">True: agreements and charges have a key made of their subscriber and account, as in the trial of the sync.</param>
+    public static async Task<ComparisonResult> CompareAsync(string connectionString, IAmazonDynamoDB client, string table, bool lookups = false)
     {
         var expected = new ConcurrentDictionary<string, UInt128>();
         var differences = new ConcurrentQueue<string>();
         var told = new ConcurrentDictionary<string, Dictionary<string, string>>();
-        await ReadRowsAsync(connectionString, (key, attributes) =>
+        await ReadRowsAsync(connectionString, lookups, (key, attributes) =>
         {
             if (!expected.TryAdd(key, Digest(attributes)))
             {
@@ -70,7 +71,7 @@ public static class SampleComparison
 
         if (!told.IsEmpty)
         {
-            await ReadRowsAsync(connectionString, (key, attributes) =>
+            await ReadRowsAsync(connectionString, lookups, (key, attributes) =>
             {
                 if (told.TryGetValue(key, out var item))
                 {
@@ -87,7 +88,7 @@ public static class SampleComparison
         row.Keys.Union(item.Keys).Where(name => row.GetValueOrDefault(name) != item.GetValueOrDefault(name)).Order(StringComparer.Ordinal)
             .Select(name => $"{name} is {item.GetValueOrDefault(name, "absent")} and not {row.GetValueOrDefault(name, "NULL")}"));
 
-    private static async Task ReadRowsAsync(string connectionString, Action<string, IReadOnlyCollection<(string Name, string Value)>> take)
+    private static async Task ReadRowsAsync(string connectionString, bool lookups, Action<string, IReadOnlyCollection<(string Name, string Value)>> take)
     {
         var builder = new MySqlConnectionStringBuilder(connectionString) { TreatTinyAsBoolean = false, DefaultCommandTimeout = 0, Pooling = false };
         await using var connection = new MySqlConnection(builder.ConnectionString);
@@ -99,7 +100,7 @@ public static class SampleComparison
 
         foreach (var (table, entity) in SampleKeys.Entities)
         {
-            await using var command = new MySqlCommand($"SELECT * FROM {table}", connection);
+            await using var command = new MySqlCommand(lookups ? SampleKeys.WithLookups(table) : $"SELECT * FROM {table}", connection);
             await using var reader = await command.ExecuteReaderAsync();
             while (await reader.ReadAsync())
             {
@@ -162,6 +163,15 @@ internal static class SampleKeys
         ("bill", "BILL"), ("charge", "CHARGE"),
     ];
 
+    private const string LookedUp = "looked up";
+
+    public static string WithLookups(string table) => table switch
+    {
+        "service_agreement" => $"SELECT a.*, s.status AS `{LookedUp}` FROM service_agreement a JOIN subscriber s USING (subscriber_id)",
+        "charge" => $"SELECT c.*, a.payment_method AS `{LookedUp}` FROM charge c JOIN billing_account a USING (account_id)",
+        _ => $"SELECT * FROM {table}",
+    };
+
     public static IEnumerable<(string Name, string Value)> Of(string entity, Dictionary<string, string> row)
     {
         string V(string column) => row[column][2..];
@@ -169,6 +179,12 @@ internal static class SampleKeys
         string Shard(string column) => (ulong.Parse(V(column), CultureInfo.InvariantCulture) % 16).ToString("D2", CultureInfo.InvariantCulture);
         string Month(string column) => V(column)[..7];
         var keys = new List<(string, string)>();
+        if (row.Remove(LookedUp, out var of))
+        {
+            var (prefix, kind, id) = entity == "CHARGE" ? ("METHOD", "CHARGE", "charge_id") : ("SUBSCRIBER_STATUS", "AGREEMENT", "agreement_id");
+            keys.AddRange([("gsi5pk", $"{prefix}#{of[2..]}#{Shard(id)}"), ("gsi5sk", $"{kind}#{Padded(id)}")]);
+        }
+
         void Key(string prefix, string pk, string sk) => keys.AddRange([(prefix + "pk", pk), (prefix + "sk", sk)]);
         switch (entity)
         {

@@ -53,7 +53,7 @@ public static class SyncTorture
         await using var database = await source.CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, options.Rows, options.Seed, cancellationToken: cancellationToken);
         await database.ExecuteAsync(Envelope);
-        await using var migration = SampleMigration.Create(database.ConnectionString, dynamoDb);
+        await using var migration = TrialMigration.Create(database.ConnectionString, dynamoDb);
         await migration.InitializeAsync();
         await using var sourceWay = FaultProxy.Start(source.Host, source.Port, ProxiedProtocol.Tcp);
         await using var tableWay = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
@@ -78,7 +78,7 @@ public static class SyncTorture
             await worker.EndAsync(cancellationToken);
         }
 
-        var comparison = await SampleComparison.CompareAsync(last, migration.Client, migration.Table);
+        var comparison = await SampleComparison.CompareAsync(last, migration.Client, migration.Table, lookups: true);
         await migration.DropAsync();
         return new SyncTortureResult(transactions, kills, cut, comparison.Differences, Stopwatch.GetElapsedTime(started));
     }

@@ -37,7 +37,7 @@ internal static class SyncWorker
             return 2;
         }
 
-        await using var migration = SampleMigration.Create(source, new Uri(endpoint));
+        await using var migration = TrialMigration.Create(source, new Uri(endpoint));
         migration.Definition = migration.Definition with { Target = migration.Definition.Target with { Table = table } };
         await using var session = await migration.ConnectAsync();
         Say("connected");

@@ -1,6 +1,7 @@
 using BillingMigration.Benchmarks.Export;
 using BillingMigration.Snapshot;
 using BillingMigration.Sync;
+using BillingMigration.Testing;
 
 namespace BillingMigration.Benchmarks.Sync;
 
@@ -8,9 +9,8 @@ namespace BillingMigration.Benchmarks.Sync;
 internal static class SyncWorker
 {
     /// <param name="follow">Until interrupted; else until it has caught up.</param>
-    public static async Task RunAsync(string source, Uri endpoint, string table, bool follow, CancellationToken cancellationToken)
+    public static async Task RunAsync(SampleMigration migration, bool follow, CancellationToken cancellationToken)
     {
-        await using var migration = ExportWorker.Migration(source, endpoint, table);
         await using var session = await migration.ConnectAsync();
         var options = follow ? new SyncOptions { Until = null, Follow = true } : new SyncOptions();
         var progress = new FirstReport();

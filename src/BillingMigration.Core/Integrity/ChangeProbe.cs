@@ -47,7 +47,7 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
         await using var decoder = new BinlogDecoder(connection);
         while (await decoder.ReadAsync(cancellationToken) is { } next)
         {
-            if (next is QueryEvent query && tables.Check(query.Statement, query.Database).Effect != StatementEffect.None)
+            if (next is QueryEvent query && tables.Check(query).Effect != StatementEffect.None)
             {
                 return false;
             }

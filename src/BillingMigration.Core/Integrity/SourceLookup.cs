@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using BillingMigration.Model;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
@@ -47,18 +48,24 @@ internal sealed class SourceLookup(MigrationSession session, ImmutableArray<Enti
     public async Task<IReadOnlyDictionary<string, FoundRow>> ReadAsync(int entity, int[] columns, byte[][] values, int most, CancellationToken cancellationToken)
     {
         var found = new Dictionary<string, FoundRow>(StringComparer.Ordinal);
-        var statement = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{new SelectStatement(models[entity]).ByColumns(columns, values)} LIMIT {most}");
-        await one.WaitAsync(cancellationToken);
-        try
-        {
-            await WithRetryAsync(entity, token => ReadPartAsync(models[entity], statement, found, token), cancellationToken);
-        }
-        finally
-        {
-            one.Release();
-        }
-
+        await ReadPageAsync(entity, new SelectStatement(models[entity]).ByColumns(columns, values, null, most), found, cancellationToken);
         return found;
+    }
+
+    /// <summary>All rows that have some values in some columns, page by page in the order of their primary key; each page is as the source has it when it is asked for.</summary>
+    /// <param name="columns">Indexes in the row's layout.</param>
+    public async IAsyncEnumerable<IReadOnlyCollection<FoundRow>> PagesAsync(
+        int entity, int[] columns, byte[][] values, int rowsPerPage, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var select = new SelectStatement(models[entity]);
+        var page = new Dictionary<string, FoundRow>(StringComparer.Ordinal);
+        ImmutableArray<string>? last = null;
+        do
+        {
+            last = await ReadPageAsync(entity, select.ByColumns(columns, values, last, rowsPerPage), page, cancellationToken);
+            yield return [.. page.Values];
+        }
+        while (page.Count == rowsPerPage);
     }
 
     /// <summary>Where the source is now: nothing that was read before is newer.</summary>
@@ -101,6 +108,30 @@ internal sealed class SourceLookup(MigrationSession session, ImmutableArray<Enti
         }
     }
 
+    /// <returns>The primary key of the last row; null without any.</returns>
+    private async Task<ImmutableArray<string>?> ReadPageAsync(int entity, string statement, Dictionary<string, FoundRow> page, CancellationToken cancellationToken)
+    {
+        ImmutableArray<string>? last = null;
+        await one.WaitAsync(cancellationToken);
+        try
+        {
+            await WithRetryAsync(
+                entity,
+                async token =>
+                {
+                    page.Clear();
+                    last = await ReadPartAsync(models[entity], statement, page, token);
+                },
+                cancellationToken);
+        }
+        finally
+        {
+            one.Release();
+        }
+
+        return last;
+    }
+
     private async Task WithRetryAsync(int entity, Func<CancellationToken, Task> read, CancellationToken cancellationToken)
     {
         var retry = new SourceRetry(session.Source, patience ?? session.Retry.GiveUpAfter, session.Time);
@@ -130,23 +161,28 @@ internal sealed class SourceLookup(MigrationSession session, ImmutableArray<Enti
         }
     }
 
-    private async Task ReadPartAsync(EntityModel model, string select, Dictionary<string, FoundRow> found, CancellationToken cancellationToken)
+    /// <returns>The primary key of the last row; null without any.</returns>
+    private async Task<ImmutableArray<string>?> ReadPartAsync(EntityModel model, string select, Dictionary<string, FoundRow> found, CancellationToken cancellationToken)
     {
         var statement = new SelectStatement(model);
         var reader = new RowReader(model, statement);
         var encoder = model.Keys.IsEmpty ? null : new ItemEncoder(model);
         var row = new RowBuffer(model.Row.Length);
+        ImmutableArray<string>? last = null;
         using var batch = new ItemBatch();
         await using var command = new MySqlCommand(locks ? select + " LOCK IN SHARE MODE" : select, connection);
         await using var rows = await command.ExecuteReaderAsync(cancellationToken);
         while (await rows.ReadAsync(cancellationToken))
         {
             reader.Read(rows, row);
+            last = reader.Key(row);
             batch.Clear();
             var refusal = default(RowRefusal);
             found[model.Describe(row)] = encoder?.TryEncode(row, batch, out refusal) == true
                 ? new FoundRow(row.Copy(), batch.Item(0).ToArray(), System.Text.Encoding.UTF8.GetString(batch.Key(0).Span) + "}", default)
                 : new FoundRow(row.Copy(), null, null, refusal);
         }
+
+        return last;
     }
 }

@@ -163,32 +163,12 @@ internal sealed class EntitySchemaCheck(
     /// <summary>Rows that change with another row, unseen by the binlog, must be found in the table without reading all of it.</summary>
     private void CheckChildrenAreFound()
     {
-        // Which texts are equal, a collation decides: their entity is compared as a whole.
-        bool AreExact(IEnumerable<string> columns) => columns.All(c => table.FindColumn(c) is { CharacterSet: null, Collation: null });
-        foreach (var key in table.ForeignKeys.Where(k => k.ActsUnseen && AreExact(k.Columns)))
-        {
-            if (ForeignKeySchema.Acts(key.OnDelete) || entity.PartitionKey.Columns.Concat(entity.SortKey.Columns).Any(p => p.Lookup is null && key.Columns.Contains(p.Column, StringComparer.OrdinalIgnoreCase)))
-            {
-                CheckFound([.. key.Columns], key.ReferencedTable, $"by the foreign key {key.Name} (ON DELETE {key.OnDelete}, ON UPDATE {key.OnUpdate})");
-            }
-        }
-
-        foreach (var (name, lookup) in entity.Lookups.Where(l => UsesLookup(l.Key) && AreExact(l.Value.On.Keys)))
-        {
-            CheckFound([.. lookup.On.Keys], lookup.Table, $"by the lookup {name}");
-        }
-    }
-
-    private bool UsesLookup(string lookup) => entity.Indexes.Values.SelectMany(i => i.PartitionKey.Concat(i.SortKey)).Append(entity.PartitionKey).Append(entity.SortKey).Any(t => t.Columns.Any(c => c.Lookup == lookup));
-
-    private void CheckFound(string[] columns, string parent, string by)
-    {
-        if (!ChildKeys.Finds(entity, table, columns))
+        foreach (var way in ChildKeys.Unfound(entity, table))
         {
             Add(
                 ".indexes",
-                $"Rows of '{table.Name}' change with their row of '{parent}' {by}, which the binlog need not tell, and no key finds all rows of one {parent}: only a read of the whole table would.",
-                $"Add an index whose partition key is made of {string.Join(" and ", columns)} alone, for example \"pk\": \"{parent.ToUpperInvariant()}#{string.Join('#', columns.Select(c => $"{{{c}}}"))}\", \"sk\": \"{entity.SortKey.Text}\", with columns that are NOT NULL in its sort key and without \"when\".");
+                $"Rows of '{table.Name}' change with their row of '{way.Parent}' {way.By}, which the binlog need not tell, and no key finds all rows of one {way.Parent}: only a read of the whole table would.",
+                $"Add an index whose partition key is made of {string.Join(" and ", way.Columns)} alone, for example \"pk\": \"{way.Parent.ToUpperInvariant()}#{string.Join('#', way.Columns.Select(c => $"{{{c}}}"))}\", \"sk\": \"{entity.SortKey.Text}\", with columns that are NOT NULL in its sort key and without \"when\".");
         }
     }
 

@@ -54,10 +54,15 @@ public sealed class SelectStatement
     public string ByKeys(IReadOnlyCollection<RowBuffer> rows) =>
         $"{select} WHERE {string.Join(" OR ", rows.Select(row => $"({string.Join(" AND ", model.PrimaryKey.Select(i => IsEqual(i, row[i])))})"))}";
 
-    /// <summary>The rows that have the given values in some columns.</summary>
+    /// <summary>The rows that have the given values in some columns, in key order after <paramref name="after"/>, at most <paramref name="limit"/>.</summary>
     /// <param name="columns">Indexes in <see cref="EntityModel.Row"/>.</param>
-    public string ByColumns(IReadOnlyList<int> columns, IReadOnlyList<byte[]> values) =>
-        $"{select.Replace(" FORCE INDEX (PRIMARY)", "", StringComparison.Ordinal)} WHERE {string.Join(" AND ", columns.Select((column, i) => IsEqual(column, values[i])))}";
+    public string ByColumns(IReadOnlyList<int> columns, IReadOnlyList<byte[]> values, ImmutableArray<string>? after, int limit)
+    {
+        var conditions = columns.Select((column, i) => IsEqual(column, values[i])).Concat(after is { } key ? [Compare(key, 0, ">", ">")] : []);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{select.Replace(" FORCE INDEX (PRIMARY)", "", StringComparison.Ordinal)} WHERE {string.Join(" AND ", conditions)} ORDER BY {OrderBy(Self + ".")} LIMIT {limit}");
+    }
 
     /// <summary>Smallest and largest value of a single integer key.</summary>
     public string Extremes() => $"SELECT MIN({Name(key[0].Name)}), MAX({Name(key[0].Name)}) FROM {Name(model.Table.Name)}";

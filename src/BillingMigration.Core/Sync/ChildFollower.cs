@@ -232,23 +232,23 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
             return;
         }
 
-        var rows = await source.ReadAsync(model.All.IndexOf(link.Child), [.. link.ChildColumns], [.. link.ParentColumns.Select(c => after[c].ToArray())], int.MaxValue, cancellationToken);
-        if (model.Links.HasChildren(link.Child))
+        var values = link.ParentColumns.Select(c => after[c].ToArray()).ToArray();
+        await foreach (var rows in source.PagesAsync(model.All.IndexOf(link.Child), [.. link.ChildColumns], values, MostChildren, cancellationToken))
         {
-            var further = new List<ParentChange>();
-            foreach (var row in rows.Values)
+            if (model.Links.HasChildren(link.Child))
             {
-                var was = row.Row.Copy();
-                link.Hand(before, was);
-                further.AddRange(Change(link.Child, was, row.Row) is { } change ? [change] : []);
+                var further = new List<ParentChange>();
+                foreach (var row in rows)
+                {
+                    var was = row.Row.Copy();
+                    link.Hand(before, was);
+                    further.AddRange(Change(link.Child, was, row.Row) is { } change ? [change] : []);
+                }
+
+                await FollowAsync(further, cancellationToken);
             }
 
-            await FollowAsync(further, cancellationToken);
-        }
-
-        foreach (var some in rows.Values.Chunk(MostChildren))
-        {
-            foreach (var row in some)
+            foreach (var row in rows)
             {
                 Put(link.Child, row);
             }

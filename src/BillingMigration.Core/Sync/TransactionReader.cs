@@ -222,7 +222,7 @@ internal sealed class TransactionReader(BoundTables tables, StreamTracker tracke
 
     private void Statement(QueryEvent query)
     {
-        var verdict = tables.Check(query.Statement, query.Database);
+        var verdict = tables.Check(query);
         if (verdict.Effect != StatementEffect.None)
         {
             throw verdict.Effect == StatementEffect.RowsByStatement

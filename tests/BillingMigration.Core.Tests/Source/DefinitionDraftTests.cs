@@ -53,6 +53,27 @@ public sealed class DefinitionDraftTests(TestServers servers)
         Assert.Contains(draft.Guesses, g => g.Contains("'phone_number'", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Rows_that_change_with_another_row_unseen_get_a_key_by_it(bool mariaDb)
+    {
+        var schema = await File.ReadAllTextAsync(Repository.PathOf("examples", "sample", "schema.sql"), TestContext.Current.CancellationToken);
+        var (draft, definition, problems) = await DraftAsync(mariaDb, $"""
+            {schema}
+            CREATE TABLE tariff (zone INT NOT NULL, code INT NOT NULL, PRIMARY KEY (zone, code));
+            CREATE TABLE import_run (run_id INT NOT NULL PRIMARY KEY);
+            ALTER TABLE charge ADD zone INT NULL, ADD code INT NULL, ADD run_id INT NULL, ADD FOREIGN KEY (zone, code) REFERENCES tariff (zone, code) ON DELETE SET NULL,
+              ADD CONSTRAINT by_run FOREIGN KEY (run_id) REFERENCES import_run (run_id) ON DELETE CASCADE;
+            """);
+
+        Assert.Empty(problems);
+        var charge = definition.Entities.Single(e => e.Entity == "CHARGE");
+        var added = charge.Indexes.Where(i => i.Key is "gsi6" or "gsi7").Select(i => i.Value.PartitionKey.Single().Text);
+        Assert.Equal(["IMPORT_RUN#{run_id}", "TARIFF#{zone}#{code}"], added.Order(StringComparer.Ordinal));
+        Assert.Contains(draft.Guesses, g => g.Contains("by the foreign key by_run (ON DELETE CASCADE", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Another_shops_names_composite_keys_and_lookups_need_no_code()
     {

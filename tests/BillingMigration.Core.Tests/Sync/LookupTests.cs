@@ -1,6 +1,7 @@
 using BillingMigration.Control;
 using BillingMigration.Sync;
 using BillingMigration.Testing;
+using BillingMigration.Testing.Faults;
 using MySqlConnector;
 
 namespace BillingMigration.Tests.Sync;
@@ -116,6 +117,23 @@ public sealed class LookupTests(TestServers servers)
         await ExecuteAsync(connection, "DELETE FROM invoice WHERE invoice_id = 1; UPDATE invoice SET invoice_id = 77, acct_id = 5 WHERE invoice_id = 3; UPDATE invoice SET state = 'THEN' WHERE invoice_id = 77");
 
         Assert.Equal(SyncState.Consistent, (await shop.SyncAsync()).State);
+        await shop.AssertEqualAsync();
+    }
+
+    [Fact]
+    public async Task No_change_of_a_parent_reads_the_table_as_a_whole()
+    {
+        await using var shop = await LookupShop.CreateAsync(servers, mariaDb: false);
+        await shop.ExportAsync();
+        await shop.SyncAsync();
+        var endpoint = shop.Migration.Definition.Target.EndpointUrl!;
+        await using var way = FaultProxy.Start(endpoint.Host, endpoint.Port, ProxiedProtocol.Http);
+        shop.Migration.Definition = shop.Migration.Definition with { Target = shop.Migration.Definition.Target with { EndpointUrl = way.Url } };
+        using var scans = way.Faults.While(HttpFault.AccessDenied, "Scan");
+        await shop.Database.ExecuteAsync("UPDATE invoice SET acct_id = 5, state = 'MOVED' WHERE invoice_id = 1; DELETE FROM line WHERE invoice_id = 3; DELETE FROM invoice WHERE invoice_id = 3");
+
+        Assert.Equal(SyncState.Consistent, (await shop.SyncAsync()).State);
+        Assert.Equal(0, scans.Hits);
         await shop.AssertEqualAsync();
     }
 

@@ -53,8 +53,10 @@ internal sealed class BoundTables(BillingModel model, CharsetTable charsets)
     public BillingModel Model => model;
 
     /// <summary>What a statement does to migrated tables, or to the foreign keys of those that are not migrated and reach them.</summary>
-    public StatementVerdict Check(string statement, string defaultDatabase)
+    public StatementVerdict Check(QueryEvent query)
     {
+        var statement = query.Foreign is { } foreign && charsets.NameOf(query.ClientCollation) is { } charset ? ClientText.Read(foreign, charset) : query.Statement;
+        var defaultDatabase = query.Database;
         var verdict = migrated.Check(statement, defaultDatabase);
         return verdict.Effect != StatementEffect.None ? verdict
             : outside.Select(c => c.Check(statement, defaultDatabase)).FirstOrDefault(v => v.Effect is StatementEffect.ForeignKeyChange or StatementEffect.RowsByStatement);

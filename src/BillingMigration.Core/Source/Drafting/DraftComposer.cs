@@ -28,7 +28,13 @@ internal static class DraftComposer
             KeepKeysVisible(entity, guesses);
         }
 
-        var json = DefinitionJson(name, source, target, [.. entities.Values], guesses).ToJsonString(Layout) + "\n";
+        string Json(List<string> notes) => DefinitionJson(name, source, target, [.. entities.Values], notes).ToJsonString(Layout) + "\n";
+        foreach (var entity in MigrationDefinitionFile.Parse(Json([]), null).Entities)
+        {
+            IndexDrafter.DraftParents(entities[entity.Entity], entity, guesses);
+        }
+
+        var json = Json(guesses);
         var definition = MigrationDefinitionFile.Parse(json, null);
         guesses.AddRange(DefinitionSchemaCheck.Check(definition, tables).Select(p => $"Look at this before you use it: {p}"));
         return new DefinitionDraft(json, guesses);
@@ -139,7 +145,7 @@ internal static class DraftComposer
     private static JsonObject IndexJson(string index, IReadOnlyList<EntityDraft> entities, List<string> guesses)
     {
         var json = new JsonObject { ["name"] = index };
-        if (index is "gsi2" or "gsi5")
+        if (index is "gsi2" or "gsi5" || IndexDrafter.IsOfParents(index))
         {
             json["include"] = new JsonArray();
         }
@@ -165,7 +171,7 @@ internal static class DraftComposer
         var json = new JsonObject { ["entity"] = entity.Profile.Entity, ["table"] = entity.Table.Name, ["pk"] = entity.PartitionKey, ["sk"] = entity.SortKey };
         if (entity.Lookups.Count > 0)
         {
-            json["lookups"] = entity.Lookups;
+            json["lookups"] = entity.Lookups.DeepClone();
         }
 
         if (entity.Indexes.Count > 0)

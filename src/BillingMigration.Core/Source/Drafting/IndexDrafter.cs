@@ -1,12 +1,15 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
+using BillingMigration.Definition;
 using BillingMigration.Model;
 
 namespace BillingMigration.Source.Drafting;
 
-/// <summary>Index keys: gsi1 for relations, gsi2 for own ids and numbers, gsi3 for due dates and subscribers, gsi4 for months, gsi5 for further numbers.</summary>
+/// <summary>Index keys: gsi1 for relations, gsi2 for own ids and numbers, gsi3 for due dates and subscribers, gsi4 for months, gsi5 for further numbers, from gsi6 on what changes with a parent.</summary>
 internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> entities, List<string> guesses)
 {
     private const int Shards = 16;
+    private const int FirstOfParents = 6;
 
     private static readonly string[] EndDates = ["end_date", "ends_at", "ends_on", "valid_to", "valid_until", "expiry_date", "expires_at", "expires_on", "termination_date", "contract_end", "end"];
 
@@ -23,6 +26,22 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
             DraftDates(entity);
         }
     }
+
+    /// <summary>Rows that change with a parent's row, unseen by the binlog, must be found by a key: those that no key finds get one.</summary>
+    /// <param name="drafted">The same entity, with the keys that it has so far.</param>
+    public static void DraftParents(EntityDraft entity, EntityDefinition drafted, List<string> guesses)
+    {
+        var number = FirstOfParents;
+        foreach (var columns in ChildKeys.Unfound(drafted, entity.Table).GroupBy(w => string.Join('#', w.Columns.Select(EntityDraft.Plain)), StringComparer.OrdinalIgnoreCase))
+        {
+            var way = columns.First();
+            var index = string.Create(CultureInfo.InvariantCulture, $"gsi{number++}");
+            entity.AddIndex(index, $"{way.Parent.ToUpperInvariant()}#{columns.Key}", $"{entity.Label}#{entity.SortableAll(entity.Table.PrimaryKey)}");
+            guesses.Add($"{index} finds the {entity.Profile.Entity} items of a row of '{way.Parent}': they change with it {way.By}, which the binlog need not tell.");
+        }
+    }
+
+    public static bool IsOfParents(string index) => int.Parse(index.AsSpan("gsi".Length), CultureInfo.InvariantCulture) >= FirstOfParents;
 
     private void DraftRelations(EntityDraft entity)
     {

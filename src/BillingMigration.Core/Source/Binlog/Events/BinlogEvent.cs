@@ -88,7 +88,14 @@ public sealed class QueryEvent : BinlogEvent
     /// <summary>Default database; empty for none.</summary>
     public string Database { get; internal set; } = "";
 
+    /// <summary>Read as UTF-8; where <see cref="Foreign"/> is given, that tells more.</summary>
     public string Statement { get; internal set; } = "";
+
+    /// <summary>The bytes of a statement that is not ASCII alone, in the character set of <see cref="ClientCollation"/>; null: <see cref="Statement"/> is exact.</summary>
+    public byte[]? Foreign { get; internal set; }
+
+    /// <summary>Id of the client's collation (<c>character_set_client</c>); 0 when the event does not say.</summary>
+    public int ClientCollation { get; internal set; }
 
     public int ErrorCode { get; internal set; }
 }
