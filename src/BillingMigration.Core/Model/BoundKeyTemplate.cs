@@ -85,6 +85,36 @@ public sealed class BoundKeyTemplate
         return true;
     }
 
+    /// <summary>Appends the leading pieces whose columns are known.</summary>
+    /// <param name="row">Has the known columns' values.</param>
+    /// <param name="isKnown">By the index in the row's layout.</param>
+    /// <param name="next">The first column that is not known; -1: all are, and the value is complete.</param>
+    /// <returns>False when a known value cannot be part of the key.</returns>
+    internal bool TryRenderKnown(RowBuffer row, Func<int, bool> isKnown, ScratchBuffer into, out int next)
+    {
+        var count = 0;
+        while (count < pieces.Length && (pieces[count].Render == Render.Literal || isKnown(pieces[count].RowIndex)))
+        {
+            count++;
+        }
+
+        next = count < pieces.Length ? pieces[count].RowIndex : -1;
+        return new BoundKeyTemplate(Template, pieces[..count]).TryRender(row, into, out _);
+    }
+
+    /// <summary>True when keys that are equal up to this column sort as its values do.</summary>
+    internal bool SortsBy(int rowIndex) => pieces.FirstOrDefault(p => p.Render != Render.Literal && p.RowIndex == rowIndex) is { } piece
+        && (piece.Render == Render.Padded || (piece.Render == Render.Value && piece.Form is AttributeForm.Date or AttributeForm.DateTime or AttributeForm.Timestamp));
+
+    /// <summary>Number of shards that a column's values are spread over; 0 when it stands in the key otherwise.</summary>
+    internal int ShardsOf(int rowIndex) => pieces.Where(p => p.Render == Render.Shard && p.RowIndex == rowIndex).Select(p => p.Shards).FirstOrDefault();
+
+    /// <summary>True when a date is cut to its month.</summary>
+    internal bool IsMonthOf(int rowIndex) => pieces.Any(p => p.Render == Render.Cut && p.RowIndex == rowIndex && p.Width == "yyyy-MM".Length);
+
+    /// <summary>Indexes in the row's layout of its columns.</summary>
+    internal IEnumerable<int> RowIndexes => pieces.Where(p => p.Render != Render.Literal).Select(p => p.RowIndex);
+
     /// <summary>Appends the key's value; false when a value cannot be part of it, with the reason.</summary>
     [MethodImpl(HotPath.Optimized)]
     internal bool TryRender(RowBuffer row, ScratchBuffer into, out RowRefusal refusal)

@@ -64,6 +64,35 @@ public sealed class SelectStatement
             $"{select.Replace(" FORCE INDEX (PRIMARY)", "", StringComparison.Ordinal)} WHERE {string.Join(" AND ", conditions)} ORDER BY {OrderBy(Self + ".")} LIMIT {limit}");
     }
 
+    /// <summary>The rows for which some conditions hold.</summary>
+    /// <param name="conditions">Made by <see cref="IsEqual"/> and <see cref="Compare(int, string, ReadOnlySpan{byte})"/>; none: all rows.</param>
+    /// <param name="order">Indexes in <see cref="EntityModel.Row"/>.</param>
+    public string Find(IReadOnlyCollection<string> conditions, IEnumerable<int> order, bool descending, int limit)
+    {
+        var by = string.Join(", ", order.Select(i => ColumnName(i) + (descending ? " DESC" : "")));
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{select.Replace(" FORCE INDEX (PRIMARY)", "", StringComparison.Ordinal)}{(conditions.Count == 0 ? "" : " WHERE " + string.Join(" AND ", conditions))} ORDER BY {by} LIMIT {limit}");
+    }
+
+    /// <summary>The column, as statements of this class name it.</summary>
+    internal string ColumnName(int index) => $"{Self}.{Name(model.Row[index].Column.Name)}";
+
+    /// <summary>Table and alias, as statements of this class name them.</summary>
+    internal string From => $"{Name(model.Table.Name)} {Self}{Joins()}";
+
+    /// <param name="comparison"><c>&lt;</c>, <c>&lt;=</c>, <c>&gt;</c> or <c>&gt;=</c>.</param>
+    internal string Compare(int index, string comparison, ReadOnlySpan<byte> value)
+    {
+        var column = model.Row[index].Column;
+        return $"{ColumnName(index)} {comparison} {Literal(column, KeyText.Of(column, value))}";
+    }
+
+    /// <summary>A value as it stands in a statement.</summary>
+    internal static string Literal(ColumnSchema column, ReadOnlySpan<byte> value) => IsOrdinal(column) || column.CharacterSet is not null
+        ? $"_utf8mb4 X'{Convert.ToHexString(value)}'"
+        : Literal(column, KeyText.Of(column, value));
+
     /// <summary>Smallest and largest value of a single integer key.</summary>
     public string Extremes() => $"SELECT MIN({Name(key[0].Name)}), MAX({Name(key[0].Name)}) FROM {Name(model.Table.Name)}";
 
@@ -153,7 +182,7 @@ public sealed class SelectStatement
             : $"({name} {strict[0]}= {literal} AND ({name} {strict} {literal} OR {Compare(bound, column + 1, strict, last)}))";
     }
 
-    private string IsEqual(int index, ReadOnlySpan<byte> value)
+    internal string IsEqual(int index, ReadOnlySpan<byte> value)
     {
         var column = model.Row[index].Column;
         var literal = IsOrdinal(column) ? $"_utf8mb4 X'{Convert.ToHexString(value)}'" : Literal(column, KeyText.Of(column, value));
@@ -172,6 +201,8 @@ public sealed class SelectStatement
             case "tinyint" or "smallint" or "mediumint" or "int" or "bigint" or "decimal" or "numeric" or "bit" or "year" or "enum" or "set":
                 // A number in quotes would be compared as a floating-point value.
                 return value.Length > 0 && value.AsSpan().IndexOfAnyExcept(NumberCharacters) < 0 ? value : throw Damaged(column);
+            case "float" or "double" or "real":
+                return double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out _) ? value : throw Damaged(column);
             case "date" or "datetime" or "timestamp" or "time":
                 return value.AsSpan().IndexOfAnyExcept(TimeCharacters) < 0 ? $"'{value}'" : throw Damaged(column);
             default:

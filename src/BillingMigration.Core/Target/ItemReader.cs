@@ -77,6 +77,9 @@ public sealed partial class ItemReader : IDisposable
             },
             cancellationToken);
 
+    /// <summary>Items of one partition of the table or of an index, in the order of the sort key.</summary>
+    internal IAsyncEnumerable<ReadOnlyMemory<byte>> QueryAsync(ItemQuery query, CancellationToken cancellationToken) => PagesAsync("Query", query.Write, cancellationToken);
+
     /// <summary>Every item of the table, in no order, read consistently by several readers at a time.</summary>
     /// <param name="segments">Parts of the table that are read in parallel, 1 to 1,000,000.</param>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ScanAsync(int segments, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -1,0 +1,35 @@
+using System.Globalization;
+using System.Numerics;
+
+namespace BillingMigration.Store;
+
+/// <summary>Decimal numbers of any length as whole numbers of their last decimal.</summary>
+internal static class ExactNumber
+{
+    /// <summary>Digits beyond <paramref name="scale"/> are rounded, half away from zero.</summary>
+    /// <exception cref="FormatException">It is no plain decimal number.</exception>
+    public static BigInteger Parse(ReadOnlySpan<char> text, int scale)
+    {
+        var negative = text is ['-', ..];
+        var digits = text is ['-' or '+', ..] ? text[1..] : text;
+        var point = digits.IndexOf('.');
+        var whole = point < 0 ? digits : digits[..point];
+        var fraction = point < 0 ? [] : digits[(point + 1)..];
+        if (whole.Length + fraction.Length == 0 || whole.ContainsAnyExceptInRange('0', '9') || fraction.ContainsAnyExceptInRange('0', '9'))
+        {
+            throw new FormatException("it is no decimal number");
+        }
+
+        var kept = fraction.Length > scale ? fraction[..scale] : fraction;
+        var number = BigInteger.Parse($"0{whole}{kept}", CultureInfo.InvariantCulture) * BigInteger.Pow(10, scale - kept.Length);
+        number += fraction.Length > scale && fraction[scale] >= '5' ? 1 : 0;
+        return negative ? -number : number;
+    }
+
+    /// <summary>As the source prints a DECIMAL: all decimals, no sign of zero.</summary>
+    public static string Text(BigInteger number, int scale)
+    {
+        var digits = BigInteger.Abs(number).ToString(CultureInfo.InvariantCulture).PadLeft(scale + 1, '0');
+        return $"{(number.Sign < 0 ? "-" : "")}{digits[..^scale]}{(scale > 0 ? "." : "")}{digits[^scale..]}";
+    }
+}

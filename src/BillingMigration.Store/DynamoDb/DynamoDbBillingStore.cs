@@ -1,0 +1,90 @@
+using System.Runtime.CompilerServices;
+using BillingMigration.Definition;
+using BillingMigration.Model;
+using BillingMigration.Target;
+using BillingMigration.Transfer;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>The billing table in DynamoDB. No call scans: a query that no key answers is refused.</summary>
+public sealed class DynamoDbBillingStore : BillingStore
+{
+    private const int MostReaders = 16;
+
+    private readonly TargetConnection target;
+    private readonly ItemReader items;
+    private readonly PathReader reader;
+
+    private DynamoDbBillingStore(BillingModel model, TargetConnection target, TimeProvider time)
+        : base(model)
+    {
+        this.target = target;
+        items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy(), time);
+        reader = new PathReader(model.Definition, items);
+    }
+
+    /// <summary>Requests and capacity units of all reads so far.</summary>
+    public TransferMetrics Metrics { get; } = new();
+
+    /// <param name="tables">The source's tables, as they were when the table took over from it.</param>
+    /// <exception cref="MigrationException">DynamoDB cannot be reached, or refuses.</exception>
+    public static async Task<DynamoDbBillingStore> OpenAsync(
+        MigrationDefinition definition, IReadOnlyDictionary<string, TableSchema> tables, TargetAccess access, TimeProvider time, CancellationToken cancellationToken) =>
+        new(BillingModel.Bind(definition, tables), await TargetConnection.OpenAsync(definition, access, cancellationToken), time);
+
+    public override async ValueTask DisposeAsync()
+    {
+        items.Dispose();
+        await target.DisposeAsync();
+    }
+
+    private protected override IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken)
+    {
+        var partitions = path.Partitions.Select(p => reader.ReadAsync(query.Model, path, p, query.Descending, query.Wanted, null, cancellationToken)).ToArray();
+        return path.SortColumn == query.Order[0] ? partitions is [var one] ? one : PathMerge.MergeAsync(query, partitions, cancellationToken) : SortedAsync(query, partitions, cancellationToken);
+    }
+
+    private protected override async Task<IReadOnlyList<TotalRow>> TotalAsync(BoundTotals query, AccessPath path, CancellationToken cancellationToken)
+    {
+        var all = new TotalGroups(query);
+        await Parallel.ForEachAsync(path.Partitions, new ParallelOptions { MaxDegreeOfParallelism = MostReaders, CancellationToken = cancellationToken }, async (partition, token) =>
+        {
+            var own = new TotalGroups(query);
+            await foreach (var row in reader.ReadAsync(query.Model, path, partition, false, null, query.Columns, token))
+            {
+                if (query.Matches(row))
+                {
+                    own.Add(row);
+                }
+            }
+
+            lock (all)
+            {
+                all.Add(own);
+            }
+        });
+        return all.ToRows();
+    }
+
+    /// <summary>Rows that no key has in the wanted order: what is found is sorted here.</summary>
+    private static async IAsyncEnumerable<RowBuffer> SortedAsync(BoundQuery query, IReadOnlyList<IAsyncEnumerable<RowBuffer>> partitions, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var rows = new List<RowBuffer>();
+        foreach (var partition in partitions)
+        {
+            await foreach (var row in partition.WithCancellation(cancellationToken))
+            {
+                if (query.Matches(row))
+                {
+                    rows.Add(row);
+                }
+            }
+        }
+
+        rows.Sort(query.Compare);
+        foreach (var row in rows)
+        {
+            yield return row;
+        }
+    }
+}

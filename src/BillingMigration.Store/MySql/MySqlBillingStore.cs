@@ -1,0 +1,97 @@
+using System.Collections.Immutable;
+using System.Data;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using BillingMigration.Definition;
+using BillingMigration.Model;
+using BillingMigration.Source;
+using MySqlConnector;
+
+namespace BillingMigration.Store.MySql;
+
+/// <summary>The billing database on MySQL or MariaDB.</summary>
+public sealed class MySqlBillingStore : BillingStore
+{
+    private const int RowsPerPage = 1_000;
+
+    private readonly StoreConnections connections;
+
+    private MySqlBillingStore(BillingModel model, StoreConnections connections)
+        : base(model) => this.connections = connections;
+
+    /// <exception cref="MigrationException">The source cannot be reached, or refuses.</exception>
+    public static async Task<MySqlBillingStore> OpenAsync(MigrationDefinition definition, SourceCredential credential, CancellationToken cancellationToken)
+    {
+        var connections = StoreConnections.Open(definition, credential);
+        try
+        {
+            await using var connection = await connections.OpenAsync(cancellationToken);
+            var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), cancellationToken);
+            return new MySqlBillingStore(BillingModel.Bind(definition, tables), connections);
+        }
+        catch
+        {
+            await connections.DisposeAsync();
+            throw;
+        }
+    }
+
+    public override ValueTask DisposeAsync() => connections.DisposeAsync();
+
+    private protected override async IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var select = new SelectStatement(query.Model);
+        var reader = new RowReader(query.Model, select);
+        var size = Math.Clamp(query.Wanted ?? RowsPerPage, 1, RowsPerPage);
+        var after = query.After;
+        List<RowBuffer> page;
+        do
+        {
+            page = [];
+            var conditions = SqlConditions.Of(query.Model, select, query.Conditions).Concat(after is { } place ? [SqlConditions.Behind(query, select, place)] : []);
+            await using (var connection = await connections.OpenAsync(cancellationToken))
+            await using (var command = new MySqlCommand(select.Find([.. conditions], query.Order, query.Descending, size), connection))
+            await using (var rows = await command.ExecuteReaderAsync(cancellationToken))
+            {
+                while (await rows.ReadAsync(cancellationToken))
+                {
+                    var row = new RowBuffer(query.Model.Row.Length);
+                    reader.Read(rows, row);
+                    page.Add(row);
+                }
+            }
+
+            foreach (var row in page)
+            {
+                yield return row;
+            }
+
+            after = page.Count == size ? query.PlaceOf(page[^1]) : null;
+        }
+        while (page.Count == size);
+    }
+
+    private protected override async Task<IReadOnlyList<TotalRow>> TotalAsync(BoundTotals query, AccessPath path, CancellationToken cancellationToken)
+    {
+        var select = new SelectStatement(query.Model);
+        var groups = query.GroupBy.Select(i => SqlConditions.ExactText(query.Model, select, i))
+            .Concat(query.MonthOf is { } month ? [$"LEFT(CAST({select.ColumnName(month)} AS CHAR), 7)"] : []).ToArray();
+        var sums = query.Sums.Select(i => $"CAST(SUM({select.ColumnName(i)}) AS CHAR)");
+        var conditions = SqlConditions.Of(query.Model, select, query.Conditions).ToArray();
+        var sql = $"SELECT {string.Join(", ", [.. groups, "COUNT(*)", .. sums])} FROM {select.From}"
+            + (conditions.Length == 0 ? "" : $" WHERE {string.Join(" AND ", conditions)}")
+            + (groups.Length == 0 ? "" : $" GROUP BY {string.Join(", ", Enumerable.Range(1, groups.Length))}");
+        await using var connection = await connections.OpenAsync(cancellationToken);
+        await using var command = new MySqlCommand(sql, connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var rows = new List<TotalRow>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            string? Text(int i) => reader.IsDBNull(i) ? null : reader.GetValue(i) is byte[] bytes ? System.Text.Encoding.UTF8.GetString(bytes) : Convert.ToString(reader.GetValue(i), CultureInfo.InvariantCulture);
+            rows.Add(new TotalRow(
+                [.. Enumerable.Range(0, groups.Length).Select(Text)], reader.GetInt64(groups.Length), [.. Enumerable.Range(groups.Length + 1, query.Sums.Length).Select(Text)]));
+        }
+
+        return TotalOrder.Sort(rows);
+    }
+}

@@ -1,0 +1,79 @@
+using BillingMigration.Definition;
+using BillingMigration.Source;
+using BillingMigration.Transfer;
+using MySqlConnector;
+
+namespace BillingMigration.Store.MySql;
+
+/// <summary>Pooled connections of an application to the source: TLS as defined, sessions set up so that texts are canonical and nothing is bent silently.</summary>
+internal sealed class StoreConnections : IAsyncDisposable
+{
+    private const string SessionSetup =
+        "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', character_set_results = utf8mb4, autocommit = 1, sql_select_limit = 18446744073709551615; "
+        + "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+
+    private readonly MySqlDataSource pool;
+    private readonly SourceDefinition source;
+
+    private StoreConnections(MySqlDataSource pool, SourceDefinition source) => (this.pool, this.source) = (pool, source);
+
+    /// <exception cref="MigrationException"><c>SourceTlsRequired</c>: no TLS beyond loopback.</exception>
+    public static StoreConnections Open(MigrationDefinition definition, SourceCredential credential)
+    {
+        var source = definition.Source;
+        if (source.Tls.Mode == SourceTlsMode.None && !Loopback.Is(source.Host))
+        {
+            throw SourceErrors.TlsRequired(source);
+        }
+
+        var text = new MySqlConnectionStringBuilder
+        {
+            Server = source.Host,
+            Port = (uint)source.Port,
+            Database = source.Database,
+            UserID = credential.UserName,
+            Password = credential.Password,
+            SslMode = source.Tls.Mode == SourceTlsMode.None ? MySqlSslMode.Disabled : MySqlSslMode.Required,
+            TlsVersion = "TLS 1.2, TLS 1.3",
+            AllowPublicKeyRetrieval = source.Tls.Mode == SourceTlsMode.None,
+            UseCompression = source.Compression,
+            TreatTinyAsBoolean = false,
+            UseAffectedRows = false,
+            ConnectionTimeout = 15,
+            DefaultCommandTimeout = 60,
+            MaximumPoolSize = 128,
+            ApplicationName = "BillingStore",
+        };
+        var builder = new MySqlDataSourceBuilder(text.ConnectionString);
+        if (ServerCertificate.Validator(source, definition.BaseDirectory) is { } validator)
+        {
+            builder.UseRemoteCertificateValidationCallback(validator);
+        }
+
+        return new StoreConnections(builder.Build(), source);
+    }
+
+    /// <summary>A connection for one operation; disposing it gives it back.</summary>
+    public async ValueTask<MySqlConnection> OpenAsync(CancellationToken cancellationToken)
+    {
+        MySqlConnection? connection = null;
+        try
+        {
+            connection = await pool.OpenConnectionAsync(cancellationToken);
+            await using var setup = new MySqlCommand(SessionSetup, connection);
+            await setup.ExecuteNonQueryAsync(cancellationToken);
+            return connection;
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            if (connection is not null)
+            {
+                await connection.DisposeAsync();
+            }
+
+            throw SourceErrors.FromConnect(e, source);
+        }
+    }
+
+    public ValueTask DisposeAsync() => pool.DisposeAsync();
+}

@@ -1,0 +1,204 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using BillingMigration.Model;
+using BillingMigration.Target;
+
+namespace BillingMigration.Store;
+
+/// <summary>The way to the rows of a query: a key, the partitions to read and the part of their sort keys.</summary>
+/// <param name="Partitions">Values of the partition key.</param>
+/// <param name="From">Smallest sort key; null: none.</param>
+/// <param name="Below">The sort keys are smaller; null: no limit.</param>
+/// <param name="SortColumn">The column by which each partition is sorted, then by the primary key; -1: at most one row is found, or none is known.</param>
+internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partitions, string? From, string? Below, int SortColumn)
+{
+    private const int MostPartitions = 2_000;
+
+    /// <summary>The narrowest way: that which uses most conditions, then the fewest partitions, then the table itself.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.NoAccessPath"/>.</exception>
+    public static AccessPath Find(EntityModel model, ImmutableArray<BoundQueryCondition> conditions, BoundQuery? query)
+    {
+        var ways = model.Keys.Select(key => Try(model, key, conditions, query)).OfType<(AccessPath Path, int Used)>().ToList();
+        return ways.Count > 0
+            ? ways.OrderByDescending(w => w.Used).ThenBy(w => w.Path.Partitions.Length).ThenBy(w => w.Path.Key.Index is null ? 0 : 1).First().Path
+            : throw new StoreException(
+                StoreError.NoAccessPath, model.Entity,
+                $"No key of the table finds {model.Entity} by {Columns(model, conditions)}: all of it would be read. {(conditions.IsEmpty ? "Add a condition." : $"Add an index to the definition whose partition key is made of these columns, for example \"pk\": \"{string.Join('#', conditions.Select(c => $"{{{model.Row[c.Index].Column.Name}}}"))}\".")}");
+    }
+
+    private static string Columns(EntityModel model, ImmutableArray<BoundQueryCondition> conditions) =>
+        conditions.IsEmpty ? "nothing" : string.Join(", ", conditions.Select(c => model.Row[c.Index].Column.Name));
+
+    private static (AccessPath Path, int Used)? Try(EntityModel model, KeyModel key, ImmutableArray<BoundQueryCondition> conditions, BoundQuery? query)
+    {
+        var known = conditions.GroupBy(c => c.Index).ToDictionary(g => g.Key, g => g.First());
+        if (key.When is { } when && !(known.TryGetValue(when.RowIndex, out var state) && state.Values is { } states && states.All(s => s is not null && when.In.Any(i => i.AsSpan().SequenceEqual(s)))))
+        {
+            return null;
+        }
+
+        var template = TemplateOf(key, known);
+        if (template is null || key.SortKey.Length != 1 || Candidates(model, template, known) is not { } rows)
+        {
+            return null;
+        }
+
+        var used = new HashSet<int>(template.RowIndexes.Where(known.ContainsKey));
+        used.UnionWith(key.PartitionKey.TakeWhile(t => t != template).SelectMany(t => t.RowIndexes).Where(known.ContainsKey));
+        if (key.When is { } condition)
+        {
+            used.Add(condition.RowIndex);
+        }
+
+        var partitions = rows.Select(row => Render(template, row)).OfType<string>().Distinct(StringComparer.Ordinal).ToImmutableArray();
+        var sort = key.SortKey[0];
+        // What is not in an index because a column of its key is NULL would be missed.
+        if (key.Index is not null && sort.RowIndexes.Any(i => model.Row[i].Column.Nullable && !(known.TryGetValue(i, out var bound) && !bound.IsNull)))
+        {
+            return null;
+        }
+
+        var (from, below, next) = Range(model, sort, known, query, used);
+        return (new AccessPath(key, partitions, from, below, next), used.Count);
+    }
+
+    /// <summary>The first template that has a value in every row of the query; those before it must have none.</summary>
+    private static BoundKeyTemplate? TemplateOf(KeyModel key, Dictionary<int, BoundQueryCondition> known)
+    {
+        foreach (var template in key.PartitionKey)
+        {
+            if (template.RowIndexes.Any(i => known.TryGetValue(i, out var condition) && condition.IsNull))
+            {
+                continue;
+            }
+
+            return template;
+        }
+
+        return null;
+    }
+
+    /// <summary>Rows that have, between them, every partition key in which rows of the query may lie; null: too many, or not known.</summary>
+    private static List<RowBuffer>? Candidates(EntityModel model, BoundKeyTemplate template, Dictionary<int, BoundQueryCondition> known)
+    {
+        var rows = new List<RowBuffer> { RowBuffer.AllNull(model.Row.Length) };
+        foreach (var index in template.RowIndexes.Distinct())
+        {
+            var values = known.TryGetValue(index, out var condition) && condition.Values is { } exact ? exact.OfType<byte[]>().ToList()
+                : template.IsMonthOf(index) && condition is { From: { } from, Below: { } below } ? Months(from, below)
+                : template.ShardsOf(index) is > 0 and var shards && model.Row[index].Lookup is null && !model.Row[index].Column.Nullable && AttributeForms.For(model.Row[index].Column, null) == AttributeForm.Integer
+                    ? [.. Enumerable.Range(0, shards).Select(s => Encoding.ASCII.GetBytes(s.ToString(CultureInfo.InvariantCulture)))]
+                    : null;
+            if (values is null || values.Count * rows.Count > MostPartitions)
+            {
+                return null;
+            }
+
+            rows = [.. rows.SelectMany(row => values.Select(value =>
+            {
+                var copy = row.Copy();
+                copy.Set(index, value);
+                return copy;
+            }))];
+        }
+
+        return rows;
+    }
+
+    private static List<byte[]>? Months(byte[] from, byte[] below)
+    {
+        var text = (From: Encoding.ASCII.GetString(from), Below: Encoding.ASCII.GetString(below));
+        if (!DateOnly.TryParseExact(text.From[..10], "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var month)
+            || !DateOnly.TryParseExact(text.Below[..10], "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var end))
+        {
+            return null;
+        }
+
+        var months = new List<byte[]>();
+        for (month = new DateOnly(month.Year, month.Month, 1); month <= end && months.Count <= MostPartitions; month = month.AddMonths(1))
+        {
+            // As long as the column's text, so that it is one.
+            months.Add(Encoding.ASCII.GetBytes(month.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture) + text.From[10..]));
+        }
+
+        return months;
+    }
+
+    private static string? Render(BoundKeyTemplate template, RowBuffer row)
+    {
+        var text = new ScratchBuffer();
+        return template.TryRender(row, text, out _) ? Encoding.UTF8.GetString(text.Written) : null;
+    }
+
+    private static (string? From, string? Below, int Next) Range(
+        EntityModel model, BoundKeyTemplate sort, Dictionary<int, BoundQueryCondition> known, BoundQuery? query, HashSet<int> used)
+    {
+        var row = RowBuffer.AllNull(model.Row.Length);
+        foreach (var (index, condition) in known.Where(k => k.Value.IsEqual))
+        {
+            row.Set(index, condition.Values!.Value[0]!);
+        }
+
+        if (Known(sort, row, i => known.TryGetValue(i, out var condition) && condition.IsEqual, out var next) is not { } prefix)
+        {
+            // No row has such a key.
+            return ("", "", -1);
+        }
+
+        used.UnionWith(sort.RowIndexes.TakeWhile(i => i != next).Where(known.ContainsKey));
+        var (from, below) = (prefix.Length > 0 ? prefix : null, prefix.Length > 0 ? ItemQuery.Behind(prefix) : null);
+        if (next < 0)
+        {
+            return (prefix, ItemQuery.Behind(prefix), -1);
+        }
+
+        if (!sort.SortsBy(next))
+        {
+            return (from, below, -1);
+        }
+
+        known.TryGetValue(next, out var within);
+        var (least, beyond) = (within?.From, within?.Below);
+        if (query is { After: { } after } && query.Order[0] == next && after[0] is { } place)
+        {
+            // Rows of the same value are read again, and passed over.
+            (least, beyond) = query.Descending
+                ? (least, beyond is null || SortValue.Compare(model.Row[next].Column, place, beyond) < 0 ? Next(model.Row[next].Column, place) ?? beyond : beyond)
+                : (least is null || SortValue.Compare(model.Row[next].Column, place, least) > 0 ? place : least, beyond);
+        }
+
+        if (within is not null)
+        {
+            used.Add(next);
+        }
+
+        return (Bound(sort, row, known, next, least) ?? from, Bound(sort, row, known, next, beyond) ?? below, next);
+    }
+
+    /// <summary>The next text of a point in time: what is smaller than it ends with the given one. Null where it is not simply told.</summary>
+    private static byte[]? Next(ColumnSchema column, byte[] value) => column.DataType is "datetime" or "timestamp" or "date" ? [.. value, (byte)'~'] : null;
+
+    private static string? Bound(BoundKeyTemplate sort, RowBuffer row, Dictionary<int, BoundQueryCondition> known, int column, byte[]? value)
+    {
+        if (value is null)
+        {
+            return null;
+        }
+
+        if (value is [.., (byte)'~'])
+        {
+            return Bound(sort, row, known, column, value[..^1]) is { } exact ? ItemQuery.Behind(exact) : null;
+        }
+
+        var bounded = row.Copy();
+        bounded.Set(column, value);
+        return Known(sort, bounded, i => i == column || (known.TryGetValue(i, out var condition) && condition.IsEqual), out _);
+    }
+
+    private static string? Known(BoundKeyTemplate sort, RowBuffer row, Func<int, bool> isKnown, out int next)
+    {
+        var text = new ScratchBuffer();
+        return sort.TryRenderKnown(row, isKnown, text, out next) ? Encoding.UTF8.GetString(text.Written) : null;
+    }
+}

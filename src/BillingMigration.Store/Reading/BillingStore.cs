@@ -1,0 +1,89 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using BillingMigration.Model;
+
+namespace BillingMigration.Store;
+
+/// <summary>What is the same on every backend: queries are bound to the model, values become canonical texts, every row is held against the conditions.</summary>
+public abstract class BillingStore : IBillingStore
+{
+    private const int MostRows = 10_000;
+
+    private protected BillingStore(BillingModel model) => Model = model;
+
+    private protected BillingModel Model { get; }
+
+    public async Task<BillingRecord?> GetAsync(string entity, IReadOnlyDictionary<string, object> key, CancellationToken cancellationToken = default)
+    {
+        var of = BoundQuery.EntityOf(Model, entity);
+        var names = of.PrimaryKey.Select(i => of.Row[i].Column.Name).ToArray();
+        if (key.Count != names.Length || !names.All(n => key.Keys.Contains(n, StringComparer.OrdinalIgnoreCase)))
+        {
+            throw new StoreException(StoreError.ValueMissing, entity, $"The primary key of {entity} is {string.Join(", ", names)}, and {string.Join(", ", key.Keys)} was passed.");
+        }
+
+        var query = key.Aggregate(new RecordQuery(entity), (q, value) => q.Where(value.Key, value.Value));
+        await foreach (var row in ReadRowsAsync(BoundQuery.Bind(Model, query).From(null, 1), cancellationToken))
+        {
+            return new BillingRecord(of, row);
+        }
+
+        return null;
+    }
+
+    public async IAsyncEnumerable<BillingRecord> QueryAsync(RecordQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var bound = BoundQuery.Bind(Model, query);
+        await foreach (var row in ReadRowsAsync(bound, cancellationToken))
+        {
+            yield return new BillingRecord(bound.Model, row);
+        }
+    }
+
+    public async Task<RecordPage> PageAsync(RecordQuery query, int size, string? continuation = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(size, MostRows);
+        var bound = BoundQuery.Bind(Model, query);
+        var from = bound.From(continuation is null ? null : Continuation.Read(bound, continuation), size + 1);
+        var rows = new List<RowBuffer>(size);
+        await foreach (var row in ReadRowsAsync(from, cancellationToken))
+        {
+            if (rows.Count == size)
+            {
+                return new RecordPage(Records(), Continuation.Of(bound, bound.PlaceOf(rows[^1])));
+            }
+
+            rows.Add(row);
+        }
+
+        return new RecordPage(Records(), null);
+
+        ImmutableArray<BillingRecord> Records() => [.. rows.Select(row => new BillingRecord(bound.Model, row))];
+    }
+
+    public async Task<IReadOnlyList<TotalRow>> TotalAsync(TotalQuery query, CancellationToken cancellationToken = default)
+    {
+        var bound = BoundTotals.Bind(Model, query);
+        return await TotalAsync(bound, AccessPath.Find(bound.Model, bound.Conditions, null), cancellationToken);
+    }
+
+    public abstract ValueTask DisposeAsync();
+
+    /// <summary>Rows in the order of the query, more than match at the backend's will.</summary>
+    /// <param name="path">The way to them in the table. Where there is none, no backend answers: an application that runs on one runs on all.</param>
+    private protected abstract IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken);
+
+    private protected abstract Task<IReadOnlyList<TotalRow>> TotalAsync(BoundTotals query, AccessPath path, CancellationToken cancellationToken);
+
+    private async IAsyncEnumerable<RowBuffer> ReadRowsAsync(BoundQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var row in ReadAsync(query, AccessPath.Find(query.Model, query.Conditions, query), cancellationToken))
+        {
+            if (query.Matches(row))
+            {
+                yield return row;
+            }
+        }
+    }
+}

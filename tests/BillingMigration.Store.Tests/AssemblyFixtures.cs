@@ -1,0 +1,3 @@
+using BillingMigration.Store.Tests;
+
+[assembly: AssemblyFixture(typeof(SampleStores))]

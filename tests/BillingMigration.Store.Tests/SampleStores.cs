@@ -1,0 +1,76 @@
+using BillingMigration.Model;
+using BillingMigration.Snapshot;
+using BillingMigration.Source;
+using BillingMigration.Store.DynamoDb;
+using BillingMigration.Store.MySql;
+using BillingMigration.Testing;
+using SampleBilling;
+
+namespace BillingMigration.Store.Tests;
+
+public enum Backend
+{
+    MySql,
+    MariaDb,
+    DynamoDb,
+}
+
+/// <summary>The same sample database on MySQL, on MariaDB and, exported, on DynamoDB, for tests that only read.</summary>
+public sealed class SampleStores : IAsyncDisposable
+{
+    public const int Rows = 6_000;
+
+    private readonly Lazy<Task<(TestDatabase Database, SampleMigration Migration)>> mySql, mariaDb;
+
+    public SampleStores()
+    {
+        mySql = new(() => CreateAsync(Servers, mariaDb: false));
+        mariaDb = new(() => CreateAsync(Servers, mariaDb: true));
+    }
+
+    public TestServers Servers { get; } = new();
+
+    public async Task<TestDatabase> SourceAsync() => (await mySql.Value).Database;
+
+    public async Task<BillingStore> OpenAsync(Backend backend)
+    {
+        var (_, migration) = await (backend == Backend.MariaDb ? mariaDb : mySql).Value;
+        return backend == Backend.DynamoDb
+            ? await OpenDynamoDbAsync(migration)
+            : await MySqlBillingStore.OpenAsync(migration.Definition, migration.Credential, CancellationToken.None);
+    }
+
+    public async Task<DynamoDbBillingStore> OpenDynamoDbAsync() => await OpenDynamoDbAsync((await mySql.Value).Migration);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var shop in new[] { mySql, mariaDb }.Where(s => s.IsValueCreated && s.Value.IsCompletedSuccessfully))
+        {
+            var (database, migration) = await shop.Value;
+            await migration.DropAsync();
+            await migration.DisposeAsync();
+            await database.DisposeAsync();
+        }
+
+        await Servers.DisposeAsync();
+    }
+
+    private static async Task<DynamoDbBillingStore> OpenDynamoDbAsync(SampleMigration migration)
+    {
+        await using var session = await migration.ConnectAsync();
+        await using var connection = await session.Source.OpenConnectionAsync(CancellationToken.None);
+        var tables = await SchemaInspector.InspectAsync(connection, migration.Definition.Source.Database, BillingModel.TablesOf(migration.Definition), CancellationToken.None);
+        return await DynamoDbBillingStore.OpenAsync(migration.Definition, tables, SampleMigration.Access, TimeProvider.System, CancellationToken.None);
+    }
+
+    private static async Task<(TestDatabase, SampleMigration)> CreateAsync(TestServers servers, bool mariaDb)
+    {
+        var database = await (await servers.SourceAsync(mariaDb)).CreateDatabaseAsync();
+        await SampleDatabase.CreateAsync(database.ConnectionString, Rows, seed: 7);
+        var migration = SampleMigration.Create(database.ConnectionString, (await servers.DynamoDbAsync()).Endpoint);
+        await migration.InitializeAsync();
+        await using var session = await migration.ConnectAsync();
+        var result = await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), CancellationToken.None);
+        return result.Outcome == SnapshotOutcome.Complete ? (database, migration) : throw new InvalidOperationException($"The export ended as {result.Outcome}.");
+    }
+}
