@@ -10,6 +10,7 @@ const string Help = """
       integrity Test-MigrationIntegrity: rows per CPU-second, wall time beside bare readers, peak memory -> artifacts/bench/integrity.json
       sync      Sync-BillingChanges: row events per CPU-second, rate beside a bare writer, lag, peak memory -> artifacts/bench/sync.json
       lookups   Sync-BillingChanges with keys made of other rows, 1,000,000 items, three kinds of source: lag -> artifacts/bench/lookups.json
+                (lookups mysql | mysql_native_fk | mariadb: one of them)
     """;
 
 using var interrupted = new CancellationTokenSource();
@@ -25,8 +26,8 @@ try
             return await IntegrityBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
         case ["sync"]:
             return await SyncBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
-        case ["lookups"]:
-            return await LookupBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
+        case ["lookups", .. var sources]:
+            return await LookupBenchmark.RunAsync(sources, interrupted.Token) ? 0 : 1;
         // The processes that these start, to be measured alone.
         case ["export-worker", var source, var endpoint, var table]:
             await ExportWorker.RunAsync(source, new Uri(endpoint), table, interrupted.Token);

@@ -35,6 +35,19 @@ public sealed class CostTests(SampleStores stores)
         Assert.InRange(store.Metrics.ConsumedUnits, 0, requests + (rows.Count * UnitsPerRow));
     }
 
+    [Theory]
+    [InlineData(BillingEntity.Account, "account_id", 1)]
+    [InlineData(BillingEntity.Customer, "customer_id", 1)]
+    [InlineData(BillingEntity.Subscriber, "subscriber_id", 2)]
+    [InlineData(BillingEntity.Charge, "charge_id", 2)]
+    [InlineData(BillingEntity.Bill, "bill_id", 2)]
+    public async Task A_row_by_its_primary_key_takes_these_requests(string entity, string key, int requests)
+    {
+        await using var store = await stores.OpenDynamoDbAsync();
+        Assert.NotNull(await store.GetAsync(entity, key, 2, Cancel));
+        Assert.Equal(requests, store.Metrics.Requests);
+    }
+
     [Fact]
     public async Task A_report_of_a_month_reads_its_index_alone()
     {

@@ -1,6 +1,4 @@
-using BillingMigration.Model;
 using BillingMigration.Snapshot;
-using BillingMigration.Source;
 using BillingMigration.Store.DynamoDb;
 using BillingMigration.Store.MySql;
 using BillingMigration.Testing;
@@ -37,7 +35,7 @@ public sealed class SampleStores : IAsyncDisposable
         var (_, migration) = await (backend == Backend.MariaDb ? mariaDb : mySql).Value;
         return backend == Backend.DynamoDb
             ? await OpenDynamoDbAsync(migration)
-            : await MySqlBillingStore.OpenAsync(migration.Definition, migration.Credential, CancellationToken.None);
+            : await MySqlBillingStore.OpenAsync(migration.Definition, migration.Credential, TimeProvider.System, CancellationToken.None);
     }
 
     public async Task<DynamoDbBillingStore> OpenDynamoDbAsync() => await OpenDynamoDbAsync((await mySql.Value).Migration);
@@ -55,13 +53,8 @@ public sealed class SampleStores : IAsyncDisposable
         await Servers.DisposeAsync();
     }
 
-    private static async Task<DynamoDbBillingStore> OpenDynamoDbAsync(SampleMigration migration)
-    {
-        await using var session = await migration.ConnectAsync();
-        await using var connection = await session.Source.OpenConnectionAsync(CancellationToken.None);
-        var tables = await SchemaInspector.InspectAsync(connection, migration.Definition.Source.Database, BillingModel.TablesOf(migration.Definition), CancellationToken.None);
-        return await DynamoDbBillingStore.OpenAsync(migration.Definition, tables, SampleMigration.Access, TimeProvider.System, CancellationToken.None);
-    }
+    private static Task<DynamoDbBillingStore> OpenDynamoDbAsync(SampleMigration migration) =>
+        DynamoDbBillingStore.OpenAsync(migration.Definition, SampleMigration.Access, TimeProvider.System, CancellationToken.None);
 
     private static async Task<(TestDatabase, SampleMigration)> CreateAsync(TestServers servers, bool mariaDb)
     {
@@ -71,6 +64,7 @@ public sealed class SampleStores : IAsyncDisposable
         await migration.InitializeAsync();
         await using var session = await migration.ConnectAsync();
         var result = await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), CancellationToken.None);
+        await StoreSchema.SaveAsync(session, CancellationToken.None);
         return result.Outcome == SnapshotOutcome.Complete ? (database, migration) : throw new InvalidOperationException($"The export ended as {result.Outcome}.");
     }
 }

@@ -16,13 +16,14 @@ internal static class LookupBenchmark
 
     private static readonly TimeSpan Duration = TimeSpan.FromMinutes(1);
 
+    /// <param name="only">Names of sources; empty: all.</param>
     /// <returns>True when every bar is held.</returns>
-    public static async Task<bool> RunAsync(CancellationToken cancellationToken)
+    public static async Task<bool> RunAsync(string[] only, CancellationToken cancellationToken)
     {
-        var report = new SyncReport("./build.sh bench lookups");
-        Console.WriteLine("Starting DynamoDB Local, MySQL (cascades logged; cascades by InnoDB) and MariaDB.");
+        var report = new SyncReport(string.Join(' ', ["./build.sh bench lookups", .. only]));
+        Console.WriteLine("Starting DynamoDB Local, and each source in turn.");
         await using var dynamoDb = await DynamoDbLocalServer.StartAsync();
-        foreach (var (name, start) in Sources())
+        foreach (var (name, start) in Sources().Where(s => only.Length == 0 || only.Contains(s.Name)))
         {
             await using var source = await start();
             await using var table = await LookupTable.CreateAsync(source, dynamoDb.Endpoint, Items, cancellationToken);
@@ -48,6 +49,7 @@ internal static class LookupBenchmark
             await worker.StandardOutput.ReadLineAsync(cancellationToken);
             var (lags, bills, charges) = await new LookupTraffic(table).MeasureAsync(BillsPerSecond, ChargesPerSecond, Duration, cancellationToken);
             lags.Sort();
+            report.Note(string.Create(CultureInfo.InvariantCulture, $"  {name}: slowest probes, ms: {string.Join(", ", lags.TakeLast(5).Select(l => l.ToString("N0", CultureInfo.InvariantCulture)))}"));
             report.Note(string.Create(CultureInfo.InvariantCulture, $"  {name}: {lags.Count:N0} probes beside {bills:N0} bills/s with {LookupTable.ChargesPerBill} charges each and {charges:N0} charges/s, {Items:N0} items"));
             report.Set($"{name}_lag_ms_p50", Percentile(lags, 0.50), "to compare", true);
             report.Set($"{name}_lag_ms_p99", Percentile(lags, 0.99), "under 2,000", Percentile(lags, 0.99) < 2_000 && bills >= 0.95 * BillsPerSecond);

@@ -1,10 +1,10 @@
 using System.Globalization;
-using Amazon.DynamoDBv2.Model;
-using BillingMigration.Benchmarks.Sync;
+using System.Text.Json;
 using BillingMigration.Definition;
 using BillingMigration.Snapshot;
 using BillingMigration.Target;
 using BillingMigration.Testing;
+using BillingMigration.Transfer;
 using MySqlConnector;
 
 namespace BillingMigration.Benchmarks.Lookups;
@@ -13,6 +13,8 @@ namespace BillingMigration.Benchmarks.Lookups;
 internal sealed class LookupTable : IAsyncDisposable
 {
     public const int ChargesPerBill = 10;
+
+    private const int Segments = 256;
 
     private const string Definition = """
         {
@@ -95,20 +97,19 @@ internal sealed class LookupTable : IAsyncDisposable
         }
 
         long differences = 0;
-        var request = new ScanRequest { TableName = Migration.Table, ConsistentRead = true };
-        do
+        await using var session = await Migration.ConnectAsync();
+        using var items = new ItemReader(session.Target, Migration.Table, new TransferMetrics(), new RetryPolicy(), TimeProvider.System);
+        await foreach (var item in items.ScanAsync(Segments, cancellationToken))
         {
-            var page = await Migration.Client.ScanAsync(request, cancellationToken);
-            foreach (var item in page.Items.Where(i => i["entity"].S == "CHARGE"))
+            using var json = JsonDocument.Parse(item);
+            string Value(string name) => json.RootElement.GetProperty(name).EnumerateObject().First().Value.GetString()!;
+            if (Value("entity") == "CHARGE")
             {
-                var id = int.Parse(item["charge_id"].N, CultureInfo.InvariantCulture);
-                var found = (int.Parse(item["bill_id"].N, CultureInfo.InvariantCulture), decimal.Parse(item["amount"].N, CultureInfo.InvariantCulture), item["gsi1pk"].S.Split('#')[1]);
-                differences += rows.Remove(id, out var row) && row == found ? 0 : 1;
+                var found = (int.Parse(Value("bill_id"), CultureInfo.InvariantCulture), decimal.Parse(Value("amount"), CultureInfo.InvariantCulture), Value("gsi1pk").Split('#')[1]);
+                differences += rows.Remove(int.Parse(Value("charge_id"), CultureInfo.InvariantCulture), out var row) && row == found ? 0 : 1;
             }
-
-            request.ExclusiveStartKey = page.LastEvaluatedKey;
         }
-        while (request.ExclusiveStartKey is { Count: > 0 });
+
         return differences + rows.Count;
     }
 

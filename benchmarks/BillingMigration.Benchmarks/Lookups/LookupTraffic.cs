@@ -9,6 +9,9 @@ namespace BillingMigration.Benchmarks.Lookups;
 internal sealed class LookupTraffic(LookupTable table)
 {
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
+    /// <summary>What comes before is the follower's start: its code is compiled, and what waited for it is caught up with.</summary>
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
 
     private long bills, charges;
@@ -18,12 +21,12 @@ internal sealed class LookupTraffic(LookupTable table)
         int billsPerSecond, int chargesPerSecond, TimeSpan duration, CancellationToken cancellationToken)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        end.CancelAfter(duration);
+        end.CancelAfter(WarmUp + duration);
         var started = Stopwatch.GetTimestamp();
         var changes = Task.Run(() => ChangeAsync((int)(billsPerSecond * Tick.TotalSeconds), (int)(chargesPerSecond * Tick.TotalSeconds), end.Token), CancellationToken.None);
         var lags = await ProbeAsync(end.Token);
         await changes;
-        return (lags, bills / duration.TotalSeconds, charges / duration.TotalSeconds);
+        return (lags, bills / (WarmUp + duration).TotalSeconds, charges / (WarmUp + duration).TotalSeconds);
     }
 
     private async Task ChangeAsync(int billsPerTick, int chargesPerTick, CancellationToken cancellationToken)
@@ -57,6 +60,7 @@ internal sealed class LookupTraffic(LookupTable table)
     private async Task<List<double>> ProbeAsync(CancellationToken cancellationToken)
     {
         var lags = new List<double>();
+        var started = Stopwatch.GetTimestamp();
         await using var connection = await table.Database.OpenAsync();
         for (var number = 1; !cancellationToken.IsCancellationRequested; number++)
         {
@@ -74,7 +78,10 @@ internal sealed class LookupTraffic(LookupTable table)
                 await Task.Delay(Look, CancellationToken.None);
             }
 
-            lags.Add(Stopwatch.GetElapsedTime(committed).TotalMilliseconds);
+            if (Stopwatch.GetElapsedTime(started, committed) >= WarmUp)
+            {
+                lags.Add(Stopwatch.GetElapsedTime(committed).TotalMilliseconds);
+            }
         }
 
         return lags;

@@ -83,6 +83,8 @@ public sealed class RowBuffer
         return false;
     }
 
+    public bool Differs(RowBuffer other, int column) => Differs(other, new ReadOnlySpan<int>(ref column));
+
     public bool Differs(RowBuffer other, System.Collections.Immutable.ImmutableArray<int> columns) => Differs(other, columns.AsSpan());
 
     public void Set(int column, string value) => Set(column, Encoding.UTF8.GetBytes(value));

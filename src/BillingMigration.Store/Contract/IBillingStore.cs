@@ -22,6 +22,10 @@ public interface IBillingStore : IAsyncDisposable
 
     /// <summary>Sums, ordered by their groups. Without groups one row, also when there was none to add up.</summary>
     Task<IReadOnlyList<TotalRow>> TotalAsync(TotalQuery query, CancellationToken cancellationToken = default);
+
+    /// <summary>Writes all changes of a unit, or none.</summary>
+    /// <returns>For each change the row as it is stored; null for a delete.</returns>
+    Task<ImmutableArray<BillingRecord?>> WriteAsync(UnitOfWork work, CancellationToken cancellationToken = default);
 }
 
 /// <summary>Rows by one value.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using BillingMigration.Definition;
 using BillingMigration.Model;
@@ -14,29 +15,48 @@ public sealed class DynamoDbBillingStore : BillingStore
     private readonly TargetConnection target;
     private readonly ItemReader items;
     private readonly PathReader reader;
+    private readonly RowFinder finder;
+    private readonly DynamoDbWriter writer;
 
     private DynamoDbBillingStore(BillingModel model, TargetConnection target, TimeProvider time)
-        : base(model)
+        : base(model, time)
     {
         this.target = target;
         items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy(), time);
         reader = new PathReader(model.Definition, items);
+        finder = new RowFinder(model, target.Client, items, reader, time);
+        writer = new DynamoDbWriter(model, target.Client, finder, time);
     }
 
     /// <summary>Requests and capacity units of all reads so far.</summary>
     public TransferMetrics Metrics { get; } = new();
 
-    /// <param name="tables">The source's tables, as they were when the table took over from it.</param>
-    /// <exception cref="MigrationException">DynamoDB cannot be reached, or refuses.</exception>
-    public static async Task<DynamoDbBillingStore> OpenAsync(
-        MigrationDefinition definition, IReadOnlyDictionary<string, TableSchema> tables, TargetAccess access, TimeProvider time, CancellationToken cancellationToken) =>
-        new(BillingModel.Bind(definition, tables), await TargetConnection.OpenAsync(definition, access, cancellationToken), time);
+    /// <summary>Opens the table. The source is not needed: what it said of its rows is kept in the control table.</summary>
+    /// <exception cref="MigrationException">DynamoDB cannot be reached, or refuses; <c>StoreSchemaMissing</c>.</exception>
+    public static async Task<DynamoDbBillingStore> OpenAsync(MigrationDefinition definition, TargetAccess access, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var target = await TargetConnection.OpenAsync(definition, access, cancellationToken);
+        try
+        {
+            var schema = await StoreSchema.LoadAsync(target.Client, definition, cancellationToken);
+            return new DynamoDbBillingStore(BillingModel.Bind(definition, schema.Tables), target, time);
+        }
+        catch
+        {
+            await target.DisposeAsync();
+            throw;
+        }
+    }
 
     public override async ValueTask DisposeAsync()
     {
+        writer.Dispose();
         items.Dispose();
         await target.DisposeAsync();
     }
+
+    private protected override Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken) =>
+        finder.FindAsync(entity, key, entity.PrimaryKey, cancellationToken);
 
     private protected override IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken)
     {
@@ -65,6 +85,9 @@ public sealed class DynamoDbBillingStore : BillingStore
         });
         return all.ToRows();
     }
+
+    private protected override Task<ImmutableArray<BillingRecord?>> WriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken) =>
+        writer.WriteAsync(changes, cancellationToken);
 
     /// <summary>Rows that no key has in the wanted order: what is found is sorted here.</summary>
     private static async IAsyncEnumerable<RowBuffer> SortedAsync(BoundQuery query, IReadOnlyList<IAsyncEnumerable<RowBuffer>> partitions, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -52,6 +52,9 @@ internal sealed class PathReader(MigrationDefinition definition, ItemReader item
         }
     }
 
+    /// <summary>True when what is read is what the table has now, whatever the key.</summary>
+    public bool IsConsistent(EntityModel model, KeyModel key) => key.Index is null || !IsWhole(model, key, null);
+
     /// <summary>The items of an index that has only a part of each, as the table has them; in the order of the index.</summary>
     private async Task<List<RowBuffer>> WholeAsync(List<ReadOnlyMemory<byte>> found, RowDecoder decoder, CancellationToken cancellationToken)
     {

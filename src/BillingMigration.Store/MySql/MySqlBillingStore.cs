@@ -15,19 +15,20 @@ public sealed class MySqlBillingStore : BillingStore
     private const int RowsPerPage = 1_000;
 
     private readonly StoreConnections connections;
+    private readonly MySqlWriter writer;
 
-    private MySqlBillingStore(BillingModel model, StoreConnections connections)
-        : base(model) => this.connections = connections;
+    private MySqlBillingStore(BillingModel model, StoreConnections connections, TimeProvider time)
+        : base(model, time) => (this.connections, writer) = (connections, new MySqlWriter(connections));
 
     /// <exception cref="MigrationException">The source cannot be reached, or refuses.</exception>
-    public static async Task<MySqlBillingStore> OpenAsync(MigrationDefinition definition, SourceCredential credential, CancellationToken cancellationToken)
+    public static async Task<MySqlBillingStore> OpenAsync(MigrationDefinition definition, SourceCredential credential, TimeProvider time, CancellationToken cancellationToken)
     {
         var connections = StoreConnections.Open(definition, credential);
         try
         {
             await using var connection = await connections.OpenAsync(cancellationToken);
             var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), cancellationToken);
-            return new MySqlBillingStore(BillingModel.Bind(definition, tables), connections);
+            return new MySqlBillingStore(BillingModel.Bind(definition, tables), connections, time);
         }
         catch
         {
@@ -37,6 +38,23 @@ public sealed class MySqlBillingStore : BillingStore
     }
 
     public override ValueTask DisposeAsync() => connections.DisposeAsync();
+
+    private protected override async Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken)
+    {
+        var select = new SelectStatement(entity);
+        await using var connection = await connections.OpenAsync(cancellationToken);
+        await using var command = new MySqlCommand(select.ByKeys([key]), connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var row = new RowBuffer(entity.Row.Length);
+        if (!await reader.ReadAsync(cancellationToken))
+        {
+            return null;
+        }
+
+        new RowReader(entity, select).Read(reader, row);
+        // A collation may take another text for the same.
+        return row.Differs(key, entity.PrimaryKey) ? null : row;
+    }
 
     private protected override async IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -70,6 +88,9 @@ public sealed class MySqlBillingStore : BillingStore
         }
         while (page.Count == size);
     }
+
+    private protected override Task<ImmutableArray<BillingRecord?>> WriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken) =>
+        writer.WriteAsync(changes, cancellationToken);
 
     private protected override async Task<IReadOnlyList<TotalRow>> TotalAsync(BoundTotals query, AccessPath path, CancellationToken cancellationToken)
     {

@@ -9,7 +9,9 @@ public abstract class BillingStore : IBillingStore
 {
     private const int MostRows = 10_000;
 
-    private protected BillingStore(BillingModel model) => Model = model;
+    private readonly ChangePlanner planner;
+
+    private protected BillingStore(BillingModel model, TimeProvider time) => (Model, planner) = (model, new ChangePlanner(model, time));
 
     private protected BillingModel Model { get; }
 
@@ -22,13 +24,14 @@ public abstract class BillingStore : IBillingStore
             throw new StoreException(StoreError.ValueMissing, entity, $"The primary key of {entity} is {string.Join(", ", names)}, and {string.Join(", ", key.Keys)} was passed.");
         }
 
-        var query = key.Aggregate(new RecordQuery(entity), (q, value) => q.Where(value.Key, value.Value));
-        await foreach (var row in ReadRowsAsync(BoundQuery.Bind(Model, query).From(null, 1), cancellationToken))
+        var like = RowBuffer.AllNull(of.Row.Length);
+        foreach (var (name, value) in key)
         {
-            return new BillingRecord(of, row);
+            var index = StoreColumns.Find(of, name);
+            like.Set(index, StoreValue.ToText(of, index, value));
         }
 
-        return null;
+        return await GetAsync(of, like, cancellationToken) is { } row ? new BillingRecord(of, row) : null;
     }
 
     public async IAsyncEnumerable<BillingRecord> QueryAsync(RecordQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
@@ -68,13 +71,21 @@ public abstract class BillingStore : IBillingStore
         return await TotalAsync(bound, AccessPath.Find(bound.Model, bound.Conditions, null), cancellationToken);
     }
 
+    public async Task<ImmutableArray<BillingRecord?>> WriteAsync(UnitOfWork work, CancellationToken cancellationToken = default) =>
+        work.Changes.IsEmpty ? [] : await WriteAsync(planner.Plan(work), cancellationToken);
+
     public abstract ValueTask DisposeAsync();
+
+    /// <param name="key">A row that has its primary key only.</param>
+    private protected abstract Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken);
 
     /// <summary>Rows in the order of the query, more than match at the backend's will.</summary>
     /// <param name="path">The way to them in the table. Where there is none, no backend answers: an application that runs on one runs on all.</param>
     private protected abstract IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken);
 
     private protected abstract Task<IReadOnlyList<TotalRow>> TotalAsync(BoundTotals query, AccessPath path, CancellationToken cancellationToken);
+
+    private protected abstract Task<ImmutableArray<BillingRecord?>> WriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken);
 
     private async IAsyncEnumerable<RowBuffer> ReadRowsAsync(BoundQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

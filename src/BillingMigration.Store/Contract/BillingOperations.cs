@@ -1,0 +1,140 @@
+using System.Collections.Immutable;
+
+namespace BillingMigration.Store;
+
+/// <summary>
+/// Names of the columns that billing operations read and write; those of the sample schema unless told otherwise.
+/// </summary>
+public sealed record BillingColumns
+{
+    public string AccountId { get; init; } = "account_id";
+
+    public string Balance { get; init; } = "balance";
+
+    public string BillId { get; init; } = "bill_id";
+
+    public string BillStatus { get; init; } = "status";
+
+    public string Subtotal { get; init; } = "subtotal";
+
+    public string Tax { get; init; } = "tax_amount";
+
+    public string Total { get; init; } = "total";
+
+    public string AmountPaid { get; init; } = "amount_paid";
+
+    public string PaidAt { get; init; } = "paid_at";
+
+    public string ChargeAmount { get; init; } = "amount";
+
+    public string ChargeTax { get; init; } = "tax_amount";
+
+    public string PaidStatus { get; init; } = "PAID";
+}
+
+/// <summary>
+/// What billing does with several rows at once. Each reads, decides and writes in one unit; when another was quicker, it reads and decides again. Nothing is posted or paid twice.
+/// </summary>
+public static class BillingOperations
+{
+    private const int MostAttempts = 200;
+
+    private static readonly BillingColumns Sample = new();
+
+    /// <summary>Inserts a charge and adds its amount with tax to the account's balance.</summary>
+    /// <param name="charge">Values of the charge, its account among them.</param>
+    public static async Task<BillingRecord> PostChargeAsync(
+        this IBillingStore store, IReadOnlyDictionary<string, object?> charge, BillingColumns? columns = null, CancellationToken cancellationToken = default)
+    {
+        var names = columns ?? Sample;
+        if (charge.GetValueOrDefault(names.AccountId) is not { } id)
+        {
+            throw new StoreException(StoreError.ValueMissing, names.AccountId, $"A charge is posted to an account: pass {names.AccountId}.");
+        }
+
+        var sum = Amount(charge, names.ChargeAmount) + Amount(charge, names.ChargeTax);
+        return await RetryAsync(
+            async () =>
+            {
+                var account = await AccountAsync(store, names, id, cancellationToken);
+                var work = new UnitOfWork().Insert(BillingEntity.Charge, charge).Update(account, Change(names.Balance, account.Get<decimal>(names.Balance) + sum));
+                return (await store.WriteAsync(work, cancellationToken))[0]!;
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Makes a bill of an account's unbilled charges: their sums are the bill's, and they are billed with it.</summary>
+    /// <param name="bill">Values of the bill without its sums.</param>
+    /// <returns>The bill; null: there was nothing to bill.</returns>
+    public static Task<BillingRecord?> RunBillAsync(
+        this IBillingStore store, object account, IReadOnlyDictionary<string, object?> bill, BillingColumns? columns = null, CancellationToken cancellationToken = default)
+    {
+        var names = columns ?? Sample;
+        return RetryAsync(
+            async () =>
+            {
+                var unbilled = await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where(names.AccountId, account).Where(names.BillId, null), cancellationToken);
+                if (unbilled.Count == 0)
+                {
+                    return null;
+                }
+
+                var (subtotal, tax) = (Round(unbilled.Sum(c => c.Get<decimal>(names.ChargeAmount))), Round(unbilled.Sum(c => c.Get<decimal>(names.ChargeTax))));
+                var values = bill.ToImmutableDictionary().SetItem(names.AccountId, account).SetItem(names.Subtotal, subtotal).SetItem(names.Tax, tax).SetItem(names.Total, subtotal + tax);
+                var work = unbilled.Aggregate(new UnitOfWork().Insert(BillingEntity.Bill, values), (unit, charge) => unit.Update(charge, Change(names.BillId, new ValueOf(0, names.BillId))));
+                return (await store.WriteAsync(work, cancellationToken))[0];
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Adds a payment to a bill, takes it from the account's balance, and marks the bill as paid when nothing is left.</summary>
+    /// <param name="at">When it was paid, in UTC.</param>
+    public static Task<BillingRecord> PayAsync(
+        this IBillingStore store, object bill, decimal amount, DateTime at, BillingColumns? columns = null, CancellationToken cancellationToken = default)
+    {
+        var names = columns ?? Sample;
+        return RetryAsync(
+            async () =>
+            {
+                var found = await store.GetAsync(BillingEntity.Bill, names.BillId, bill, cancellationToken)
+                    ?? throw new StoreException(StoreError.ParentMissing, names.BillId, $"There is no bill {bill} to pay.");
+                var account = await AccountAsync(store, names, found[names.AccountId]!, cancellationToken);
+                var paid = found.Get<decimal>(names.AmountPaid) + amount;
+                var values = Change(names.AmountPaid, paid);
+                if (paid >= found.Get<decimal>(names.Total))
+                {
+                    values = values.SetItem(names.BillStatus, names.PaidStatus).SetItem(names.PaidAt, DateTime.SpecifyKind(at, DateTimeKind.Unspecified));
+                }
+
+                var work = new UnitOfWork().Update(found, values).Update(account, Change(names.Balance, account.Get<decimal>(names.Balance) - amount));
+                return (await store.WriteAsync(work, cancellationToken))[0]!;
+            },
+            cancellationToken);
+    }
+
+    private static async Task<BillingRecord> AccountAsync(IBillingStore store, BillingColumns names, object id, CancellationToken cancellationToken) =>
+        await store.GetAsync(BillingEntity.Account, names.AccountId, id, cancellationToken) ?? throw new StoreException(StoreError.ParentMissing, names.AccountId, $"There is no account {id}.");
+
+    private static async Task<T> RetryAsync<T>(Func<Task<T>> decide, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await decide();
+            }
+            catch (StoreException e) when (e.Error == StoreError.Conflict && attempt < MostAttempts)
+            {
+                // Those who lost wait longer each time, and not all alike.
+                await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, Math.Min(500, 5 * attempt))), cancellationToken);
+            }
+        }
+    }
+
+    private static decimal Amount(IReadOnlyDictionary<string, object?> values, string column) =>
+        values.GetValueOrDefault(column) is { } amount ? Convert.ToDecimal(amount, System.Globalization.CultureInfo.InvariantCulture) : 0;
+
+    private static decimal Round(decimal sum) => Math.Round(sum, 2, MidpointRounding.AwayFromZero);
+
+    private static ImmutableDictionary<string, object?> Change(string column, object? value) => ImmutableDictionary<string, object?>.Empty.Add(column, value);
+}

@@ -1,0 +1,29 @@
+using System.Collections.Concurrent;
+using Amazon.DynamoDBv2.Model;
+using BillingMigration.Integrity;
+using BillingMigration.Model;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>Rows and their items as the SDK takes them: the very items that the migration would have written.</summary>
+internal static class ItemCodec
+{
+    private static readonly ConcurrentDictionary<EntityModel, ConcurrentBag<ItemEncoder>> Encoders = new();
+
+    /// <param name="row">With its lookups' columns.</param>
+    /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>: it cannot be an item.</exception>
+    public static Dictionary<string, AttributeValue> Encode(EntityModel model, RowBuffer row)
+    {
+        var idle = Encoders.GetOrAdd(model, _ => []);
+        var encoder = idle.TryTake(out var known) ? known : new ItemEncoder(model);
+        using var batch = new ItemBatch();
+        var isItem = encoder.TryEncode(row, batch, out var refusal);
+        idle.Add(encoder);
+        return isItem
+            ? ItemImage.Parse(batch.Item(0))
+            : throw new StoreException(StoreError.ValueInvalid, model.Entity, $"{model.Entity} {model.Describe(row)} cannot be an item: {refusal.Reason}.");
+    }
+
+    public static Dictionary<string, AttributeValue> KeyOf(Dictionary<string, AttributeValue> item) =>
+        new() { [EntityModel.PartitionKey] = item[EntityModel.PartitionKey], [EntityModel.SortKey] = item[EntityModel.SortKey] };
+}

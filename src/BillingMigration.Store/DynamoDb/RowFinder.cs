@@ -1,0 +1,133 @@
+using System.Collections.Immutable;
+using System.Text;
+using System.Text.Json;
+using Amazon.DynamoDBv2;
+using Amazon.DynamoDBv2.Model;
+using BillingMigration.Model;
+using BillingMigration.Target;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>Finds single rows as they are now, whatever an index shows yet.</summary>
+internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, ItemReader items, PathReader reader, TimeProvider time)
+{
+    /// <summary>The row that has the same values as <paramref name="like"/> in some columns that are unique; null: none has.</summary>
+    public async Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
+    {
+        if (KeyOf(entity, like, columns) is { } key)
+        {
+            return await GetAsync(entity, key, like, columns, cancellationToken);
+        }
+
+        await foreach (var row in ListAsync(entity, like, columns, cancellationToken))
+        {
+            return row;
+        }
+
+        // A row that was just written is in its index later; its claim says at once where it is.
+        foreach (var claim in UniqueValue.Of(entity, like).Where(v => v.Columns.Length == columns.Length && v.Columns.All(columns.Contains)))
+        {
+            if (await ClaimAsync(claim, cancellationToken) is { } where)
+            {
+                return await GetAsync(entity, where, like, columns, cancellationToken);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>All rows that have the same values as <paramref name="like"/> in some columns, as the table has them now.</summary>
+    public async IAsyncEnumerable<RowBuffer> ListAsync(
+        EntityModel entity, RowBuffer like, ImmutableArray<int> columns, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        ImmutableArray<BoundQueryCondition> conditions = [.. columns.Select(c => new BoundQueryCondition(c, [like[c].ToArray()], null, null))];
+        var path = AccessPath.Find(entity, conditions, null);
+        foreach (var partition in path.Partitions)
+        {
+            await foreach (var row in reader.ReadAsync(entity, path, partition, false, null, null, cancellationToken))
+            {
+                if (!conditions.All(c => c.Holds(entity, row)))
+                {
+                    continue;
+                }
+
+                // What an index shows may be gone.
+                var now = reader.IsConsistent(entity, path.Key) ? row : await GetAsync(entity, KeyOf(entity, row, null)!.Value, row, columns, cancellationToken);
+                if (now is not null)
+                {
+                    yield return now;
+                }
+            }
+        }
+    }
+
+    /// <summary>The same row with the columns of its lookups.</summary>
+    /// <param name="unit">Rows that are written with it.</param>
+    public async Task<RowBuffer> WithLookupsAsync(EntityModel entity, RowBuffer row, List<(EntityModel Model, RowBuffer? Before, RowBuffer? After)> unit, CancellationToken cancellationToken)
+    {
+        var full = row;
+        foreach (var (name, lookup) in entity.Definition.Lookups)
+        {
+            var targets = Enumerable.Range(0, entity.Row.Length).Where(i => entity.Row[i].Lookup == name).ToArray();
+            var parent = model.Entities.FirstOrDefault(e => e.Table.Name.Equals(lookup.Table, StringComparison.OrdinalIgnoreCase));
+            if (targets.Length == 0 || parent is null)
+            {
+                continue;
+            }
+
+            var like = RowBuffer.AllNull(parent.Row.Length);
+            var columns = ImmutableArray.CreateBuilder<int>();
+            foreach (var (own, other) in lookup.On)
+            {
+                columns.Add(EntityModel.Find(parent.Row, null, other));
+                like.Take(columns[^1], row, EntityModel.Find(entity.Row, null, own));
+            }
+
+            full = ReferenceEquals(full, row) ? row.Copy() : full;
+            var known = columns.Any(like.IsNull) ? null
+                : unit.Where(c => c.Model == parent && c.After is { } after && !after.Differs(like, columns.ToImmutable())).Select(c => c.After).FirstOrDefault()
+                    ?? await FindAsync(parent, like, columns.ToImmutable(), cancellationToken);
+            foreach (var target in targets)
+            {
+                var source = known is null ? -1 : EntityModel.Find(parent.Row, null, entity.Row[target].Column.Name);
+                if (source < 0)
+                {
+                    full.SetNull(target);
+                }
+                else
+                {
+                    full.Take(target, known!, source);
+                }
+            }
+        }
+
+        return full;
+    }
+
+    /// <summary>The item's key, when it is made of nothing but these columns.</summary>
+    private static ItemKey? KeyOf(EntityModel entity, RowBuffer row, ImmutableArray<int>? columns)
+    {
+        var key = entity.Keys[0];
+        string? Render(BoundKeyTemplate template)
+        {
+            var text = new ScratchBuffer();
+            return template.RowIndexes.All(i => columns is not { } known || known.Contains(i)) && template.HasValue(row) && template.TryRender(row, text, out _) ? Encoding.UTF8.GetString(text.Written) : null;
+        }
+
+        return Render(key.PartitionKey[0]) is { } pk && Render(key.SortKey[0]) is { } sk ? new ItemKey(pk, sk) : null;
+    }
+
+    private async Task<RowBuffer?> GetAsync(EntityModel entity, ItemKey key, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
+    {
+        ReadOnlyMemory<byte> json = JsonSerializer.SerializeToUtf8Bytes(new { pk = new { S = key.Pk }, sk = new { S = key.Sk } });
+        var found = await items.GetAsync([json], cancellationToken);
+        return found.Count > 0 && new RowDecoder(entity).TryDecode(found[0].Span) is { } row && !row.Differs(like, columns) ? row : null;
+    }
+
+    private async Task<ItemKey?> ClaimAsync(UniqueValue value, CancellationToken cancellationToken)
+    {
+        var answer = await client.GetItemAsync(
+            new GetItemRequest { TableName = model.Definition.Target.ControlTableName, ConsistentRead = true, Key = new TransactionParts(model.Definition, time).ClaimKey(value) }, cancellationToken);
+        return answer.Item is { Count: > 0 } claim ? new ItemKey(claim["itemPk"].S, claim["itemSk"].S) : null;
+    }
+}

@@ -1,0 +1,160 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.IO.Compression;
+using System.Text.Json;
+using Amazon.DynamoDBv2;
+using Amazon.DynamoDBv2.Model;
+using BillingMigration.Definition;
+using BillingMigration.Model;
+using BillingMigration.Source;
+using MySqlConnector;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>
+/// What the table does not say of its rows and the source did: types, lengths, defaults, keys, foreign keys, and where generated keys go on. Kept in the control table, so that the
+/// store needs no source.
+/// </summary>
+public sealed class StoreSchema
+{
+    private const string SortKey = "STORE#SCHEMA";
+
+    private StoreSchema(IReadOnlyDictionary<string, TableSchema> tables) => Tables = tables;
+
+    /// <summary>The source's tables by name.</summary>
+    public IReadOnlyDictionary<string, TableSchema> Tables { get; }
+
+    /// <summary>Reads the source's tables and the highest of its generated keys, and keeps both. Generated keys never go back.</summary>
+    public static async Task<StoreSchema> SaveAsync(MigrationSession session, CancellationToken cancellationToken)
+    {
+        var definition = session.Definition;
+        await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
+        var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), cancellationToken);
+        foreach (var entity in BillingModel.Bind(definition, tables).Entities)
+        {
+            if (entity.Table.Columns.FirstOrDefault(c => c.AutoIncrement) is { } column)
+            {
+                await using var command = new MySqlCommand($"SELECT MAX({SelectStatement.Name(column.Name)}) FROM {SelectStatement.Name(entity.Table.Name)}", connection);
+                var highest = await command.ExecuteScalarAsync(cancellationToken);
+                await Sequence.RaiseAsync(
+                    session.Target.Client, definition, entity.Entity, highest is null or DBNull ? 0 : Convert.ToDecimal(highest, CultureInfo.InvariantCulture), cancellationToken);
+            }
+        }
+
+        var item = new Dictionary<string, AttributeValue>
+        {
+            ["pk"] = new(Partition(definition)),
+            ["sk"] = new(SortKey),
+            ["kind"] = new("StoreSchema"),
+            ["format"] = new() { N = "1" },
+            ["tables"] = new() { B = new MemoryStream(Pack(tables.Values)) },
+        };
+        await session.Target.Client.PutItemAsync(new PutItemRequest { TableName = definition.Target.ControlTableName, Item = item }, cancellationToken);
+        return new StoreSchema(tables);
+    }
+
+    /// <exception cref="MigrationException"><c>StoreSchemaMissing</c>.</exception>
+    public static async Task<StoreSchema> LoadAsync(IAmazonDynamoDB client, MigrationDefinition definition, CancellationToken cancellationToken)
+    {
+        var answer = await client.GetItemAsync(
+            new GetItemRequest
+            {
+                TableName = definition.Target.ControlTableName,
+                ConsistentRead = true,
+                Key = new() { ["pk"] = new AttributeValue(Partition(definition)), ["sk"] = new AttributeValue(SortKey) },
+            },
+            cancellationToken);
+        return answer.Item is { Count: > 0 } item
+            ? new StoreSchema(Unpack(item["tables"].B.ToArray()))
+            : throw new MigrationException(
+                "StoreSchemaMissing", MigrationErrorKind.WrongState,
+                $"The control table {definition.Target.ControlTableName} does not have the source's schema, without which no row can be written as the source would. Save it while the source is there: StoreSchema.SaveAsync.",
+                definition.Target.ControlTableName);
+    }
+
+    internal static string Partition(MigrationDefinition definition) => $"MIGRATION#{definition.Name}";
+
+    private static byte[] Pack(IEnumerable<TableSchema> tables)
+    {
+        var packed = new MemoryStream();
+        using (var stream = new BrotliStream(packed, CompressionLevel.Optimal))
+        {
+            JsonSerializer.Serialize(stream, tables.ToArray());
+        }
+
+        return packed.ToArray();
+    }
+
+    private static Dictionary<string, TableSchema> Unpack(byte[] packed)
+    {
+        using var stream = new BrotliStream(new MemoryStream(packed), CompressionMode.Decompress);
+        return JsonSerializer.Deserialize<TableSchema[]>(stream)!.ToDictionary(t => t.Name, StringComparer.OrdinalIgnoreCase);
+    }
+}
+
+/// <summary>Generated keys of one entity: taken from the control table in blocks. Keys that were taken and not used are left out for ever.</summary>
+internal sealed class Sequence(IAmazonDynamoDB client, MigrationDefinition definition, string entity) : IDisposable
+{
+    private const int BlockSize = 20;
+
+    private readonly SemaphoreSlim one = new(1);
+    private decimal next;
+    private decimal last = -1;
+
+    public async Task<decimal> NextAsync(CancellationToken cancellationToken)
+    {
+        await one.WaitAsync(cancellationToken);
+        try
+        {
+            if (next > last)
+            {
+                var answer = await client.UpdateItemAsync(
+                    new UpdateItemRequest
+                    {
+                        TableName = definition.Target.ControlTableName,
+                        Key = Key(definition, entity),
+                        UpdateExpression = "ADD taken :n",
+                        ConditionExpression = "attribute_exists(taken)",
+                        ExpressionAttributeValues = new() { [":n"] = new AttributeValue { N = BlockSize.ToString(CultureInfo.InvariantCulture) } },
+                        ReturnValues = ReturnValue.UPDATED_NEW,
+                    },
+                    cancellationToken);
+                last = decimal.Parse(answer.Attributes["taken"].N, CultureInfo.InvariantCulture);
+                next = last - BlockSize + 1;
+            }
+
+            return next++;
+        }
+        finally
+        {
+            one.Release();
+        }
+    }
+
+    public void Dispose() => one.Dispose();
+
+    /// <summary>No key up to this one is given any more.</summary>
+    public static async Task RaiseAsync(IAmazonDynamoDB client, MigrationDefinition definition, string entity, decimal highest, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await client.UpdateItemAsync(
+                new UpdateItemRequest
+                {
+                    TableName = definition.Target.ControlTableName,
+                    Key = Key(definition, entity),
+                    UpdateExpression = "SET taken = :h",
+                    ConditionExpression = "attribute_not_exists(taken) OR taken < :h",
+                    ExpressionAttributeValues = new() { [":h"] = new AttributeValue { N = highest.ToString(CultureInfo.InvariantCulture) } },
+                },
+                cancellationToken);
+        }
+        catch (ConditionalCheckFailedException)
+        {
+            // It is beyond that already.
+        }
+    }
+
+    private static Dictionary<string, AttributeValue> Key(MigrationDefinition definition, string entity) =>
+        new() { ["pk"] = new AttributeValue($"{StoreSchema.Partition(definition)}#SEQUENCE#{entity}"), ["sk"] = new AttributeValue("SEQUENCE") };
+}

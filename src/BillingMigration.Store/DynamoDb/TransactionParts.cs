@@ -1,0 +1,187 @@
+using System.Security.Cryptography;
+using System.Text;
+using Amazon.DynamoDBv2;
+using Amazon.DynamoDBv2.Model;
+using BillingMigration.Definition;
+using BillingMigration.Integrity;
+using BillingMigration.Model;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>The parts of one transaction, each with what it means when its condition does not hold. An item stands in it once.</summary>
+internal sealed class TransactionParts(MigrationDefinition definition, TimeProvider time)
+{
+    public const int Most = 100;
+
+    private readonly List<(TransactWriteItem Item, StoreException Refusal)> parts = [];
+    private readonly HashSet<string> touched = new(StringComparer.Ordinal);
+
+    public int Count => parts.Count;
+
+    public TransactWriteItemsRequest Request => new() { TransactItems = [.. parts.Select(p => p.Item)] };
+
+    public StoreException RefusalOf(int part) => parts[part].Refusal;
+
+    public void Put(Dictionary<string, AttributeValue> item, Dictionary<string, AttributeValue>? before, StoreException refusal)
+    {
+        var (expression, names, values) = ItemImage.IsStill(before, item.Keys);
+        Add(
+            definition.Target.Table, item,
+            new TransactWriteItem { Put = new Put { TableName = definition.Target.Table, Item = item, ConditionExpression = expression, ExpressionAttributeNames = names, ExpressionAttributeValues = values } },
+            refusal);
+    }
+
+    public void Delete(Dictionary<string, AttributeValue> before, StoreException refusal)
+    {
+        var (expression, names, values) = ItemImage.IsStill(before, []);
+        Add(
+            definition.Target.Table, before,
+            new TransactWriteItem { Delete = new Delete { TableName = definition.Target.Table, Key = ItemCodec.KeyOf(before), ConditionExpression = expression, ExpressionAttributeNames = names, ExpressionAttributeValues = values } },
+            refusal);
+    }
+
+    /// <summary>The parent is there, and refers as the child does; a parent that this transaction writes itself needs no check.</summary>
+    public void RequireParent(Dictionary<string, AttributeValue> key, IReadOnlyDictionary<string, AttributeValue> has, StoreException refusal)
+    {
+        if (touched.Contains(Name(definition.Target.Table, key)))
+        {
+            return;
+        }
+
+        var terms = has.Select((_, i) => $"#{i}=:{i}").Prepend("attribute_exists(pk)");
+        Add(
+            definition.Target.Table, key,
+            new TransactWriteItem
+            {
+                ConditionCheck = new ConditionCheck
+                {
+                    TableName = definition.Target.Table,
+                    Key = key,
+                    ConditionExpression = string.Join(" AND ", terms),
+                    ExpressionAttributeNames = has.Count == 0 ? null : has.Select((a, i) => (a.Key, i)).ToDictionary(a => $"#{a.i}", a => a.Key),
+                    ExpressionAttributeValues = has.Count == 0 ? null : has.Select((a, i) => (a.Value, i)).ToDictionary(a => $":{a.i}", a => a.Value),
+                },
+            },
+            refusal);
+    }
+
+    /// <summary>Nobody is deleting the row.</summary>
+    public void RequireNoDeletion(EntityModel model, string row, StoreException refusal)
+    {
+        var key = DeletionKey(model, row);
+        if (!touched.Contains(Name(definition.Target.ControlTableName, key)))
+        {
+            Add(
+                definition.Target.ControlTableName, key,
+                new TransactWriteItem
+                {
+                    ConditionCheck = new ConditionCheck
+                    {
+                        TableName = definition.Target.ControlTableName,
+                        Key = key,
+                        ConditionExpression = "attribute_not_exists(pk) OR #u < :now",
+                        ExpressionAttributeNames = new() { ["#u"] = "until" },
+                        ExpressionAttributeValues = new() { [":now"] = Seconds(TimeSpan.Zero) },
+                    },
+                },
+                refusal);
+        }
+    }
+
+    public void EndDeletion(EntityModel model, string row)
+    {
+        var key = DeletionKey(model, row);
+        Add(
+            definition.Target.ControlTableName, key, new TransactWriteItem { Delete = new Delete { TableName = definition.Target.ControlTableName, Key = key } },
+            new StoreException(StoreError.Conflict, model.Entity, "A deletion was not ended."));
+    }
+
+    /// <summary>A unique value is this row's from now on.</summary>
+    public void Claim(UniqueValue value, Dictionary<string, AttributeValue> item)
+    {
+        var claim = ClaimKey(value);
+        claim["kind"] = new AttributeValue("UniqueValue");
+        claim["itemPk"] = item[EntityModel.PartitionKey];
+        claim["itemSk"] = item[EntityModel.SortKey];
+        Add(
+            definition.Target.ControlTableName, claim,
+            new TransactWriteItem { Put = new Put { TableName = definition.Target.ControlTableName, Item = claim, ConditionExpression = "attribute_not_exists(pk)" } },
+            StoreErrors.Duplicate(value.Constraint));
+    }
+
+    public void MoveClaim(UniqueValue value, Dictionary<string, AttributeValue> item)
+    {
+        var claim = ClaimKey(value);
+        claim["kind"] = new AttributeValue("UniqueValue");
+        claim["itemPk"] = item[EntityModel.PartitionKey];
+        claim["itemSk"] = item[EntityModel.SortKey];
+        Add(
+            definition.Target.ControlTableName, claim, new TransactWriteItem { Put = new Put { TableName = definition.Target.ControlTableName, Item = claim } },
+            StoreErrors.Duplicate(value.Constraint));
+    }
+
+    public void GiveBack(UniqueValue value)
+    {
+        var key = ClaimKey(value);
+        Add(
+            definition.Target.ControlTableName, key, new TransactWriteItem { Delete = new Delete { TableName = definition.Target.ControlTableName, Key = key } },
+            StoreErrors.Duplicate(value.Constraint));
+    }
+
+    public Dictionary<string, AttributeValue> ClaimKey(UniqueValue value) => ControlKey($"UNIQUE#{value.Entity}#{value.Constraint}#{Hash(value.Text)}", "UNIQUE");
+
+    public Dictionary<string, AttributeValue> DeletionKey(EntityModel model, string row) => ControlKey($"DELETING#{model.Entity}#{Hash(row)}", "DELETING");
+
+    /// <summary>Seconds since 1970, as the control table has points in time that expire.</summary>
+    public AttributeValue Seconds(TimeSpan from) => new() { N = (time.GetUtcNow() + from).ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture) };
+
+    private Dictionary<string, AttributeValue> ControlKey(string what, string sk) =>
+        new() { ["pk"] = new AttributeValue($"{StoreSchema.Partition(definition)}#{what}"), ["sk"] = new AttributeValue(sk) };
+
+    // Values of unique columns may be personal and long.
+    private static string Hash(string text) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+
+    private void Add(string table, Dictionary<string, AttributeValue> key, TransactWriteItem item, StoreException refusal)
+    {
+        if (touched.Add(Name(table, key)))
+        {
+            parts.Add((item, refusal));
+        }
+        else if (item.ConditionCheck is null)
+        {
+            throw new StoreException(StoreError.NotSupported, table, "A unit changes each row, and each value of a unique key, once only: put both changes into one.");
+        }
+    }
+
+    private static string Name(string table, Dictionary<string, AttributeValue> key) => $"{table}\n{key[EntityModel.PartitionKey].S}\n{key[EntityModel.SortKey].S}";
+}
+
+/// <summary>A row's value of a unique key.</summary>
+/// <param name="Columns">Indexes in the row's layout.</param>
+/// <param name="Text">Equal for values that the source takes for equal.</param>
+internal sealed record UniqueValue(string Entity, string Constraint, System.Collections.Immutable.ImmutableArray<int> Columns, string Text)
+{
+    public const string PrimaryKey = "PRIMARY";
+
+    /// <summary>Unique keys of a row that its item's own key does not keep unique; those with a NULL in them never clash.</summary>
+    public static IEnumerable<UniqueValue> Of(EntityModel model, RowBuffer row)
+    {
+        var own = model.Keys[0].PartitionKey.Concat(model.Keys[0].SortKey).SelectMany(t => t.RowIndexes).ToHashSet();
+        var keys = model.Table.UniqueKeys.Where(k => !model.Table.PrimaryKey.All(p => k.Columns.Contains(p, StringComparer.OrdinalIgnoreCase)))
+            .Select(k => (k.Name, Columns: k.Columns.Select(c => EntityModel.Find(model.Row, null, c)).ToArray()));
+        if (!own.SetEquals(model.PrimaryKey))
+        {
+            keys = keys.Prepend((PrimaryKey, [.. model.PrimaryKey]));
+        }
+
+        return keys.Where(k => k.Columns.All(c => c >= 0 && !row.IsNull(c)))
+            .Select(k => new UniqueValue(model.Entity, k.Name, [.. k.Columns], string.Join('\u0001', k.Columns.Select(c => Folded(model.Row[c].Column, row[c])))));
+    }
+
+    /// <summary>Texts that most collations take for equal: without case, and without the blanks at their end. Binary collations tell them apart.</summary>
+    private static string Folded(ColumnSchema column, ReadOnlySpan<byte> value)
+    {
+        var text = KeyText.Of(column, value);
+        return column.Collation is null || column.Collation.EndsWith("_bin", StringComparison.Ordinal) ? text : text.TrimEnd(' ').ToUpperInvariant();
+    }
+}

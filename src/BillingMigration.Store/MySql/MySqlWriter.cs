@@ -1,0 +1,143 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using BillingMigration.Model;
+using BillingMigration.Source;
+using MySqlConnector;
+
+namespace BillingMigration.Store.MySql;
+
+/// <summary>Writes a unit as one transaction. The server has the last word on keys, foreign keys and CHECK.</summary>
+internal sealed partial class MySqlWriter(StoreConnections connections)
+{
+    private const int MostAttempts = 20;
+
+    /// <returns>The rows as they are stored; null for those deleted.</returns>
+    public async Task<ImmutableArray<BillingRecord?>> WriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await TryWriteAsync(changes, cancellationToken);
+            }
+            catch (MySqlException e) when (e.ErrorCode is MySqlErrorCode.LockDeadlock or MySqlErrorCode.LockWaitTimeout && attempt < MostAttempts)
+            {
+                // The transaction is gone as a whole, and each change is held against what it read: it is simply made again.
+                await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, 10 * attempt)), cancellationToken);
+            }
+            catch (MySqlException e)
+            {
+                throw Refusal(e) ?? SourceErrors.FromStatement(e, changes[0].Model.Table.Name) ?? (Exception)e;
+            }
+        }
+    }
+
+    private async Task<ImmutableArray<BillingRecord?>> TryWriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken)
+    {
+        await using var connection = await connections.OpenAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var written = new List<RowBuffer?>();
+        foreach (var change in changes)
+        {
+            var row = change.After?.Copy();
+            foreach (var (column, value) in change.Pending)
+            {
+                row!.Take(column, written[value.Change]!, StoreColumns.Find(changes[value.Change].Model, value.Column));
+            }
+
+            if (change.Before is { } before)
+            {
+                await LockAsync(connection, transaction, change.Model, before, cancellationToken);
+            }
+
+            await ExecuteAsync(connection, transaction, change, row, cancellationToken);
+            written.Add(row);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        return [.. written.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))];
+    }
+
+    /// <exception cref="StoreException"><see cref="StoreError.Conflict"/>.</exception>
+    private static async Task LockAsync(MySqlConnection connection, MySqlTransaction transaction, EntityModel model, RowBuffer before, CancellationToken cancellationToken)
+    {
+        var select = new SelectStatement(model);
+        await using var command = new MySqlCommand(select.ByKeys([before]) + " FOR UPDATE", connection, transaction);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var now = new RowBuffer(model.Row.Length);
+        if (!await reader.ReadAsync(cancellationToken))
+        {
+            throw StoreErrors.Gone(model, before);
+        }
+
+        new RowReader(model, select).Read(reader, now);
+        if (!new BillingRecord(model, now).Equals(new BillingRecord(model, before)))
+        {
+            throw StoreErrors.Changed(model, before);
+        }
+    }
+
+    private static async Task ExecuteAsync(MySqlConnection connection, MySqlTransaction transaction, PlannedChange change, RowBuffer? row, CancellationToken cancellationToken)
+    {
+        var table = SelectStatement.Name(change.Model.Table.Name);
+        string Value(int index) => row!.IsNull(index) ? "NULL" : SelectStatement.Literal(change.Model.Row[index].Column, row[index]);
+        string Column(int index) => SelectStatement.Name(change.Model.Row[index].Column.Name);
+        string IsRow(RowBuffer of) => string.Join(" AND ", change.Model.PrimaryKey.Select(i => $"{Column(i)} = {SelectStatement.Literal(change.Model.Row[i].Column, of[i])}"));
+        var columns = change.Model.Attributes.Select(a => a.RowIndex).Where(i => i != change.GeneratedKey && change.Model.Row[i].Column.Generated == GeneratedColumn.No).ToArray();
+        string sql;
+        if (row is null)
+        {
+            sql = $"DELETE FROM {table} WHERE {IsRow(change.Before!)}";
+        }
+        else if (change.Before is { } before)
+        {
+            var changed = columns.Where(i => before.Differs(row, i)).ToArray();
+            if (changed.Length == 0)
+            {
+                return;
+            }
+
+            sql = $"UPDATE {table} SET {string.Join(", ", changed.Select(i => $"{Column(i)} = {Value(i)}"))} WHERE {IsRow(before)}";
+        }
+        else
+        {
+            sql = $"INSERT INTO {table} ({string.Join(", ", columns.Select(Column))}) VALUES ({string.Join(", ", columns.Select(Value))})";
+        }
+
+        await using var command = new MySqlCommand(sql, connection, transaction);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+        if (change.GeneratedKey >= 0)
+        {
+            row!.Set(change.GeneratedKey, command.LastInsertedId.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+
+    private static StoreException? Refusal(MySqlException error)
+    {
+        static string Name(Match match) => match.Success ? match.Groups[1].Value : "";
+        switch (error.ErrorCode)
+        {
+            case MySqlErrorCode.DuplicateKeyEntry:
+                var key = Name(DuplicateKey().Match(error.Message)).Split('.')[^1];
+                return StoreErrors.Duplicate(key, error);
+            case MySqlErrorCode.NoReferencedRow or MySqlErrorCode.NoReferencedRow2:
+                return StoreErrors.ParentMissing(Name(Constraint().Match(error.Message)), error);
+            case MySqlErrorCode.RowIsReferenced or MySqlErrorCode.RowIsReferenced2:
+                return StoreErrors.HasChildren(Name(Constraint().Match(error.Message)), error);
+            case (MySqlErrorCode)3819 or (MySqlErrorCode)4025:
+                return new StoreException(StoreError.ValueInvalid, Name(Check().Match(error.Message)), $"A CHECK constraint of the source refuses the row: {error.Message}", error);
+            default:
+                return null;
+        }
+    }
+
+    [GeneratedRegex("for key '(.+)'$")]
+    private static partial Regex DuplicateKey();
+
+    [GeneratedRegex("CONSTRAINT `([^`]+)`")]
+    private static partial Regex Constraint();
+
+    [GeneratedRegex("[`'](.+?)[`']")]
+    private static partial Regex Check();
+}

@@ -1,0 +1,154 @@
+using System.Collections.Immutable;
+using System.Text;
+using BillingMigration.Model;
+
+namespace BillingMigration.Store;
+
+/// <summary>A change as rows: what was there, what will be.</summary>
+/// <param name="Before">Null for an insert.</param>
+/// <param name="After">Null for a delete.</param>
+/// <param name="GeneratedKey">The column of an insert whose value the backend generates; -1: none.</param>
+/// <param name="Pending">Columns that take a value of another insert of the unit, when that is known.</param>
+internal sealed record PlannedChange(EntityModel Model, RowBuffer? Before, RowBuffer? After, int GeneratedKey, ImmutableArray<(int Column, ValueOf Value)> Pending)
+{
+    public bool Changes(int column) => Before is null || After is null || Before.Differs(After, column);
+}
+
+/// <summary>Turns changes into rows, the same for every backend: defaults, values that the server would set by itself, and everything that does not fit is refused here.</summary>
+internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
+{
+    public ImmutableArray<PlannedChange> Plan(UnitOfWork work) => [.. work.Changes.Select((change, i) => change switch
+    {
+        InsertChange insert => Insert(insert, i),
+        UpdateChange update => Update(update, i),
+        DeleteChange { Read: var read } => new PlannedChange(read.Model, read.Row, null, -1, []),
+        _ => throw new InvalidOperationException("an unknown change"),
+    })];
+
+    private PlannedChange Insert(InsertChange insert, int number)
+    {
+        var entity = BoundQuery.EntityOf(model, insert.Entity);
+        var row = RowBuffer.AllNull(entity.Row.Length);
+        var pending = Set(entity, row, insert.Values, number);
+        var given = insert.Values.Keys.Select(name => StoreColumns.Find(entity, name)).ToHashSet();
+        var generated = -1;
+        foreach (var attribute in entity.Attributes.Where(a => !given.Contains(a.RowIndex)))
+        {
+            if (attribute.Column.AutoIncrement)
+            {
+                generated = attribute.RowIndex;
+            }
+            else
+            {
+                SetDefault(entity, row, attribute);
+            }
+        }
+
+        return new PlannedChange(entity, null, row, generated, pending);
+    }
+
+    private PlannedChange Update(UpdateChange update, int number)
+    {
+        var (entity, row) = (update.Read.Model, update.Read.Row.Copy());
+        var pending = Set(entity, row, update.Values, number);
+        var given = update.Values.Keys.Select(name => StoreColumns.Find(entity, name)).ToHashSet();
+        if (pending.IsEmpty && !row.Differs(update.Read.Row, entity.Attributes.Select(a => a.RowIndex).ToImmutableArray()))
+        {
+            return new PlannedChange(entity, update.Read.Row, row, -1, pending);
+        }
+
+        foreach (var attribute in entity.Attributes.Where(a => a.Column.UpdatedAutomatically && !given.Contains(a.RowIndex)))
+        {
+            row.Set(attribute.RowIndex, Now(entity, attribute.RowIndex));
+        }
+
+        RefuseMovedParents(entity, update.Read.Row, row);
+        return new PlannedChange(entity, update.Read.Row, row, -1, pending);
+    }
+
+    private static ImmutableArray<(int, ValueOf)> Set(EntityModel entity, RowBuffer row, IReadOnlyDictionary<string, object?> values, int number)
+    {
+        var pending = ImmutableArray.CreateBuilder<(int, ValueOf)>();
+        foreach (var (name, value) in values)
+        {
+            var index = StoreColumns.Find(entity, name);
+            var column = entity.Row[index].Column;
+            if (column.Generated != GeneratedColumn.No)
+            {
+                throw new StoreException(StoreError.NotSupported, name, $"{entity.Entity}.{name} is a generated column: the server makes its value of other columns. Leave it out.");
+            }
+
+            switch (value)
+            {
+                case null when !column.Nullable:
+                    throw new StoreException(StoreError.ValueInvalid, name, $"{entity.Entity}.{name} is NOT NULL, and NULL was passed.");
+                case null:
+                    row.SetNull(index);
+                    break;
+                case ValueOf of when of.Change >= number || of.Change < 0:
+                    throw new StoreException(StoreError.ValueInvalid, name, $"{entity.Entity}.{name} takes a value of change {of.Change}, which is not before it in the unit.");
+                case ValueOf of:
+                    pending.Add((index, of));
+                    break;
+                default:
+                    row.Set(index, StoreValue.ToText(entity, index, value));
+                    break;
+            }
+        }
+
+        return pending.ToImmutable();
+    }
+
+    private void SetDefault(EntityModel entity, RowBuffer row, AttributeModel attribute)
+    {
+        var column = attribute.Column;
+        if (column.Generated != GeneratedColumn.No)
+        {
+            throw new StoreException(StoreError.NotSupported, column.Name, $"{entity.Entity}.{column.Name} is a generated column, and no row can be written whose value only the source can make. Exclude it in the definition.");
+        }
+
+        if (column.DefaultIsExpression)
+        {
+            row.Set(attribute.RowIndex, column.Default!.StartsWith("CURRENT_TIMESTAMP", StringComparison.OrdinalIgnoreCase) ? Now(entity, attribute.RowIndex) : throw Missing(entity, column, $"its default {column.Default} is an expression that only the source can evaluate"));
+        }
+        else if (column.Default is { } text)
+        {
+            row.Set(attribute.RowIndex, StoreValue.ToText(entity, attribute.RowIndex, text));
+        }
+        else if (!column.Nullable)
+        {
+            throw Missing(entity, column, "it is NOT NULL and has no default");
+        }
+    }
+
+    private byte[] Now(EntityModel entity, int index)
+    {
+        // The server cuts, it does not round.
+        var unit = (long)Math.Pow(10, 7 - entity.Row[index].Column.FractionalDigits);
+        return StoreValue.ToText(entity, index, new DateTime(time.GetUtcNow().Ticks / unit * unit, DateTimeKind.Utc));
+    }
+
+    /// <summary>Children would have to follow: their keys, and what of this row stands in them.</summary>
+    private void RefuseMovedParents(EntityModel entity, RowBuffer before, RowBuffer after)
+    {
+        foreach (var child in model.Entities)
+        {
+            var referred = child.Table.ForeignKeys.Where(k => k.ReferencedDatabase is null && Same(k.ReferencedTable, entity.Table.Name)).SelectMany(k => k.ReferencedColumns)
+                .Concat(child.Definition.Lookups.Values.Where(l => Same(l.Table, entity.Table.Name)).SelectMany(l => child.Row.Where(c => c.Lookup is not null).Select(c => c.Column.Name)));
+            foreach (var column in referred.Distinct(StringComparer.OrdinalIgnoreCase))
+            {
+                if (EntityModel.Find(entity.Row, null, column) is >= 0 and var index && before.Differs(after, index))
+                {
+                    throw new StoreException(
+                        StoreError.NotSupported, column,
+                        $"{entity.Entity}.{column} cannot be changed: rows of {child.Entity} refer to it. Insert a row with the new value, let the {child.Entity} rows refer to it, and delete this one.");
+                }
+            }
+        }
+    }
+
+    private static bool Same(string one, string other) => one.Equals(other, StringComparison.OrdinalIgnoreCase);
+
+    private static StoreException Missing(EntityModel entity, ColumnSchema column, string why) =>
+        new(StoreError.ValueMissing, column.Name, $"A row of {entity.Entity} needs a value for {column.Name}: {why}.");
+}

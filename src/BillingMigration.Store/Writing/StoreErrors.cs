@@ -1,0 +1,25 @@
+using BillingMigration.Model;
+
+namespace BillingMigration.Store;
+
+/// <summary>Refusals of writes, in the same words on every backend.</summary>
+internal static class StoreErrors
+{
+    public static StoreException Duplicate(string key, Exception? inner = null) =>
+        new(StoreError.DuplicateKey, key, $"There is a row already with this value of the unique key {key}.", inner);
+
+    public static StoreException ParentMissing(string foreignKey, Exception? inner = null) =>
+        new(StoreError.ParentMissing, foreignKey, $"The row that the foreign key {foreignKey} refers to is not there, or is being deleted.", inner);
+
+    public static StoreException HasChildren(string foreignKey, Exception? inner = null) =>
+        new(StoreError.HasChildren, foreignKey, $"Rows refer to this one by the foreign key {foreignKey}, which does not let it go. Delete them first.", inner);
+
+    public static StoreException Gone(EntityModel model, RowBuffer row) =>
+        new(StoreError.Conflict, model.Entity, $"{model.Entity} {model.Describe(row)} is not there any more.");
+
+    public static StoreException Changed(EntityModel model, RowBuffer row) =>
+        new(StoreError.Conflict, model.Entity, $"{model.Entity} {model.Describe(row)} was changed since it was read. Read it again, and decide again.");
+
+    public static StoreException TooMany(string entity, int rows, int most) =>
+        new(StoreError.TooManyRows, entity, $"The unit changes {rows} items and rows of the control table together, and {most} are the most that DynamoDB writes at once. Divide it.");
+}

@@ -1,0 +1,87 @@
+using Amazon.DynamoDBv2.Model;
+using BillingMigration.Snapshot;
+using BillingMigration.Store.DynamoDb;
+using BillingMigration.Store.MySql;
+using BillingMigration.Sync;
+using BillingMigration.Testing;
+using SampleBilling;
+
+namespace BillingMigration.Store.Tests;
+
+/// <summary>A small sample database and its table, for one test that writes.</summary>
+internal sealed class WritableShop(TestDatabase database, SampleMigration migration) : IAsyncDisposable
+{
+    private const int Rows = 120;
+
+    public TestDatabase Database => database;
+
+    public SampleMigration Migration => migration;
+
+    public static async Task<WritableShop> CreateAsync(SampleStores stores, bool mariaDb)
+    {
+        var database = await (await stores.Servers.SourceAsync(mariaDb)).CreateDatabaseAsync();
+        await SampleDatabase.CreateAsync(database.ConnectionString, Rows, seed: 3);
+        var migration = SampleMigration.Create(database.ConnectionString, (await stores.Servers.DynamoDbAsync()).Endpoint);
+        await migration.InitializeAsync();
+        await using var session = await migration.ConnectAsync();
+        await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), CancellationToken.None);
+        await StoreSchema.SaveAsync(session, CancellationToken.None);
+        return new WritableShop(database, migration);
+    }
+
+    public async Task<BillingStore> OpenAsync(Backend backend, TimeProvider? time = null) => backend == Backend.DynamoDb
+        ? await DynamoDbBillingStore.OpenAsync(migration.Definition, SampleMigration.Access, time ?? TimeProvider.System, CancellationToken.None)
+        : await MySqlBillingStore.OpenAsync(migration.Definition, migration.Credential, time ?? TimeProvider.System, CancellationToken.None);
+
+    /// <summary>The source's primary keys, by entity.</summary>
+    public async Task<Dictionary<string, List<long>>> IdsAsync()
+    {
+        var ids = new Dictionary<string, List<long>>();
+        await using var connection = await database.OpenAsync();
+        foreach (var (entity, i) in migration.Definition.Entities.Select((e, i) => (e, i)))
+        {
+            await using var command = new MySqlConnector.MySqlCommand($"SELECT {RandomWrites.Keys[i]} FROM {entity.Table}", connection);
+            await using var reader = await command.ExecuteReaderAsync();
+            ids[entity.Entity] = [];
+            while (await reader.ReadAsync())
+            {
+                ids[entity.Entity].Add(reader.GetInt64(0));
+            }
+        }
+
+        return ids;
+    }
+
+    public async Task SyncAsync()
+    {
+        await using var session = await migration.ConnectAsync();
+        var result = await new ChangeFollower(session, new SyncOptions()).RunAsync(new Progress<SyncProgress>(), CancellationToken.None);
+        Assert.Equal(Control.SyncState.Consistent, result.State);
+    }
+
+    /// <summary>Every item of the table, by its key.</summary>
+    public async Task<SortedDictionary<string, string>> ItemsAsync()
+    {
+        var items = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        var request = new ScanRequest { TableName = migration.Table, ConsistentRead = true };
+        do
+        {
+            var page = await migration.Client.ScanAsync(request);
+            foreach (var item in page.Items)
+            {
+                items.Add($"{item["pk"].S} {item["sk"].S}", string.Join("; ", item.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => $"{a.Key}={a.Value.S ?? a.Value.N ?? Convert.ToHexString(a.Value.B.ToArray())}")));
+            }
+
+            request.ExclusiveStartKey = page.LastEvaluatedKey;
+        }
+        while (request.ExclusiveStartKey is { Count: > 0 });
+        return items;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await migration.DropAsync();
+        await migration.DisposeAsync();
+        await database.DisposeAsync();
+    }
+}
