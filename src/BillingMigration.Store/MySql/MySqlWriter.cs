@@ -28,7 +28,7 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
             }
             catch (MySqlException e)
             {
-                throw Refusal(e) ?? SourceErrors.FromStatement(e, changes[0].Model.Table.Name) ?? (Exception)e;
+                throw Refusal(e, changes[0].Model.Entity) ?? SourceErrors.FromStatement(e, changes[0].Model.Table.Name) ?? (Exception)e;
             }
         }
     }
@@ -37,6 +37,12 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
     {
         await using var connection = await connections.OpenAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        // Before anything is written, and by all in the same order: an insert holds its parent with a lock that others share, and then two could wait for each other.
+        foreach (var change in changes.Where(c => c.Before is not null).OrderBy(c => c.Model.Entity, StringComparer.Ordinal).ThenBy(c => c.Model.Describe(c.Before!), StringComparer.Ordinal))
+        {
+            await LockAsync(connection, transaction, change.Model, change.Before!, cancellationToken);
+        }
+
         var written = new List<RowBuffer?>();
         foreach (var change in changes)
         {
@@ -44,11 +50,6 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
             foreach (var (column, value) in change.Pending)
             {
                 row!.Take(column, written[value.Change]!, StoreColumns.Find(changes[value.Change].Model, value.Column));
-            }
-
-            if (change.Before is { } before)
-            {
-                await LockAsync(connection, transaction, change.Model, before, cancellationToken);
             }
 
             await ExecuteAsync(connection, transaction, change, row, cancellationToken);
@@ -113,7 +114,7 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
         }
     }
 
-    private static StoreException? Refusal(MySqlException error)
+    private static StoreException? Refusal(MySqlException error, string entity)
     {
         static string Name(Match match) => match.Success ? match.Groups[1].Value : "";
         switch (error.ErrorCode)
@@ -125,6 +126,8 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
                 return StoreErrors.ParentMissing(Name(Constraint().Match(error.Message)), error);
             case MySqlErrorCode.RowIsReferenced or MySqlErrorCode.RowIsReferenced2:
                 return StoreErrors.HasChildren(Name(Constraint().Match(error.Message)), error);
+            case MySqlErrorCode.LockDeadlock or MySqlErrorCode.LockWaitTimeout:
+                return new StoreException(StoreError.Conflict, entity, $"Other transactions were in the way of this one, again and again: {error.Message}", error);
             case (MySqlErrorCode)3819 or (MySqlErrorCode)4025:
                 return new StoreException(StoreError.ValueInvalid, Name(Check().Match(error.Message)), $"A CHECK constraint of the source refuses the row: {error.Message}", error);
             default:
