@@ -16,43 +16,83 @@ internal sealed class ChildFinder(BillingModel model, ItemReader items)
 {
     private const int MostQueries = 16;
     private const int MostFound = 256;
+    private const int MostGets = 8;
+
+    /// <param name="Item">As a query returned it: of the table whole, of an index perhaps a part, and perhaps gone.</param>
+    private sealed record Hit(ParentLink Link, RowBuffer Parent, ReadOnlyMemory<byte> Item)
+    {
+        public bool IsWhole => Link.Way!.Index is null;
+    }
 
     /// <summary>Items, as the table has them now, that refer to what the parents were.</summary>
     public async IAsyncEnumerable<FoundChild> FindAsync(
         IEnumerable<(ParentLink Link, RowBuffer Parent)> parents, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var found = Channel.CreateBounded<FoundChild>(MostFound);
+        var found = Channel.CreateBounded<Hit>(MostFound);
         var looking = Parallel.ForEachAsync(
             parents,
             new ParallelOptions { MaxDegreeOfParallelism = MostQueries, CancellationToken = stop.Token },
             async (parent, token) =>
             {
-                using var reader = new Reader(model);
                 await foreach (var item in ItemsAsync(parent.Link, parent.Parent, token))
                 {
-                    if (reader.Read(item.Span) is { } child && child.Model == parent.Link.Child && parent.Link.Refers(child.Row, parent.Parent))
-                    {
-                        await found.Writer.WriteAsync(child, token);
-                    }
+                    await found.Writer.WriteAsync(new Hit(parent.Link, parent.Parent, item), token);
                 }
             });
         var end = looking.ContinueWith(
             done => found.Writer.Complete(done.Exception?.InnerException), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        var gets = new Queue<Task<List<FoundChild>>>();
         try
         {
-            await foreach (var one in found.Reader.ReadAllAsync(cancellationToken))
+            using var reader = new Reader(model);
+            // An index has few items of each parent: those of many parents are asked for together.
+            var some = new List<Hit>(ItemReader.MostKeys);
+            await foreach (var hit in found.Reader.ReadAllAsync(cancellationToken))
             {
-                yield return one;
+                if (hit.IsWhole)
+                {
+                    if (Child(reader, hit.Item, hit) is { } child)
+                    {
+                        yield return child;
+                    }
+
+                    continue;
+                }
+
+                some.Add(hit);
+                if (some.Count == ItemReader.MostKeys)
+                {
+                    gets.Enqueue(WholeAsync(some, stop.Token));
+                    some = new List<Hit>(ItemReader.MostKeys);
+                }
+
+                foreach (var child in gets.Count == MostGets ? await gets.Dequeue() : [])
+                {
+                    yield return child;
+                }
             }
 
             // Cancelled queries end the channel as finished ones do.
             cancellationToken.ThrowIfCancellationRequested();
+            if (some.Count > 0)
+            {
+                gets.Enqueue(WholeAsync(some, stop.Token));
+            }
+
+            while (gets.TryDequeue(out var get))
+            {
+                foreach (var child in await get)
+                {
+                    yield return child;
+                }
+            }
         }
         finally
         {
             await stop.CancelAsync();
             await end;
+            await ((Task)Task.WhenAll(gets)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -72,35 +112,25 @@ internal sealed class ChildFinder(BillingModel model, ItemReader items)
         var value = key.PartitionKey[0].TryRender(link.Reference(parent), text, out _) ? Encoding.UTF8.GetString(text.Written) : "#";
         return key.Index is null
             ? items.QueryPartitionAsync(value, key.SortKey is [{ LiteralPrefix.Length: > 0 } only] ? only.LiteralPrefix : null, cancellationToken)
-            : WholeAsync(items.QueryIndexAsync(key.Index, key.PartitionKeyAttribute, value, cancellationToken), cancellationToken);
+            : items.QueryIndexAsync(key.Index, key.PartitionKeyAttribute, value, cancellationToken);
     }
 
     /// <summary>Items of an index as the table has them: an index follows with a delay, and may have a part of each only.</summary>
-    private async IAsyncEnumerable<ReadOnlyMemory<byte>> WholeAsync(IAsyncEnumerable<ReadOnlyMemory<byte>> found, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async Task<List<FoundChild>> WholeAsync(List<Hit> hits, CancellationToken cancellationToken)
     {
-        var some = new List<ReadOnlyMemory<byte>>(ItemReader.MostKeys);
-        await foreach (var item in found.WithCancellation(cancellationToken))
+        var byKey = hits.ToLookup(hit => ItemKey.Of(hit.Item.Span));
+        using var reader = new Reader(model);
+        var children = new List<FoundChild>(hits.Count);
+        foreach (var item in await items.GetAsync([.. byKey.Select(same => same.First().Item)], cancellationToken))
         {
-            some.Add(item);
-            if (some.Count == ItemReader.MostKeys)
-            {
-                foreach (var whole in await items.GetAsync(some, cancellationToken))
-                {
-                    yield return whole;
-                }
-
-                some.Clear();
-            }
+            children.AddRange(byKey[ItemKey.Of(item.Span)].Select(hit => Child(reader, item, hit)).OfType<FoundChild>().Take(1));
         }
 
-        if (some.Count > 0)
-        {
-            foreach (var whole in await items.GetAsync(some, cancellationToken))
-            {
-                yield return whole;
-            }
-        }
+        return children;
     }
+
+    private static FoundChild? Child(Reader reader, ReadOnlyMemory<byte> item, Hit hit) =>
+        reader.Read(item.Span) is { } child && child.Model == hit.Link.Child && hit.Link.Refers(child.Row, hit.Parent) ? child : null;
 
     /// <summary>Reads items as they come, whatever their entity.</summary>
     private sealed class Reader(BillingModel model) : IDisposable

@@ -37,9 +37,10 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
     }
 
     /// <summary>Looks a second time for the children of rows that are no more what they were, when it is time.</summary>
-    public async Task LookAgainAsync(CancellationToken cancellationToken)
+    /// <param name="all">False: of those of one window only, so that the next one does not wait for long.</param>
+    public async Task LookAgainAsync(bool all, CancellationToken cancellationToken)
     {
-        while (ledger.Former.Due(ledger.Applied) is { } due)
+        for (var more = true; more && ledger.Former.Due(ledger.Applied) is { } due; more = all)
         {
             Begin();
             await FollowAsync(due, cancellationToken);

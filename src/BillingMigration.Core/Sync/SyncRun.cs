@@ -313,7 +313,7 @@ internal sealed class SyncRun : IAsyncDisposable
                 }
 
                 await writing;
-                await SettleAsync(abort);
+                await SettleAsync(all: true, abort);
                 idle = true;
                 if (await IsReachedAsync(abort))
                 {
@@ -337,7 +337,7 @@ internal sealed class SyncRun : IAsyncDisposable
     private async ValueTask TurnAsync(CancellationToken abort)
     {
         await writing;
-        await SettleAsync(abort);
+        await SettleAsync(all: false, abort);
         var window = filling;
         var (tracker, reader) = (stream!.Tracker, stream.Reader);
         window.End = window.HasEnd ? tracker.Now() : null;
@@ -349,9 +349,9 @@ internal sealed class SyncRun : IAsyncDisposable
     }
 
     /// <summary>Does what is due between two windows: looks again for children, takes what a comparison found.</summary>
-    private async ValueTask SettleAsync(CancellationToken abort)
+    private async ValueTask SettleAsync(bool all, CancellationToken abort)
     {
-        await children.LookAgainAsync(abort);
+        await children.LookAgainAsync(all, abort);
         await comparison.GoOnAsync(abort);
     }
 

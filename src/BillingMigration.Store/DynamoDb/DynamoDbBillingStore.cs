@@ -60,7 +60,7 @@ public sealed class DynamoDbBillingStore : BillingStore
 
     private protected override IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken)
     {
-        var partitions = path.Partitions.Select(p => reader.ReadAsync(query.Model, path, p, query.Descending, query.Wanted, null, cancellationToken)).ToArray();
+        var partitions = path.Partitions.Select(p => reader.ReadAsync(query.Model, path, p, query.Descending, path.IsExact ? query.Wanted : null, null, cancellationToken)).ToArray();
         return path.SortColumn == query.Order[0] ? partitions is [var one] ? one : PathMerge.MergeAsync(query, partitions, cancellationToken) : SortedAsync(query, partitions, cancellationToken);
     }
 

@@ -121,7 +121,8 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
         {
             case MySqlErrorCode.DuplicateKeyEntry:
                 var key = Name(DuplicateKey().Match(error.Message)).Split('.')[^1];
-                return StoreErrors.Duplicate(key, error);
+                // The server's text has the value, which may be personal.
+                return StoreErrors.Duplicate(key);
             case MySqlErrorCode.NoReferencedRow or MySqlErrorCode.NoReferencedRow2:
                 return StoreErrors.ParentMissing(Name(Constraint().Match(error.Message)), error);
             case MySqlErrorCode.RowIsReferenced or MySqlErrorCode.RowIsReferenced2:

@@ -10,8 +10,9 @@ namespace BillingMigration.Store;
 /// <param name="Partitions">Values of the partition key.</param>
 /// <param name="From">Smallest sort key; null: none.</param>
 /// <param name="Below">The sort keys are smaller; null: no limit.</param>
+/// <param name="IsExact">True when nothing is found but what the conditions ask for.</param>
 /// <param name="SortColumn">The column by which each partition is sorted, then by the primary key; -1: at most one row is found, or none is known.</param>
-internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partitions, string? From, string? Below, int SortColumn)
+internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partitions, string? From, string? Below, bool IsExact, int SortColumn)
 {
     private const int MostPartitions = 2_000;
 
@@ -59,8 +60,13 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
             return null;
         }
 
-        var (from, below, next) = Range(model, sort, known, query, used);
-        return (new AccessPath(key, partitions, from, below, next), used.Count);
+        if (Range(model, sort, known, query, used) is not var (from, below, next))
+        {
+            // No row has such a key.
+            return (new AccessPath(key, [], null, null, true, -1), used.Count);
+        }
+
+        return (new AccessPath(key, partitions, from, below, used.Count == known.Count && known.Count == conditions.Length, next), used.Count);
     }
 
     /// <summary>The first template that has a value in every row of the query; those before it must have none.</summary>
@@ -131,7 +137,8 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
         return template.TryRender(row, text, out _) ? Encoding.UTF8.GetString(text.Written) : null;
     }
 
-    private static (string? From, string? Below, int Next) Range(
+    /// <returns>Null when a value cannot be part of a key.</returns>
+    private static (string? From, string? Below, int Next)? Range(
         EntityModel model, BoundKeyTemplate sort, Dictionary<int, BoundQueryCondition> known, BoundQuery? query, HashSet<int> used)
     {
         var row = RowBuffer.AllNull(model.Row.Length);
@@ -142,8 +149,7 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
 
         if (Known(sort, row, i => known.TryGetValue(i, out var condition) && condition.IsEqual, out var next) is not { } prefix)
         {
-            // No row has such a key.
-            return ("", "", -1);
+            return null;
         }
 
         used.UnionWith(sort.RowIndexes.TakeWhile(i => i != next).Where(known.ContainsKey));

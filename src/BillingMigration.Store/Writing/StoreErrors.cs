@@ -5,8 +5,8 @@ namespace BillingMigration.Store;
 /// <summary>Refusals of writes, in the same words on every backend.</summary>
 internal static class StoreErrors
 {
-    public static StoreException Duplicate(string key, Exception? inner = null) =>
-        new(StoreError.DuplicateKey, key, $"There is a row already with this value of the unique key {key}.", inner);
+    public static StoreException Duplicate(string key) =>
+        new(StoreError.DuplicateKey, key, $"There is a row already with this value of the unique key {key}.");
 
     public static StoreException ParentMissing(string foreignKey, Exception? inner = null) =>
         new(StoreError.ParentMissing, foreignKey, $"The row that the foreign key {foreignKey} refers to is not there, or is being deleted.", inner);
