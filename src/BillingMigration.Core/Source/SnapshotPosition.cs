@@ -79,14 +79,21 @@ public static class SnapshotPosition
     private static async Task<string> GtidExecutedAsync(MySqlConnection connection, CancellationToken cancellationToken) =>
         (await SourceConnections.ScalarAsync(connection, "SELECT @@global.gtid_executed", cancellationToken) ?? "").Replace("\n", "", StringComparison.Ordinal);
 
+    private static Task<SourcePosition> FromConsistentSnapshotAsync(MySqlConnection connection, SourceServer server, CancellationToken cancellationToken) =>
+        InConsistentSnapshotAsync(connection, () => OfConsistentSnapshotAsync(connection, server, cancellationToken), cancellationToken);
+
+    /// <summary>MariaDB: the place in the binlog up to which every transaction is visible now.</summary>
+    internal static Task<(string File, long Offset)> VisiblePlaceAsync(MySqlConnection connection, SourceServer server, CancellationToken cancellationToken) =>
+        InConsistentSnapshotAsync(connection, () => PlaceOfSnapshotAsync(connection, server, cancellationToken), cancellationToken);
+
     // On MariaDB only the snapshot's own status is exact: gtid_binlog_pos and SHOW MASTER STATUS run ahead of visibility.
-    private static async Task<SourcePosition> FromConsistentSnapshotAsync(MySqlConnection connection, SourceServer server, CancellationToken cancellationToken)
+    private static async Task<T> InConsistentSnapshotAsync<T>(MySqlConnection connection, Func<Task<T>> ask, CancellationToken cancellationToken)
     {
         await ExecuteAsync(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", cancellationToken);
         await ExecuteAsync(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT", cancellationToken);
         try
         {
-            return await OfConsistentSnapshotAsync(connection, server, cancellationToken);
+            return await ask();
         }
         finally
         {
@@ -100,6 +107,23 @@ public static class SnapshotPosition
 
     /// <summary>MariaDB: the exact position of the transaction with a consistent snapshot that is open on the connection.</summary>
     internal static async Task<SourcePosition> OfConsistentSnapshotAsync(MySqlConnection connection, SourceServer server, CancellationToken cancellationToken)
+    {
+        var (file, offset) = await PlaceOfSnapshotAsync(connection, server, cancellationToken);
+        // The server reads the file from its start for this: not to be asked again and again.
+        await using var gtid = new MySqlCommand("SELECT BINLOG_GTID_POS(@file, @offset)", connection);
+        gtid.Parameters.AddWithValue("@file", file);
+        gtid.Parameters.AddWithValue("@offset", offset);
+        return new SourcePosition
+        {
+            Flavor = SourceFlavor.MariaDb,
+            ServerIdentity = server.Identity,
+            Gtid = await gtid.ExecuteScalarAsync(cancellationToken) as string,
+            File = file,
+            Offset = offset,
+        };
+    }
+
+    private static async Task<(string File, long Offset)> PlaceOfSnapshotAsync(MySqlConnection connection, SourceServer server, CancellationToken cancellationToken)
     {
         string? file = null;
         long offset = 0;
@@ -123,17 +147,7 @@ public static class SnapshotPosition
                 $"The source ({server.VersionText}) does not report binlog_snapshot_file, so no safe start position can be taken. Use MariaDB 10.5 or later with log_bin.", server.VersionText);
         }
 
-        await using var gtid = new MySqlCommand("SELECT BINLOG_GTID_POS(@file, @offset)", connection);
-        gtid.Parameters.AddWithValue("@file", file);
-        gtid.Parameters.AddWithValue("@offset", offset);
-        return new SourcePosition
-        {
-            Flavor = SourceFlavor.MariaDb,
-            ServerIdentity = server.Identity,
-            Gtid = await gtid.ExecuteScalarAsync(cancellationToken) as string,
-            File = file,
-            Offset = offset,
-        };
+        return (file, offset);
     }
 
     // Without GTIDs the file position runs ahead of visibility; under the lock no commit is under way. The lock is never waited for

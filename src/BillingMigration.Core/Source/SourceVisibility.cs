@@ -37,7 +37,6 @@ internal static class SourceVisibility
             return Convert.ToInt32(await command.ExecuteScalarAsync(cancellationToken), System.Globalization.CultureInfo.InvariantCulture) == 1;
         }
 
-        var visible = await SnapshotPosition.TakeStartAsync(connection, server, cancellationToken);
-        return position.File is null || Changes.StreamPoint.Compare((visible.File!, visible.Offset!.Value), (position.File, position.Offset ?? 0)) >= 0;
+        return position.File is null || Changes.StreamPoint.Compare(await SnapshotPosition.VisiblePlaceAsync(connection, server, cancellationToken), (position.File, position.Offset ?? 0)) >= 0;
     }
 }
