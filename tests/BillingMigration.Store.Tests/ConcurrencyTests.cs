@@ -8,9 +8,7 @@ public sealed class ConcurrencyTests(SampleStores stores)
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData(Backend.MySql)]
-    [InlineData(Backend.MariaDb)]
-    [InlineData(Backend.DynamoDb)]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task Two_hundred_clients_post_to_one_account(Backend backend)
     {
         await using var shop = await WritableShop.CreateAsync(stores, backend == Backend.MariaDb);
@@ -26,9 +24,7 @@ public sealed class ConcurrencyTests(SampleStores stores)
     }
 
     [Theory]
-    [InlineData(Backend.MySql)]
-    [InlineData(Backend.MariaDb)]
-    [InlineData(Backend.DynamoDb)]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task Bill_runs_beside_each_other_bill_each_charge_once_and_payments_add_up(Backend backend)
     {
         await using var shop = await WritableShop.CreateAsync(stores, backend == Backend.MariaDb);

@@ -1,6 +1,3 @@
-using System.Globalization;
-using MySqlConnector;
-
 namespace BillingMigration.Store.Tests;
 
 /// <summary>What an application reads is the same on every backend, and what SQL written by hand says.</summary>
@@ -21,7 +18,7 @@ public sealed class ReadTests(SampleStores stores)
     {
         var test = ReadCase.All[name];
         await using var store = await stores.OpenAsync(backend);
-        var expected = await KeysAsync(test.Sql);
+        var expected = await stores.SelectAsync(test.Sql);
 
         var found = await store.ListAsync(test.Query, Cancel);
         Assert.Equal(expected, found.Select(Key));
@@ -75,9 +72,7 @@ public sealed class ReadTests(SampleStores stores)
     }
 
     [Theory]
-    [InlineData(Backend.MySql)]
-    [InlineData(Backend.MariaDb)]
-    [InlineData(Backend.DynamoDb)]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task Numbers_that_people_know_find_their_row(Backend backend)
     {
         await using var store = await stores.OpenAsync(backend);
@@ -96,9 +91,7 @@ public sealed class ReadTests(SampleStores stores)
     }
 
     [Theory]
-    [InlineData(Backend.MySql)]
-    [InlineData(Backend.MariaDb)]
-    [InlineData(Backend.DynamoDb)]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task A_continuation_of_one_backend_goes_on_on_another(Backend second)
     {
         await using var first = await stores.OpenAsync(Backend.DynamoDb);
@@ -112,9 +105,7 @@ public sealed class ReadTests(SampleStores stores)
     }
 
     [Theory]
-    [InlineData(Backend.MySql)]
-    [InlineData(Backend.MariaDb)]
-    [InlineData(Backend.DynamoDb)]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task What_cannot_be_asked_is_refused_alike(Backend backend)
     {
         await using var store = await stores.OpenAsync(backend);
@@ -137,18 +128,4 @@ public sealed class ReadTests(SampleStores stores)
     }
 
     internal static string Key(BillingRecord record) => record.Text(record.Model.Table.PrimaryKey[0])!;
-
-    private async Task<List<string>> KeysAsync(string sql)
-    {
-        await using var connection = await (await stores.SourceAsync()).OpenAsync();
-        await using var command = new MySqlCommand(sql, connection);
-        await using var reader = await command.ExecuteReaderAsync(Cancel);
-        var keys = new List<string>();
-        while (await reader.ReadAsync(Cancel))
-        {
-            keys.Add(Convert.ToString(reader.GetValue(0), CultureInfo.InvariantCulture)!);
-        }
-
-        return keys;
-    }
 }

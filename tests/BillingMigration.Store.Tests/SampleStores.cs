@@ -1,7 +1,9 @@
+using System.Globalization;
 using BillingMigration.Snapshot;
 using BillingMigration.Store.DynamoDb;
 using BillingMigration.Store.MySql;
 using BillingMigration.Testing;
+using MySqlConnector;
 using SampleBilling;
 
 namespace BillingMigration.Store.Tests;
@@ -29,6 +31,25 @@ public sealed class SampleStores : IAsyncDisposable
     public TestServers Servers { get; } = new();
 
     public async Task<TestDatabase> SourceAsync() => (await mySql.Value).Database;
+
+    public static TheoryData<Backend> Backends { get; } = [.. Enum.GetValues<Backend>()];
+
+    /// <summary>Rows of a SELECT on the source, their columns joined by <c>|</c>.</summary>
+    public async Task<List<string>> SelectAsync(string sql)
+    {
+        await using var connection = await (await SourceAsync()).OpenAsync();
+        await using var command = new MySqlCommand(sql, connection);
+        await using var reader = await command.ExecuteReaderAsync();
+        var rows = new List<string>();
+        while (await reader.ReadAsync())
+        {
+            var values = new object[reader.FieldCount];
+            reader.GetValues(values);
+            rows.Add(string.Join('|', values.Select(v => v is DBNull ? "NULL" : Convert.ToString(v, CultureInfo.InvariantCulture))));
+        }
+
+        return rows;
+    }
 
     public async Task<BillingStore> OpenAsync(Backend backend)
     {

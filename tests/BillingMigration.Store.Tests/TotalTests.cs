@@ -1,5 +1,4 @@
 using System.Globalization;
-using MySqlConnector;
 
 namespace BillingMigration.Store.Tests;
 
@@ -22,13 +21,11 @@ public sealed class TotalTests(SampleStores stores)
         var (query, sql) = All[name];
         await using var store = await stores.OpenAsync(backend);
         var rows = await store.TotalAsync(query, Cancel);
-        Assert.Equal(await RowsAsync(sql), rows.Select(r => string.Join('|', [.. r.Group.Select(g => g ?? "NULL"), r.Count.ToString(CultureInfo.InvariantCulture), .. r.Sums.Select(s => s ?? "NULL")])));
+        Assert.Equal(await stores.SelectAsync(sql), rows.Select(r => string.Join('|', [.. r.Group.Select(g => g ?? "NULL"), r.Count.ToString(CultureInfo.InvariantCulture), .. r.Sums.Select(s => s ?? "NULL")])));
     }
 
     [Theory]
-    [InlineData(Backend.MySql)]
-    [InlineData(Backend.MariaDb)]
-    [InlineData(Backend.DynamoDb)]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task What_has_no_exact_sum_is_refused(Backend backend)
     {
         await using var store = await stores.OpenAsync(backend);
@@ -67,21 +64,5 @@ public sealed class TotalTests(SampleStores stores)
             yield return ($"unpaid bills due from {from} before {below} by month", Bills().WhereAnyOf("status", "ISSUED", "OVERDUE").WhereWithin("due_date", from, below) with { ByMonthOf = "due_date" },
                 $"SELECT DATE_FORMAT(due_date, '%Y-%m'), {BillSums} WHERE status IN ('ISSUED', 'OVERDUE') AND due_date >= '{from}' AND due_date < '{below}' GROUP BY 1 ORDER BY 1");
         }
-    }
-
-    private async Task<List<string>> RowsAsync(string sql)
-    {
-        await using var connection = await (await stores.SourceAsync()).OpenAsync();
-        await using var command = new MySqlCommand(sql, connection);
-        await using var reader = await command.ExecuteReaderAsync(Cancel);
-        var rows = new List<string>();
-        while (await reader.ReadAsync(Cancel))
-        {
-            var values = new object[reader.FieldCount];
-            reader.GetValues(values);
-            rows.Add(string.Join('|', values.Select(v => v is DBNull ? "NULL" : Convert.ToString(v, CultureInfo.InvariantCulture))));
-        }
-
-        return rows;
     }
 }

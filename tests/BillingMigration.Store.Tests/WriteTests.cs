@@ -9,10 +9,8 @@ public sealed class WriteTests(SampleStores stores)
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public static TheoryData<Backend> Backends { get; } = [Backend.MySql, Backend.MariaDb, Backend.DynamoDb];
-
     [Theory]
-    [MemberData(nameof(Backends))]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task A_row_is_inserted_with_defaults_and_a_new_key_changed_and_deleted(Backend backend)
     {
         await using var shop = await ShopAsync(backend);
@@ -39,7 +37,7 @@ public sealed class WriteTests(SampleStores stores)
     }
 
     [Theory]
-    [MemberData(nameof(Backends))]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task What_was_changed_since_it_was_read_is_a_conflict(Backend backend)
     {
         await using var shop = await ShopAsync(backend);
@@ -59,7 +57,7 @@ public sealed class WriteTests(SampleStores stores)
     }
 
     [Theory]
-    [MemberData(nameof(Backends))]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task Unique_keys_hold_for_rows_of_the_source_and_for_new_ones(Backend backend)
     {
         await using var shop = await ShopAsync(backend);
@@ -80,7 +78,7 @@ public sealed class WriteTests(SampleStores stores)
     }
 
     [Theory]
-    [MemberData(nameof(Backends))]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task Foreign_keys_hold(Backend backend)
     {
         await using var shop = await ShopAsync(backend);
@@ -113,7 +111,7 @@ public sealed class WriteTests(SampleStores stores)
     }
 
     [Theory]
-    [MemberData(nameof(Backends))]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task A_unit_is_written_as_a_whole_or_not_at_all(Backend backend)
     {
         await using var shop = await ShopAsync(backend);
@@ -130,7 +128,7 @@ public sealed class WriteTests(SampleStores stores)
     }
 
     [Theory]
-    [MemberData(nameof(Backends))]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task What_does_not_fit_is_refused(Backend backend)
     {
         await using var shop = await ShopAsync(backend);

@@ -51,8 +51,8 @@ internal static class LookupBenchmark
             lags.Sort();
             report.Note(string.Create(CultureInfo.InvariantCulture, $"  {name}: slowest probes, ms: {string.Join(", ", lags.TakeLast(5).Select(l => l.ToString("N0", CultureInfo.InvariantCulture)))}"));
             report.Note(string.Create(CultureInfo.InvariantCulture, $"  {name}: {lags.Count:N0} probes beside {bills:N0} bills/s with {LookupTable.ChargesPerBill} charges each and {charges:N0} charges/s, {Items:N0} items"));
-            report.Set($"{name}_lag_ms_p50", Percentile(lags, 0.50), "to compare", true);
-            report.Set($"{name}_lag_ms_p99", Percentile(lags, 0.99), "under 2,000", Percentile(lags, 0.99) < 2_000 && bills >= 0.95 * BillsPerSecond);
+            report.Set($"{name}_lag_ms_p50", SyncReport.Percentile(lags, 0.50), "to compare", true);
+            report.Set($"{name}_lag_ms_p99", SyncReport.Percentile(lags, 0.99), "under 2,000", SyncReport.Percentile(lags, 0.99) < 2_000 && bills >= 0.95 * BillsPerSecond);
         }
         finally
         {
@@ -70,5 +70,4 @@ internal static class LookupBenchmark
         report.Set($"{name}_differences", differences, "none", differences == 0);
     }
 
-    private static double Percentile(List<double> sorted, double part) => sorted[(int)Math.Min(sorted.Count - 1, Math.Ceiling(sorted.Count * part) - 1)];
 }

@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
+using BillingMigration.Benchmarks.Export;
+using BillingMigration.Benchmarks.Sync;
 using BillingMigration.Definition;
-using BillingMigration.Snapshot;
 using BillingMigration.Target;
 using BillingMigration.Testing;
 using BillingMigration.Transfer;
@@ -19,8 +20,8 @@ internal sealed class LookupTable : IAsyncDisposable
     private const string Definition = """
         {
           "name": "lookups",
-          "source": { "host": "HOST", "port": 1, "database": "DATABASE", "tls": { "mode": "None" } },
-          "target": { "region": "eu-central-1", "endpointUrl": "ENDPOINT", "table": "TABLE" },
+          "source": { "host": "127.0.0.1", "database": "lookups", "tls": { "mode": "None" } },
+          "target": { "region": "eu-central-1", "table": "lookups" },
           "indexes": [{ "name": "gsi1", "include": [] }, { "name": "gsi2", "include": [] }],
           "entities": [
             { "entity": "BILL", "table": "bill", "pk": "BILL#{bill_id}", "sk": "BILL" },
@@ -46,11 +47,9 @@ internal sealed class LookupTable : IAsyncDisposable
 
     public static SampleMigration Bind(string source, Uri endpoint, string table)
     {
-        var server = new MySqlConnectionStringBuilder(source);
-        var json = Definition.Replace("HOST", server.Server, StringComparison.Ordinal).Replace("DATABASE", server.Database, StringComparison.Ordinal)
-            .Replace("ENDPOINT", endpoint.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal).Replace("TABLE", table, StringComparison.Ordinal)
-            .Replace("\"port\": 1", $"\"port\": {server.Port.ToString(CultureInfo.InvariantCulture)}", StringComparison.Ordinal);
-        return new SampleMigration(MigrationDefinitionFile.Parse(json, null), new(server.UserID, server.Password));
+        var migration = ExportWorker.Migration(source, endpoint, table);
+        migration.Definition = MigrationDefinitionFile.Parse(Definition, null) with { Source = migration.Definition.Source, Target = migration.Definition.Target };
+        return migration;
     }
 
     /// <param name="items">Bills and charges together.</param>
@@ -67,18 +66,9 @@ internal sealed class LookupTable : IAsyncDisposable
             INSERT INTO charge SELECT (bill_id - 1) * {ChargesPerBill} + n, bill_id, n + 0.5 FROM bill, number
             """);
         var migration = Bind(database.ConnectionString, endpoint, $"lookups-{Environment.ProcessId}-{server.Port}");
-        var target = migration.Definition.Target;
-        foreach (var spec in new[] { TableSpec.Billing(target) with { Indexes = migration.Definition.Indexes, Stream = false }, TableSpec.Control(target) })
-        {
-            var request = spec.ToRequest();
-            request.DeletionProtectionEnabled = false;
-            await migration.Client.CreateTableAsync(request, cancellationToken);
-        }
-
-        var table = new LookupTable(database, migration, bills);
-        await using var session = await migration.ConnectAsync();
-        var result = await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), cancellationToken);
-        return result.Outcome == SnapshotOutcome.Complete ? table : throw new InvalidOperationException($"The export ended as {result.Outcome}.");
+        await BenchmarkTables.CreateAsync(migration, indexed: true, cancellationToken);
+        await SyncWorker.ExportAsync(migration, cancellationToken);
+        return new LookupTable(database, migration, bills);
     }
 
     /// <summary>Bill, amount and state of each charge, as the source joins them, and as the items say it.</summary>
@@ -115,8 +105,7 @@ internal sealed class LookupTable : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Migration.Client.DeleteTableAsync(Migration.Table);
-        await Migration.Client.DeleteTableAsync(Migration.Definition.Target.ControlTableName);
+        await BenchmarkTables.DeleteAsync(Migration);
         await Migration.DisposeAsync();
         await Database.DisposeAsync();
     }

@@ -1,5 +1,4 @@
 using Amazon.DynamoDBv2.Model;
-using BillingMigration.Target;
 using BillingMigration.Testing;
 using SampleBilling;
 
@@ -20,16 +19,9 @@ internal sealed class ExportedSample : IAsyncDisposable
         var database = await server.CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, rows, seed: 1, cancellationToken: cancellationToken);
         var migration = SampleMigration.Create(database.ConnectionString, endpoint);
-        var target = migration.Definition.Target;
-        foreach (var spec in new[] { TableSpec.Billing(target) with { Indexes = indexed ? migration.Definition.Indexes : [], Stream = false }, TableSpec.Control(target) })
-        {
-            var request = spec.ToRequest();
-            request.DeletionProtectionEnabled = false;
-            await migration.Client.CreateTableAsync(request, cancellationToken);
-        }
-
+        await BenchmarkTables.CreateAsync(migration, indexed, cancellationToken);
         var sample = new ExportedSample(database, migration);
-        await SyncWorker.ExportAsync(sample, cancellationToken);
+        await SyncWorker.ExportAsync(migration, cancellationToken);
         return sample;
     }
 
@@ -68,8 +60,7 @@ internal sealed class ExportedSample : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Migration.Client.DeleteTableAsync(Migration.Table);
-        await Migration.Client.DeleteTableAsync(Migration.Definition.Target.ControlTableName);
+        await BenchmarkTables.DeleteAsync(Migration);
         await Migration.DisposeAsync();
         await Database.DisposeAsync();
     }

@@ -75,8 +75,8 @@ internal sealed class SyncBenchmark(MySqlServer mysql, DynamoDbLocalServer dynam
             var (lags, rate) = await new LagProbe(sample).MeasureAsync(ChangesPerSecond, LagDuration, cancellationToken);
             lags.Sort();
             report.Note(string.Create(CultureInfo.InvariantCulture, $"  {lags.Count:N0} probes beside {rate:N0} changes/s for {LagDuration.TotalSeconds:N0} s"));
-            report.Set("lag_ms_p50", Percentile(lags, 0.50), "to compare", true);
-            report.Set("lag_ms_p99", Percentile(lags, 0.99), "under 100", Percentile(lags, 0.99) < 100 && rate > 0.95 * ChangesPerSecond);
+            report.Set("lag_ms_p50", SyncReport.Percentile(lags, 0.50), "to compare", true);
+            report.Set("lag_ms_p99", SyncReport.Percentile(lags, 0.99), "under 100", SyncReport.Percentile(lags, 0.99) < 100 && rate > 0.95 * ChangesPerSecond);
             report.Set("lag_ms_max", lags[^1], "to compare", true);
         }
         finally
@@ -134,5 +134,4 @@ internal sealed class SyncBenchmark(MySqlServer mysql, DynamoDbLocalServer dynam
 
     private static string Name(int round) => round == 0 ? "warm-up" : string.Create(CultureInfo.InvariantCulture, $"round {round}");
 
-    private static double Percentile(List<double> sorted, double part) => sorted[(int)Math.Min(sorted.Count - 1, Math.Ceiling(sorted.Count * part) - 1)];
 }

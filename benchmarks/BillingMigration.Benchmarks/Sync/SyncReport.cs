@@ -22,6 +22,8 @@ internal sealed class SyncReport
         Note($"load average at the start: {ExportReport.Load()}");
     }
 
+    public static double Percentile(List<double> sorted, double part) => sorted[(int)Math.Min(sorted.Count - 1, Math.Ceiling(sorted.Count * part) - 1)];
+
     public void Note(string text)
     {
         Console.WriteLine(text);

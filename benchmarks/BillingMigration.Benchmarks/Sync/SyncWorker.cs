@@ -25,9 +25,9 @@ internal static class SyncWorker
         }
     }
 
-    public static async Task ExportAsync(ExportedSample sample, CancellationToken cancellationToken)
+    public static async Task ExportAsync(SampleMigration migration, CancellationToken cancellationToken)
     {
-        await using var session = await sample.Migration.ConnectAsync();
+        await using var session = await migration.ConnectAsync();
         var result = await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), cancellationToken);
         if (result.RunState != Control.SnapshotState.Complete)
         {

@@ -113,15 +113,16 @@ public sealed class SourceConnections : IAsyncDisposable
         return ways.Any() ? ways : [definition.Source];
     }
 
-    private static string ConnectionStringFor(SourceDefinition source, SourceCredential credential)
+    /// <summary>Address, account and TLS of every connection to the source, whoever makes it; how it is used, the caller adds.</summary>
+    /// <exception cref="MigrationException"><c>SourceTlsRequired</c>: no TLS beyond loopback.</exception>
+    internal static MySqlConnectionStringBuilder AddressOf(SourceDefinition source, SourceCredential credential)
     {
-        var loopback = Loopback.Is(source.Host);
-        if (source.Tls.Mode == SourceTlsMode.None && !loopback)
+        if (source.Tls.Mode == SourceTlsMode.None && !Loopback.Is(source.Host))
         {
             throw SourceErrors.TlsRequired(source);
         }
 
-        var builder = new MySqlConnectionStringBuilder
+        return new MySqlConnectionStringBuilder
         {
             Server = source.Host,
             Port = (uint)source.Port,
@@ -135,15 +136,20 @@ public sealed class SourceConnections : IAsyncDisposable
             AllowPublicKeyRetrieval = source.Tls.Mode == SourceTlsMode.None,
             UseCompression = source.Compression,
             ConnectionTimeout = 15,
-            DefaultCommandTimeout = 0,
-            // On cancellation the socket is closed at once; a page of rows ends by itself on the server.
-            CancellationTimeout = -1,
-            Keepalive = 30,
-            Pooling = false,
             TreatTinyAsBoolean = false,
-            AllowUserVariables = false,
-            ApplicationName = "BillingMigration",
         };
+    }
+
+    private static string ConnectionStringFor(SourceDefinition source, SourceCredential credential)
+    {
+        var builder = AddressOf(source, credential);
+        builder.DefaultCommandTimeout = 0;
+        // On cancellation the socket is closed at once; a page of rows ends by itself on the server.
+        builder.CancellationTimeout = -1;
+        builder.Keepalive = 30;
+        builder.Pooling = false;
+        builder.AllowUserVariables = false;
+        builder.ApplicationName = "BillingMigration";
         return builder.ConnectionString;
     }
 

@@ -112,7 +112,7 @@ internal sealed class ChildFinder(BillingModel model, ItemReader items)
         var value = key.PartitionKey[0].TryRender(link.Reference(parent), text, out _) ? Encoding.UTF8.GetString(text.Written) : "#";
         return key.Index is null
             ? items.QueryPartitionAsync(value, key.SortKey is [{ LiteralPrefix.Length: > 0 } only] ? only.LiteralPrefix : null, cancellationToken)
-            : items.QueryIndexAsync(key.Index, key.PartitionKeyAttribute, value, cancellationToken);
+            : items.QueryIndexAsync(key, value, cancellationToken);
     }
 
     /// <summary>Items of an index as the table has them: an index follows with a delay, and may have a part of each only.</summary>

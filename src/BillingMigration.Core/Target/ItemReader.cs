@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading.Channels;
 using BillingMigration.Definition;
+using BillingMigration.Model;
 using BillingMigration.Transfer;
 
 namespace BillingMigration.Target;
@@ -61,21 +62,9 @@ public sealed partial class ItemReader : IDisposable
             cancellationToken);
 
     /// <summary>Items that an index has under one partition key. An index follows the table with a delay.</summary>
-    public IAsyncEnumerable<ReadOnlyMemory<byte>> QueryIndexAsync(
-        string index, string partitionKeyAttribute, string partitionKey, CancellationToken cancellationToken) => PagesAsync(
-            "Query",
-            json =>
-            {
-                json.WriteString("IndexName", index);
-                json.WriteString("KeyConditionExpression", "#p = :p");
-                json.WriteStartObject("ExpressionAttributeNames");
-                json.WriteString("#p", partitionKeyAttribute);
-                json.WriteEndObject();
-                json.WriteStartObject("ExpressionAttributeValues");
-                WriteText(json, ":p", partitionKey);
-                json.WriteEndObject();
-            },
-            cancellationToken);
+    /// <param name="key">Names of the index's key attributes.</param>
+    internal IAsyncEnumerable<ReadOnlyMemory<byte>> QueryIndexAsync(KeyModel key, string partitionKey, CancellationToken cancellationToken) =>
+        QueryAsync(new ItemQuery(key.Index, key.PartitionKeyAttribute, partitionKey, key.SortKeyAttribute, null, null, false, null), cancellationToken);
 
     /// <summary>Items of one partition of the table or of an index, in the order of the sort key.</summary>
     internal IAsyncEnumerable<ReadOnlyMemory<byte>> QueryAsync(ItemQuery query, CancellationToken cancellationToken) => PagesAsync("Query", query.Write, cancellationToken);

@@ -131,7 +131,7 @@ internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client,
             {
                 if (change.Before is not null && value.Constraint == UniqueValue.PrimaryKey && Moves(change))
                 {
-                    parts.MoveClaim(value, item!);
+                    parts.Claim(value, item!, isNew: false);
                 }
 
                 continue;
@@ -143,7 +143,7 @@ internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client,
                 throw StoreErrors.Duplicate(value.Constraint);
             }
 
-            parts.Claim(value, item!);
+            parts.Claim(value, item!, isNew: true);
         }
     }
 

@@ -97,7 +97,8 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
     }
 
     /// <summary>A unique value is this row's from now on.</summary>
-    public void Claim(UniqueValue value, Dictionary<string, AttributeValue> item)
+    /// <param name="isNew">False: it was its own before, and its item moves.</param>
+    public void Claim(UniqueValue value, Dictionary<string, AttributeValue> item, bool isNew)
     {
         var claim = ClaimKey(value);
         claim["kind"] = new AttributeValue("UniqueValue");
@@ -105,18 +106,7 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
         claim["itemSk"] = item[EntityModel.SortKey];
         Add(
             definition.Target.ControlTableName, claim,
-            new TransactWriteItem { Put = new Put { TableName = definition.Target.ControlTableName, Item = claim, ConditionExpression = "attribute_not_exists(pk)" } },
-            StoreErrors.Duplicate(value.Constraint));
-    }
-
-    public void MoveClaim(UniqueValue value, Dictionary<string, AttributeValue> item)
-    {
-        var claim = ClaimKey(value);
-        claim["kind"] = new AttributeValue("UniqueValue");
-        claim["itemPk"] = item[EntityModel.PartitionKey];
-        claim["itemSk"] = item[EntityModel.SortKey];
-        Add(
-            definition.Target.ControlTableName, claim, new TransactWriteItem { Put = new Put { TableName = definition.Target.ControlTableName, Item = claim } },
+            new TransactWriteItem { Put = new Put { TableName = definition.Target.ControlTableName, Item = claim, ConditionExpression = isNew ? "attribute_not_exists(pk)" : null } },
             StoreErrors.Duplicate(value.Constraint));
     }
 

@@ -1,6 +1,5 @@
 using BillingMigration.Definition;
 using BillingMigration.Source;
-using BillingMigration.Transfer;
 using MySqlConnector;
 
 namespace BillingMigration.Store.MySql;
@@ -21,29 +20,10 @@ internal sealed class StoreConnections : IAsyncDisposable
     public static StoreConnections Open(MigrationDefinition definition, SourceCredential credential)
     {
         var source = definition.Source;
-        if (source.Tls.Mode == SourceTlsMode.None && !Loopback.Is(source.Host))
-        {
-            throw SourceErrors.TlsRequired(source);
-        }
-
-        var text = new MySqlConnectionStringBuilder
-        {
-            Server = source.Host,
-            Port = (uint)source.Port,
-            Database = source.Database,
-            UserID = credential.UserName,
-            Password = credential.Password,
-            SslMode = source.Tls.Mode == SourceTlsMode.None ? MySqlSslMode.Disabled : MySqlSslMode.Required,
-            TlsVersion = "TLS 1.2, TLS 1.3",
-            AllowPublicKeyRetrieval = source.Tls.Mode == SourceTlsMode.None,
-            UseCompression = source.Compression,
-            TreatTinyAsBoolean = false,
-            UseAffectedRows = false,
-            ConnectionTimeout = 15,
-            DefaultCommandTimeout = 60,
-            MaximumPoolSize = 128,
-            ApplicationName = "BillingStore",
-        };
+        var text = SourceConnections.AddressOf(source, credential);
+        text.DefaultCommandTimeout = 60;
+        text.MaximumPoolSize = 128;
+        text.ApplicationName = "BillingStore";
         var builder = new MySqlDataSourceBuilder(text.ConnectionString);
         if (ServerCertificate.Validator(source, definition.BaseDirectory) is { } validator)
         {
