@@ -37,11 +37,14 @@ public sealed class HttpFaultRule : IDisposable
     private readonly Random? random;
     private readonly double probability;
     private readonly object gate = new();
+    private readonly TaskCompletionSource first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long skip;
     private long left;
     private long hits;
 
-    internal HttpFaultRule(HttpFault fault, string? operation, long times, double probability, int seed)
+    internal HttpFaultRule(HttpFault fault, string? operation, long times, double probability, int seed, long skip = 0)
     {
+        this.skip = skip;
         Fault = fault;
         Operation = operation;
         left = times;
@@ -57,6 +60,9 @@ public sealed class HttpFaultRule : IDisposable
     /// <summary>Requests it has hit.</summary>
     public long Hits => Interlocked.Read(ref hits);
 
+    /// <summary>Completes when it has hit for the first time.</summary>
+    public Task FirstHit => first.Task;
+
     public void Dispose() => Interlocked.Exchange(ref left, 0);
 
     internal bool Applies(string operation)
@@ -68,6 +74,12 @@ public sealed class HttpFaultRule : IDisposable
 
         lock (gate)
         {
+            if (skip > 0)
+            {
+                skip--;
+                return false;
+            }
+
             if (left <= 0 || random?.NextDouble() >= probability)
             {
                 return false;
@@ -75,6 +87,7 @@ public sealed class HttpFaultRule : IDisposable
 
             left--;
             hits++;
+            first.TrySetResult();
             return true;
         }
     }
@@ -134,6 +147,9 @@ public sealed class FaultSwitches
 
     /// <summary>Hits every request until disposed.</summary>
     public HttpFaultRule While(HttpFault fault, string? operation = null) => Add(new HttpFaultRule(fault, operation, long.MaxValue, 1, 0));
+
+    /// <summary>Lets some requests pass, and hits the next <paramref name="times"/>.</summary>
+    public HttpFaultRule After(int passed, HttpFault fault, long times = long.MaxValue, string? operation = null) => Add(new HttpFaultRule(fault, operation, times, 1, 0, passed));
 
     /// <summary>Turns everything off.</summary>
     public void Clear()

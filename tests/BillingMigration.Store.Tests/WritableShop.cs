@@ -17,10 +17,16 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
 
     public SampleMigration Migration => migration;
 
-    public static async Task<WritableShop> CreateAsync(SampleStores stores, bool mariaDb)
+    /// <param name="sql">Run before the export.</param>
+    public static async Task<WritableShop> CreateAsync(SampleStores stores, bool mariaDb, string? sql = null)
     {
         var database = await (await stores.Servers.SourceAsync(mariaDb)).CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, Rows, seed: 3);
+        if (sql is not null)
+        {
+            await database.ExecuteAsync(sql);
+        }
+
         var migration = SampleMigration.Create(database.ConnectionString, (await stores.Servers.DynamoDbAsync()).Endpoint);
         await migration.InitializeAsync();
         await using var session = await migration.ConnectAsync();
@@ -30,8 +36,12 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
     }
 
     public async Task<BillingStore> OpenAsync(Backend backend, TimeProvider? time = null) => backend == Backend.DynamoDb
-        ? await DynamoDbBillingStore.OpenAsync(migration.Definition, SampleMigration.Access, time ?? TimeProvider.System, CancellationToken.None)
+        ? await OpenDynamoDbAsync(time)
         : await MySqlBillingStore.OpenAsync(migration.Definition, migration.Credential, time ?? TimeProvider.System, CancellationToken.None);
+
+    /// <param name="through">Another address of DynamoDB.</param>
+    public Task<DynamoDbBillingStore> OpenDynamoDbAsync(TimeProvider? time = null, Uri? through = null) => DynamoDbBillingStore.OpenAsync(
+        migration.Definition, SampleMigration.Access with { EndpointUrl = through }, new StoreTimes { IndexDelay = TimeSpan.Zero, IntentPeriod = TimeSpan.FromDays(1) }, time ?? TimeProvider.System, CancellationToken.None);
 
     /// <summary>The source's primary keys, by entity.</summary>
     public async Task<Dictionary<string, List<long>>> IdsAsync()

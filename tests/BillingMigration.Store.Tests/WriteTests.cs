@@ -112,6 +112,22 @@ public sealed class WriteTests(SampleStores stores)
 
     [Theory]
     [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
+    public async Task What_one_store_has_read_another_writes(Backend backend)
+    {
+        await using var shop = await ShopAsync(backend);
+        await using var store = await shop.OpenAsync(backend);
+        await using var reading = await shop.OpenAsync(backend == Backend.MySql ? Backend.DynamoDb : Backend.MySql);
+        var account = (await reading.GetAsync(BillingEntity.Account, "account_id", 1, Cancel))!;
+        var charges = await reading.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", 1), Cancel);
+        Assert.NotEmpty(charges);
+        account = await store.UpdateAsync(account, Values(("balance", 5m)), Cancel);
+        await using var third = await shop.OpenAsync(backend);
+        await third.DeleteAsync(account, Cancel);
+        Assert.Empty(await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", 1), Cancel));
+    }
+
+    [Theory]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task A_unit_is_written_as_a_whole_or_not_at_all(Backend backend)
     {
         await using var shop = await ShopAsync(backend);

@@ -24,16 +24,24 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
     {
         var hasBefore = change.Kind != RowsKind.Insert;
         var hasAfter = change.Kind != RowsKind.Delete;
+        var isOpen = false;
         if (!parents.HasNone(change.Model))
         {
+            var givesKey = parents.GiveKey(change.Model);
             var before = hasBefore ? parents.Fill(change.Model, change.Before) : false;
-            var after = before is null ? null : hasAfter ? parents.Fill(change.Model, change.After) : false;
-            if (before is null || after is null)
+            if (givesKey && before is null)
             {
                 return false;
             }
 
-            (hasBefore, hasAfter) = (before.Value, after.Value);
+            var after = hasAfter ? parents.Fill(change.Model, change.After) : false;
+            if (givesKey && after is null)
+            {
+                return false;
+            }
+
+            // Of keys that only indexes have, the old one need not be known, and the new one is read with the row.
+            (hasBefore, hasAfter, isOpen) = (before ?? true, after ?? true, after is null);
         }
 
         parents.Pass(change);
@@ -42,7 +50,7 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
         {
             window.Rows++;
             Count(change.Kind);
-            Write(change, encoder, hasBefore, hasAfter, window);
+            Write(change, encoder, hasBefore, hasAfter, isOpen, window);
         }
 
         return true;
@@ -69,7 +77,8 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
 
     /// <param name="hasBefore">False: there was no row, or its parent is no more; an item that it had is then found when the stream comes to the parent's end.</param>
     /// <param name="hasAfter">False: there is no row, or its parent is no more; what became of it is then read from the source.</param>
-    private void Write(RowChange change, ItemEncoder encoder, bool hasBefore, bool hasAfter, ChangeWindow window)
+    /// <param name="isOpen">True: its item is made with a parent that is not known; the row is read from the source.</param>
+    private void Write(RowChange change, ItemEncoder encoder, bool hasBefore, bool hasAfter, bool isOpen, ChangeWindow window)
     {
         if (hasBefore && (!hasAfter || change.Table.KeyDiffers(change.Before, change.After)))
         {
@@ -77,7 +86,7 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
             window.TryDelete(encoder, change.Before, out _);
         }
 
-        if (hasAfter)
+        if (hasAfter && !isOpen)
         {
             Put(window, encoder, change.After);
         }

@@ -22,7 +22,8 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
     private bool changed;
 
     /// <summary>Reads again what a window that is written does not tell.</summary>
-    public async Task FollowAsync(ChangeWindow window, CancellationToken cancellationToken)
+    /// <param name="parents">Learns what is read with them.</param>
+    public async Task FollowAsync(ChangeWindow window, ParentValues parents, CancellationToken cancellationToken)
     {
         Begin();
         await source.SeeAsync(window.ReadUpTo!, cancellationToken);
@@ -30,7 +31,7 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
         await FollowAsync([.. ledger.Former.ReachedBy(changes), .. changes], cancellationToken);
         foreach (var group in window.Suspects.GroupBy(s => s.Model))
         {
-            await ReadRowsAsync(group.Key, [.. group.Select(s => s.Row)], cancellationToken);
+            await ReadRowsAsync(group.Key, [.. group.Select(s => s.Row)], parents, cancellationToken);
         }
 
         await EndAsync(cancellationToken);
@@ -214,11 +215,13 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
     }
 
     /// <summary>Rows whose items the stream does not tell: as the source has them now; of those that it has no more, nothing is known to be written.</summary>
-    private async Task ReadRowsAsync(EntityModel entity, IReadOnlyCollection<RowBuffer> rows, CancellationToken cancellationToken)
+    private async Task ReadRowsAsync(EntityModel entity, IReadOnlyCollection<RowBuffer> rows, ParentValues parents, CancellationToken cancellationToken)
     {
+        var age = parents.Age;
         foreach (var row in (await source.ReadAsync(model.All.IndexOf(entity), rows, cancellationToken)).Values)
         {
             Put(entity, row);
+            parents.Learn(entity, row.Row, age);
         }
 
         changed = true;

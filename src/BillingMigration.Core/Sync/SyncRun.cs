@@ -40,6 +40,7 @@ internal sealed class SyncRun : IAsyncDisposable
     private ChangeWindow other = new();
     private Task writing = Task.CompletedTask;
     private volatile bool idle;
+    private bool hasAsked;
     private Stream? stream;
 
     public SyncRun(MigrationSession session, SyncOptions options, SyncCheckpoint first, BoundTables tables, IEnumerable<string> setAside, Lease lease, IProgress<SyncProgress> progress)
@@ -273,12 +274,12 @@ internal sealed class SyncRun : IAsyncDisposable
         return !reader.InTransaction;
     }
 
-    /// <summary>Asks for what keys are made of beside their own row: it may be newer than the stream.</summary>
+    /// <summary>Asks for what keys are made of beside their own row: it may be newer than the stream, which is noted before any of it is written.</summary>
     private async Task AskParentsAsync(CancellationToken cancellationToken)
     {
         await rows.SeeAsync(stream!.Tracker.Now().Seen, cancellationToken);
         await stream.Parents.AskAsync(cancellationToken);
-        ledger.ReadAhead(await rows.PositionAsync(cancellationToken));
+        hasAsked = true;
     }
 
     /// <summary>The next event; meanwhile, what has been read is written. Null when the goal is reached.</summary>
@@ -338,6 +339,12 @@ internal sealed class SyncRun : IAsyncDisposable
     {
         await writing;
         await SettleAsync(all: false, abort);
+        if (hasAsked)
+        {
+            ledger.ReadAhead(await rows.PositionAsync(abort));
+            hasAsked = false;
+        }
+
         var window = filling;
         var (tracker, reader) = (stream!.Tracker, stream.Reader);
         window.End = window.HasEnd ? tracker.Now() : null;
@@ -345,7 +352,7 @@ internal sealed class SyncRun : IAsyncDisposable
         window.ReadUpTo = window.HasSuspects ? reader.ReadUpTo : null;
         (filling, other) = (other, window);
         ledger.Begin(window);
-        writing = window.Count == 0 && !window.HasSuspects ? Written(window) : WriteAsync(window, abort);
+        writing = window.Count == 0 && !window.HasSuspects ? Written(window) : WriteAsync(window, stream.Parents, abort);
     }
 
     /// <summary>Does what is due between two windows: looks again for children, takes what a comparison found.</summary>
@@ -355,12 +362,12 @@ internal sealed class SyncRun : IAsyncDisposable
         await comparison.GoOnAsync(abort);
     }
 
-    private async Task WriteAsync(ChangeWindow window, CancellationToken abort)
+    private async Task WriteAsync(ChangeWindow window, ParentValues parents, CancellationToken abort)
     {
         await writer.WriteAsync(window, abort);
         if (window.HasSuspects)
         {
-            await children.FollowAsync(window, abort);
+            await children.FollowAsync(window, parents, abort);
         }
 
         await Written(window);

@@ -18,6 +18,8 @@ public sealed record StoreDifference(string Call, string? Row, ImmutableArray<st
 /// <param name="report">Called for each difference, by several calls at the same time.</param>
 public sealed class ComparingBillingStore(IBillingStore first, IBillingStore second, Action<StoreDifference> report) : IBillingStore
 {
+    internal IBillingStore First => first;
+
     public async Task<BillingRecord?> GetAsync(string entity, IReadOnlyDictionary<string, object> key, CancellationToken cancellationToken = default)
     {
         var other = CatchAsync(() => second.GetAsync(entity, key, cancellationToken));

@@ -39,6 +39,9 @@ public static class BillingOperations
 {
     private const int MostAttempts = 200;
 
+    /// <summary>With its bill, claims and checks a transaction of DynamoDB takes no more.</summary>
+    private const int MostChargesAtOnce = 90;
+
     private static readonly BillingColumns Sample = new();
 
     /// <summary>Inserts a charge and adds its amount with tax to the account's balance.</summary>
@@ -73,14 +76,22 @@ public static class BillingOperations
         return RetryAsync(
             async () =>
             {
-                var unbilled = await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where(names.AccountId, account).Where(names.BillId, null), cancellationToken);
+                var query = new RecordQuery(BillingEntity.Charge).Where(names.AccountId, account).Where(names.BillId, null);
+                var values = bill.ToImmutableDictionary().SetItem(names.AccountId, account);
+                var large = ILargeUnits.Of(store);
+                var page = large is null ? null : await store.PageAsync(query, MostChargesAtOnce, null, cancellationToken);
+                if (page?.Continuation is not null)
+                {
+                    return await large!.RunBillAsync(values.SetItems(Sums(0, 0, names)), names, cancellationToken);
+                }
+
+                IReadOnlyCollection<BillingRecord> unbilled = page is null ? await store.ListAsync(query, cancellationToken) : page.Records;
                 if (unbilled.Count == 0)
                 {
                     return null;
                 }
 
-                var (subtotal, tax) = (Round(unbilled.Sum(c => c.Get<decimal>(names.ChargeAmount))), Round(unbilled.Sum(c => c.Get<decimal>(names.ChargeTax))));
-                var values = bill.ToImmutableDictionary().SetItem(names.AccountId, account).SetItem(names.Subtotal, subtotal).SetItem(names.Tax, tax).SetItem(names.Total, subtotal + tax);
+                values = values.SetItems(Sums(unbilled.Sum(c => c.Get<decimal>(names.ChargeAmount)), unbilled.Sum(c => c.Get<decimal>(names.ChargeTax)), names));
                 var work = unbilled.Aggregate(new UnitOfWork().Insert(BillingEntity.Bill, values), (unit, charge) => unit.Update(charge, Change(names.BillId, new ValueOf(0, names.BillId))));
                 return (await store.WriteAsync(work, cancellationToken))[0];
             },
@@ -111,6 +122,10 @@ public static class BillingOperations
             },
             cancellationToken);
     }
+
+    /// <summary>Sums of a bill as its columns have them.</summary>
+    internal static IReadOnlyDictionary<string, object?> Sums(decimal subtotal, decimal tax, BillingColumns names) =>
+        Change(names.Subtotal, Round(subtotal)).Add(names.Tax, Round(tax)).Add(names.Total, Round(subtotal) + Round(tax));
 
     private static async Task<BillingRecord> AccountAsync(IBillingStore store, BillingColumns names, object id, CancellationToken cancellationToken) =>
         await store.GetAsync(BillingEntity.Account, names.AccountId, id, cancellationToken) ?? throw new StoreException(StoreError.ParentMissing, names.AccountId, $"There is no account {id}.");

@@ -1,5 +1,4 @@
 using Amazon.DynamoDBv2;
-using Amazon.DynamoDBv2.Model;
 using BillingMigration.Model;
 
 namespace BillingMigration.Store.DynamoDb;
@@ -11,7 +10,7 @@ namespace BillingMigration.Store.DynamoDb;
 internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFinder finder, TimeProvider time, TimeSpan lasts)
 {
     private readonly List<(EntityModel Model, string Row)> noted = [];
-    private readonly TransactionParts keys = new(model.Definition, time);
+    private readonly DeletionNotes notes = new(model.Definition, client, time);
 
     /// <summary>Adds the children of all deleted rows: deleted with them, or without their reference.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>; <see cref="StoreError.Conflict"/> when another deletes the same row.</exception>
@@ -24,15 +23,17 @@ internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFi
         deleted.UnionWith(open.Select(d => Name(d.Model, d.Row)));
         foreach (var (entity, row) in open)
         {
-            await RequireUnchangedAsync(entity, row, cancellationToken);
+            await finder.RequireUnchangedAsync(entity, row, cancellationToken);
         }
 
         while (open.TryDequeue(out var parent))
         {
-            var references = model.Entities.SelectMany(e => Reference.Of(model, e)).Where(r => r.Parent == parent.Model).ToArray();
-            if (references.Length > 0)
+            var references = Reference.To(model, parent.Model);
+            if (!references.IsEmpty)
             {
-                await NoteAsync(parent.Model, parent.Row, cancellationToken);
+                var describe = parent.Model.Describe(parent.Row);
+                await notes.PutAsync(parent.Model, describe, null, lasts, cancellationToken);
+                noted.Add((parent.Model, describe));
             }
 
             foreach (var reference in references)
@@ -78,16 +79,6 @@ internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFi
         changes.AddRange(released.Where(r => !deleted.Contains(r.Key)).Select(r => (r.Value.Model, (RowBuffer?)r.Value.Before, (RowBuffer?)r.Value.After)));
     }
 
-    /// <summary>The children of what is not there any more are nobody's to delete.</summary>
-    private async Task RequireUnchangedAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken)
-    {
-        var now = await finder.FindAsync(entity, row, entity.PrimaryKey, cancellationToken) ?? throw StoreErrors.Gone(entity, row);
-        if (!new BillingRecord(entity, now).Equals(new BillingRecord(entity, row)))
-        {
-            throw StoreErrors.Changed(entity, row);
-        }
-    }
-
     /// <summary>The notes end with the transaction.</summary>
     public void End(TransactionParts parts)
     {
@@ -102,40 +93,7 @@ internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFi
     {
         foreach (var (entity, row) in noted)
         {
-            try
-            {
-                await client.DeleteItemAsync(model.Definition.Target.ControlTableName, keys.DeletionKey(entity, row), CancellationToken.None);
-            }
-            catch (Exception e) when (e is AmazonDynamoDBException or Amazon.Runtime.AmazonClientException)
-            {
-                // It expires.
-            }
-        }
-    }
-
-    private async Task NoteAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken)
-    {
-        var describe = entity.Describe(row);
-        var note = keys.DeletionKey(entity, describe);
-        note["kind"] = new AttributeValue("Deletion");
-        note["until"] = keys.Seconds(lasts);
-        try
-        {
-            await client.PutItemAsync(
-                new PutItemRequest
-                {
-                    TableName = model.Definition.Target.ControlTableName,
-                    Item = note,
-                    ConditionExpression = "attribute_not_exists(pk) OR #u < :now",
-                    ExpressionAttributeNames = new() { ["#u"] = "until" },
-                    ExpressionAttributeValues = new() { [":now"] = keys.Seconds(TimeSpan.Zero) },
-                },
-                cancellationToken);
-            noted.Add((entity, describe));
-        }
-        catch (ConditionalCheckFailedException)
-        {
-            throw StoreErrors.Changed(entity, row);
+            await notes.TakeBackAsync(entity, row);
         }
     }
 

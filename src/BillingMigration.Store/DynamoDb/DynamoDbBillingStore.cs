@@ -8,7 +8,7 @@ using BillingMigration.Transfer;
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>The billing table in DynamoDB. No call scans: a query that no key answers is refused.</summary>
-public sealed class DynamoDbBillingStore : BillingStore
+public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
 {
     private const int MostReaders = 16;
 
@@ -17,15 +17,19 @@ public sealed class DynamoDbBillingStore : BillingStore
     private readonly PathReader reader;
     private readonly RowFinder finder;
     private readonly DynamoDbWriter writer;
+    private readonly LargeUnits large;
+    private readonly IntentKeeper keeper;
 
-    private DynamoDbBillingStore(BillingModel model, TargetConnection target, TimeProvider time)
+    private DynamoDbBillingStore(BillingModel model, TargetConnection target, StoreTimes times, TimeProvider time)
         : base(model, time)
     {
         this.target = target;
         items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy(), time);
         reader = new PathReader(model.Definition, items);
         finder = new RowFinder(model, target.Client, items, reader, time);
-        writer = new DynamoDbWriter(model, target.Client, finder, time);
+        large = new LargeUnits(model, target.Client, finder, times, time);
+        writer = new DynamoDbWriter(model, target.Client, finder, large, time);
+        keeper = new IntentKeeper(large, times.IntentPeriod, time);
     }
 
     /// <summary>Requests and capacity units of all reads so far.</summary>
@@ -33,13 +37,17 @@ public sealed class DynamoDbBillingStore : BillingStore
 
     /// <summary>Opens the table. The source is not needed: what it said of its rows is kept in the control table.</summary>
     /// <exception cref="MigrationException">DynamoDB cannot be reached, or refuses; <c>StoreSchemaMissing</c>.</exception>
-    public static async Task<DynamoDbBillingStore> OpenAsync(MigrationDefinition definition, TargetAccess access, TimeProvider time, CancellationToken cancellationToken)
+    public static Task<DynamoDbBillingStore> OpenAsync(MigrationDefinition definition, TargetAccess access, TimeProvider time, CancellationToken cancellationToken) =>
+        OpenAsync(definition, access, new StoreTimes(), time, cancellationToken);
+
+    /// <inheritdoc cref="OpenAsync(MigrationDefinition, TargetAccess, TimeProvider, CancellationToken)"/>
+    public static async Task<DynamoDbBillingStore> OpenAsync(MigrationDefinition definition, TargetAccess access, StoreTimes times, TimeProvider time, CancellationToken cancellationToken)
     {
         var target = await TargetConnection.OpenAsync(definition, access, cancellationToken);
         try
         {
             var schema = await StoreSchema.LoadAsync(target.Client, definition, cancellationToken);
-            return new DynamoDbBillingStore(BillingModel.Bind(definition, schema.Tables), target, time);
+            return new DynamoDbBillingStore(BillingModel.Bind(definition, schema.Tables), target, times, time);
         }
         catch
         {
@@ -50,10 +58,20 @@ public sealed class DynamoDbBillingStore : BillingStore
 
     public override async ValueTask DisposeAsync()
     {
+        await keeper.DisposeAsync();
         writer.Dispose();
         items.Dispose();
         await target.DisposeAsync();
     }
+
+    /// <summary>
+    /// Finishes deletions and bill runs of more than 100 items whose owners have not gone on with them for half a minute; every open store does that from time to time by itself.
+    /// </summary>
+    /// <returns>How many there were.</returns>
+    public Task<int> FinishLargeUnitsAsync(CancellationToken cancellationToken = default) => large.FinishOthersAsync(cancellationToken);
+
+    Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken) =>
+        writer.RunBillAsync(Plan(new UnitOfWork().Insert(BillingEntity.Bill, bill))[0], columns, cancellationToken);
 
     private protected override Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken) =>
         finder.FindAsync(entity, key, entity.PrimaryKey, cancellationToken);

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Text;
+using System.Text.Json;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Integrity;
 using BillingMigration.Model;
@@ -12,7 +14,15 @@ internal static class ItemCodec
 
     /// <param name="row">With its lookups' columns.</param>
     /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>: it cannot be an item.</exception>
-    public static Dictionary<string, AttributeValue> Encode(EntityModel model, RowBuffer row)
+    public static Dictionary<string, AttributeValue> Encode(EntityModel model, RowBuffer row) => With(model, row, ItemImage.Parse);
+
+    /// <summary>The item in DynamoDB JSON.</summary>
+    public static string Json(EntityModel model, RowBuffer row) => With(model, row, item => Encoding.UTF8.GetString(item.Span));
+
+    /// <param name="json">As <see cref="Json"/> made it.</param>
+    public static RowBuffer Decode(EntityModel model, string json) => new RowDecoder(model).TryDecode(Encoding.UTF8.GetBytes(json)) ?? throw new JsonException($"it is no item of {model.Entity}");
+
+    private static T With<T>(EntityModel model, RowBuffer row, Func<ReadOnlyMemory<byte>, T> read)
     {
         var idle = Encoders.GetOrAdd(model, _ => []);
         var encoder = idle.TryTake(out var known) ? known : new ItemEncoder(model);
@@ -20,7 +30,7 @@ internal static class ItemCodec
         var isItem = encoder.TryEncode(row, batch, out var refusal);
         idle.Add(encoder);
         return isItem
-            ? ItemImage.Parse(batch.Item(0))
+            ? read(batch.Item(0))
             : throw new StoreException(StoreError.ValueInvalid, model.Entity, $"{model.Entity} {model.Describe(row)} cannot be an item: {refusal.Reason}.");
     }
 

@@ -21,6 +21,12 @@ internal sealed record Reference(
         }
     }
 
+    /// <summary>Those that refer to an entity: what goes with the parent and has no children of its own first.</summary>
+    public static ImmutableArray<Reference> To(BillingModel model, EntityModel parent) =>
+        [.. model.Entities.SelectMany(e => Of(model, e)).Where(r => r.Parent == parent).OrderBy(r => r.OnDelete != "CASCADE" || Of(model).Any(o => o.Parent == r.Child))];
+
+    private static IEnumerable<Reference> Of(BillingModel model) => model.Entities.SelectMany(e => Of(model, e));
+
     /// <summary>A foreign key with a NULL in it refers to nothing.</summary>
     public bool IsSet(RowBuffer child) => ChildColumns.All(c => !child.IsNull(c));
 

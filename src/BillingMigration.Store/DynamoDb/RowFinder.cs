@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using Amazon.DynamoDBv2;
@@ -36,14 +37,31 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         return null;
     }
 
+    /// <summary>The children of what is not there any more are nobody's to delete.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.Conflict"/>: the row is gone, or not as it was.</exception>
+    public async Task RequireUnchangedAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken)
+    {
+        var now = await FindAsync(entity, row, entity.PrimaryKey, cancellationToken) ?? throw StoreErrors.Gone(entity, row);
+        if (!new BillingRecord(entity, now).Equals(new BillingRecord(entity, row)))
+        {
+            throw StoreErrors.Changed(entity, row);
+        }
+    }
+
+    /// <summary>True when rows with these values are found without an index, which would follow the table with a delay.</summary>
+    public static bool IsConsistent(EntityModel entity, RowBuffer like, ImmutableArray<int> columns) =>
+        AccessPath.Find(entity, Conditions(like, columns), null).Key.Index is null;
+
     /// <summary>All rows that have the same values as <paramref name="like"/> in some columns, as the table has them now.</summary>
     public async IAsyncEnumerable<RowBuffer> ListAsync(
-        EntityModel entity, RowBuffer like, ImmutableArray<int> columns, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        EntityModel entity, RowBuffer like, ImmutableArray<int> columns, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        ImmutableArray<BoundQueryCondition> conditions = [.. columns.Select(c => new BoundQueryCondition(c, [like[c].ToArray()], null, null))];
+        var conditions = Conditions(like, columns);
         var path = AccessPath.Find(entity, conditions, null);
         foreach (var partition in path.Partitions)
         {
+            var isConsistent = reader.IsConsistent(entity, path.Key);
+            var shown = new List<RowBuffer>();
             await foreach (var row in reader.ReadAsync(entity, path, partition, false, null, null, cancellationToken))
             {
                 if (!conditions.All(c => c.Holds(entity, row)))
@@ -51,12 +69,27 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
                     continue;
                 }
 
-                // What an index shows may be gone.
-                var now = reader.IsConsistent(entity, path.Key) ? row : await GetAsync(entity, KeyOf(entity, row, null)!.Value, row, columns, cancellationToken);
-                if (now is not null)
+                if (isConsistent)
                 {
-                    yield return now;
+                    yield return row;
+                    continue;
                 }
+
+                shown.Add(row);
+                if (shown.Count == ItemReader.MostKeys)
+                {
+                    foreach (var now in await NowAsync(entity, shown, columns, cancellationToken))
+                    {
+                        yield return now;
+                    }
+
+                    shown.Clear();
+                }
+            }
+
+            foreach (var now in shown.Count > 0 ? await NowAsync(entity, shown, columns, cancellationToken) : [])
+            {
+                yield return now;
             }
         }
     }
@@ -104,6 +137,9 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         return full;
     }
 
+    private static ImmutableArray<BoundQueryCondition> Conditions(RowBuffer like, ImmutableArray<int> columns) =>
+        [.. columns.Select(c => new BoundQueryCondition(c, [like.IsNull(c) ? null : like[c].ToArray()], null, null))];
+
     /// <summary>The item's key, when it is made of nothing but these columns.</summary>
     private static ItemKey? KeyOf(EntityModel entity, RowBuffer row, ImmutableArray<int>? columns)
     {
@@ -117,10 +153,19 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         return Render(key.PartitionKey[0]) is { } pk && Render(key.SortKey[0]) is { } sk ? new ItemKey(pk, sk) : null;
     }
 
+    /// <summary>Rows that an index shows as the table has them; those that are gone, or have other values in some columns, are left out.</summary>
+    private async Task<List<RowBuffer>> NowAsync(EntityModel entity, List<RowBuffer> shown, ImmutableArray<int> columns, CancellationToken cancellationToken)
+    {
+        var decoder = new RowDecoder(entity);
+        var found = await items.GetAsync([.. shown.Select(row => Json(KeyOf(entity, row, null)!.Value))], cancellationToken);
+        return [.. found.Select(item => decoder.TryDecode(item.Span)).OfType<RowBuffer>().Where(row => !row.Differs(shown[0], columns))];
+    }
+
+    private static ReadOnlyMemory<byte> Json(ItemKey key) => JsonSerializer.SerializeToUtf8Bytes(new { pk = new { S = key.Pk }, sk = new { S = key.Sk } });
+
     private async Task<RowBuffer?> GetAsync(EntityModel entity, ItemKey key, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
     {
-        ReadOnlyMemory<byte> json = JsonSerializer.SerializeToUtf8Bytes(new { pk = new { S = key.Pk }, sk = new { S = key.Sk } });
-        var found = await items.GetAsync([json], cancellationToken);
+        var found = await items.GetAsync([Json(key)], cancellationToken);
         return found.Count > 0 && new RowDecoder(entity).TryDecode(found[0].Span) is { } row && !row.Differs(like, columns) ? row : null;
     }
 

@@ -15,8 +15,12 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
 
     private readonly List<(TransactWriteItem Item, StoreException Refusal)> parts = [];
     private readonly HashSet<string> touched = new(StringComparer.Ordinal);
+    private long bytes;
 
     public int Count => parts.Count;
+
+    /// <summary>True when a further row, its claims and checks might be too much: a transaction takes 100 items, and 4 MB together with its conditions.</summary>
+    public bool IsFull => parts.Count > Most - 10 || bytes > 1024 * 1024;
 
     public TransactWriteItemsRequest Request => new() { TransactItems = [.. parts.Select(p => p.Item)] };
 
@@ -24,6 +28,7 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
 
     public void Put(Dictionary<string, AttributeValue> item, Dictionary<string, AttributeValue>? before, StoreException refusal)
     {
+        bytes += Size(item) + Size(before);
         var (expression, names, values) = ItemImage.IsStill(before, item.Keys);
         Add(
             definition.Target.Table, item,
@@ -33,6 +38,7 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
 
     public void Delete(Dictionary<string, AttributeValue> before, StoreException refusal)
     {
+        bytes += Size(before);
         var (expression, names, values) = ItemImage.IsStill(before, []);
         Add(
             definition.Target.Table, before,
@@ -96,6 +102,9 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
             new StoreException(StoreError.Conflict, model.Entity, "A deletion was not ended."));
     }
 
+    /// <summary>A large unit begins, or goes on as this owner's, or ends.</summary>
+    public void Add(TransactWriteItem intent, Dictionary<string, AttributeValue> key, StoreException refusal) => Add(definition.Target.ControlTableName, key, intent, refusal);
+
     /// <summary>A unique value is this row's from now on.</summary>
     /// <param name="isNew">False: it was its own before, and its item moves.</param>
     public void Claim(UniqueValue value, Dictionary<string, AttributeValue> item, bool isNew)
@@ -122,6 +131,9 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
 
     public Dictionary<string, AttributeValue> DeletionKey(EntityModel model, string row) => ControlKey($"DELETING#{model.Entity}#{Hash(row)}", "DELETING");
 
+    /// <summary>All in one partition: those that are open are found by a query.</summary>
+    public Dictionary<string, AttributeValue> IntentKey(string kind, EntityModel model, string row) => ControlKey(Intent.Partition, $"{kind}#{model.Entity}#{Hash(row)}");
+
     /// <summary>Seconds since 1970, as the control table has points in time that expire.</summary>
     public AttributeValue Seconds(TimeSpan from) => new() { N = (time.GetUtcNow() + from).ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture) };
 
@@ -142,6 +154,9 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
             throw new StoreException(StoreError.NotSupported, table, "A unit changes each row, and each value of a unique key, once only: put both changes into one.");
         }
     }
+
+    private static long Size(Dictionary<string, AttributeValue>? item) =>
+        item?.Sum(a => a.Key.Length + (a.Value.S is { } text ? Encoding.UTF8.GetByteCount(text) : a.Value.N?.Length ?? a.Value.B?.Length ?? 0)) ?? 0;
 
     private static string Name(string table, Dictionary<string, AttributeValue> key) => $"{table}\n{key[EntityModel.PartitionKey].S}\n{key[EntityModel.SortKey].S}";
 }

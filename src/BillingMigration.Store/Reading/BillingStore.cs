@@ -72,9 +72,11 @@ public abstract class BillingStore : IBillingStore
     }
 
     public async Task<ImmutableArray<BillingRecord?>> WriteAsync(UnitOfWork work, CancellationToken cancellationToken = default) =>
-        work.Changes.IsEmpty ? [] : await WriteAsync(planner.Plan(work), cancellationToken);
+        work.Changes.IsEmpty ? [] : await WriteAsync(Plan(work), cancellationToken);
 
     public abstract ValueTask DisposeAsync();
+
+    private protected ImmutableArray<PlannedChange> Plan(UnitOfWork work) => planner.Plan(work);
 
     /// <param name="key">A row that has its primary key only.</param>
     private protected abstract Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken);

@@ -21,7 +21,7 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
     {
         InsertChange insert => Insert(insert, i),
         UpdateChange update => Update(update, i),
-        DeleteChange { Read: var read } => new PlannedChange(read.Model, read.Row, null, -1, []),
+        DeleteChange { Read: var read } => Delete(read),
         _ => throw new InvalidOperationException("an unknown change"),
     })];
 
@@ -49,12 +49,13 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
 
     private PlannedChange Update(UpdateChange update, int number)
     {
-        var (entity, row) = (update.Read.Model, update.Read.Row.Copy());
+        var (entity, read) = Own(update.Read);
+        var row = read.Copy();
         var pending = Set(entity, row, update.Values, number);
         var given = update.Values.Keys.Select(name => StoreColumns.Find(entity, name)).ToHashSet();
-        if (pending.IsEmpty && !row.Differs(update.Read.Row, entity.Attributes.Select(a => a.RowIndex).ToImmutableArray()))
+        if (pending.IsEmpty && !row.Differs(read, entity.Attributes.Select(a => a.RowIndex).ToImmutableArray()))
         {
-            return new PlannedChange(entity, update.Read.Row, row, -1, pending);
+            return new PlannedChange(entity, read, row, -1, pending);
         }
 
         foreach (var attribute in entity.Attributes.Where(a => a.Column.UpdatedAutomatically && !given.Contains(a.RowIndex)))
@@ -62,8 +63,35 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
             row.Set(attribute.RowIndex, Now(entity, attribute.RowIndex));
         }
 
-        RefuseMovedParents(entity, update.Read.Row, row);
-        return new PlannedChange(entity, update.Read.Row, row, -1, pending);
+        RefuseMovedParents(entity, read, row);
+        return new PlannedChange(entity, read, row, -1, pending);
+    }
+
+    private PlannedChange Delete(BillingRecord record)
+    {
+        var (entity, read) = Own(record);
+        return new PlannedChange(entity, read, null, -1, []);
+    }
+
+    /// <summary>The record's row in the layout of this store: another may have read it.</summary>
+    private (EntityModel Model, RowBuffer Row) Own(BillingRecord record)
+    {
+        var entity = BoundQuery.EntityOf(model, record.Entity);
+        if (ReferenceEquals(entity, record.Model))
+        {
+            return (entity, record.Row);
+        }
+
+        var row = RowBuffer.AllNull(entity.Row.Length);
+        for (var i = 0; i < entity.Row.Length; i++)
+        {
+            if (EntityModel.Find(record.Model.Row, entity.Row[i].Lookup, entity.Row[i].Column.Name) is >= 0 and var other)
+            {
+                row.Take(i, record.Row, other);
+            }
+        }
+
+        return (entity, row);
     }
 
     private static ImmutableArray<(int, ValueOf)> Set(EntityModel entity, RowBuffer row, IReadOnlyDictionary<string, object?> values, int number)

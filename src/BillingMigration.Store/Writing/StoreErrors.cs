@@ -20,6 +20,9 @@ internal static class StoreErrors
     public static StoreException Changed(EntityModel model, RowBuffer row) =>
         new(StoreError.Conflict, model.Entity, $"{model.Entity} {model.Describe(row)} was changed since it was read. Read it again, and decide again.");
 
+    public static StoreException Busy(EntityModel model, string row) =>
+        new(StoreError.Conflict, model.Entity, $"{model.Entity} {row} is being deleted by another, or billed. Read it again a moment later, and decide again.");
+
     public static StoreException TooMany(string entity, int rows, int most) =>
         new(StoreError.TooManyRows, entity, $"The unit changes {rows} items and rows of the control table together, and {most} are the most that DynamoDB writes at once. Divide it.");
 }

@@ -1,0 +1,40 @@
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>Looks from time to time for large units that were left lying, and finishes them.</summary>
+internal sealed class IntentKeeper : IAsyncDisposable
+{
+    private readonly CancellationTokenSource stop = new();
+    private readonly Task running;
+
+    public IntentKeeper(LargeUnits units, TimeSpan period, TimeProvider time) => running = Task.Run(() => RunAsync(units, period, time));
+
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        await running;
+        stop.Dispose();
+    }
+
+    private async Task RunAsync(LargeUnits units, TimeSpan period, TimeProvider time)
+    {
+        using var timer = new PeriodicTimer(period, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stop.Token))
+            {
+                try
+                {
+                    await units.FinishOthersAsync(stop.Token);
+                }
+                catch (Exception e) when (e is StoreException or MigrationException or Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException or HttpRequestException)
+                {
+                    // Whoever calls the store hears of trouble by himself; the next round tries again.
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The store is closed; what it had begun is finished by another.
+        }
+    }
+}

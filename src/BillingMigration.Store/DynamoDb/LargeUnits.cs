@@ -1,0 +1,100 @@
+using Amazon.DynamoDBv2;
+using BillingMigration.Model;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>
+/// Deletions and bill runs of more rows than a transaction takes. Each is noted as an <see cref="Intent"/> and then done in parts: others may see it half done, nobody leaves it half done.
+/// </summary>
+internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, RowFinder finder, StoreTimes times, TimeProvider time)
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    private readonly RowParts rowParts = new(model, finder);
+    private readonly TransactionSender sender = new(model.Definition, client, time);
+    private readonly IntentLog log = new(model, client, time);
+    private readonly DeletionNotes notes = new(model.Definition, client, time);
+
+    /// <summary>Deletes a row with all that its foreign keys say: the row first, then its children.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>, <see cref="StoreError.Conflict"/>.</exception>
+    public async Task DeleteAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken)
+    {
+        var intent = new Intent(Intent.Deletion, NewId(), NewId(), entity, row);
+        await Work(intent).BeginAsync(row, cancellationToken);
+        await FinishAsync(intent, cancellationToken);
+    }
+
+    /// <returns>Null: there was nothing to bill.</returns>
+    public async Task<BillingRecord?> RunBillAsync(EntityModel bill, RowBuffer row, BillingColumns columns, CancellationToken cancellationToken)
+    {
+        var reference = Reference.Of(model, bill).FirstOrDefault(r => r.Parent.Entity == BillingEntity.Account)
+            ?? throw new StoreException(StoreError.NotSupported, bill.Entity, $"A bill run needs a foreign key from {bill.Entity} to {BillingEntity.Account}.");
+        var account = await finder.FindAsync(reference.Parent, reference.ParentRow(row), reference.ParentColumns, cancellationToken) ?? throw StoreErrors.ParentMissing(reference.Name);
+        var full = await finder.WithLookupsAsync(bill, row, [], cancellationToken);
+        var intent = new Intent(Intent.BillRun, NewId(), NewId(), reference.Parent, account) { Bill = bill, BillItem = ItemCodec.Json(bill, full), Columns = columns };
+        var parts = new TransactionParts(model.Definition, time);
+        log.Begin(parts, intent);
+        (EntityModel, RowBuffer?, RowBuffer?) change = (bill, null, row);
+        await rowParts.AddUniqueAsync(parts, change, ItemCodec.Encode(bill, full), cancellationToken);
+        await rowParts.AddParentsAsync(parts, change, [], cancellationToken);
+        await sender.SendAsync(parts, cancellationToken);
+        return await FinishAsync(intent, cancellationToken);
+    }
+
+    /// <summary>Finishes what others have left lying.</summary>
+    /// <returns>How many there were.</returns>
+    public async Task<int> FinishOthersAsync(CancellationToken cancellationToken)
+    {
+        var taken = await log.TakeOverAsync(cancellationToken);
+        foreach (var intent in taken)
+        {
+            await FinishAsync(intent, cancellationToken);
+        }
+
+        return taken.Length;
+    }
+
+    private static string NewId() => Guid.NewGuid().ToString("N");
+
+    private LargeDeletion Work(Intent intent) => new(model, intent, finder, rowParts, sender, log, notes, times, time);
+
+    private async Task<BillingRecord?> FinishAsync(Intent intent, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (intent.What == Intent.BillRun)
+            {
+                return await new LargeBillRun(model, intent, finder, rowParts, sender, log, time).RunAsync(cancellationToken);
+            }
+
+            await Work(intent).RunAsync(cancellationToken);
+            return null;
+        }
+        catch (StoreException e) when (IntentLog.IsTakenOver(e, intent))
+        {
+            while (await log.SumsAsync(intent, cancellationToken) is not null)
+            {
+                await Task.Delay(Pause, time, cancellationToken);
+            }
+
+            return intent is { Bill: { } bill, BillItem: { } item } ? await WrittenAsync(bill, item, cancellationToken) : null;
+        }
+    }
+
+    /// <summary>The bill that another has finished.</summary>
+    private async Task<BillingRecord?> WrittenAsync(EntityModel bill, string item, CancellationToken cancellationToken)
+    {
+        var like = ItemCodec.Decode(bill, item);
+        return await finder.FindAsync(bill, like, bill.PrimaryKey, cancellationToken) is { } row ? new BillingRecord(bill, row) : null;
+    }
+}
+
+/// <summary>What the store waits for.</summary>
+public sealed record StoreTimes
+{
+    /// <summary>How long after a change all indexes are taken to show it. An index of DynamoDB follows its table mostly far under a second; it has no bound.</summary>
+    public TimeSpan IndexDelay { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How often is looked for large units that their owners have left lying.</summary>
+    public TimeSpan IntentPeriod { get; init; } = TimeSpan.FromSeconds(30);
+}
