@@ -10,7 +10,7 @@ const string Help = """
       integrity Test-MigrationIntegrity: rows per CPU-second, wall time beside bare readers, peak memory -> artifacts/bench/integrity.json
       sync      Sync-BillingChanges: row events per CPU-second, rate beside a bare writer, lag, peak memory -> artifacts/bench/sync.json
       lookups   Sync-BillingChanges with keys made of other rows, 1,000,000 items, three kinds of source: lag -> artifacts/bench/lookups.json
-                (lookups mysql | mysql_native_fk | mariadb: one of them)
+                (lookups mysql | mysql_native_fk | mariadb: one of them; lookups dynamodb-local: into DynamoDB Local instead of a table in memory)
     """;
 
 using var interrupted = new CancellationTokenSource();
@@ -44,8 +44,8 @@ try
         case ["sdk-worker", var source, var endpoint]:
             await SdkWorker.RunAsync(source, new Uri(endpoint), interrupted.Token);
             return 0;
-        case ["sink" or "keeping-sink", var behind]:
-            await AcceptingSink.RunAsync(new Uri(behind), keep: args[0] == "keeping-sink", interrupted.Token);
+        case ["sink" or "keeping-sink" or "indexed-sink", var behind]:
+            await AcceptingSink.RunAsync(new Uri(behind), args[0] switch { "keeping-sink" => new KeepingSink(), "indexed-sink" => new IndexedSink(), _ => null }, interrupted.Token);
             return 0;
         default:
             Console.WriteLine(Help);

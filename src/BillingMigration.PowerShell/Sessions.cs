@@ -28,6 +28,7 @@ internal static class Sessions
     public static void Close(MigrationSession session)
     {
         Known.GetValue(session, _ => new Facts([])).Closed = true;
+        Task.Run(async () => await SessionStores.CloseAsync(session)).GetAwaiter().GetResult();
         if (ReferenceEquals(Default, session))
         {
             Defaults.Remove(Runspace.DefaultRunspace);

@@ -5,7 +5,7 @@ namespace BillingMigration.PowerShell.Tests;
 
 public sealed class CmdletShapeTests
 {
-    private static readonly string[] ReadOnlyVerbs = [VerbsCommon.Get, VerbsCommunications.Connect, VerbsCommunications.Disconnect, VerbsDiagnostic.Test];
+    private static readonly string[] ReadOnlyVerbs = [VerbsCommon.Get, VerbsCommunications.Connect, VerbsCommunications.Disconnect, VerbsDiagnostic.Test, VerbsDiagnostic.Measure];
 
     public static TheoryData<string> Cmdlets => [.. Types.Select(t => t.Name)];
 

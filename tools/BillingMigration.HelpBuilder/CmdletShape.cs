@@ -43,9 +43,16 @@ internal sealed class CmdletShape(Type type)
             }
         }
 
+        var all = new Dictionary<string, ParameterAttribute> { [ParameterAttribute.AllParameterSets] = new() };
+        if (type.GetCustomAttribute<CmdletAttribute>()!.SupportsPaging)
+        {
+            yield return new ParameterShape("First", typeof(ulong), all, [], "All");
+            yield return new ParameterShape("Skip", typeof(ulong), all, [], "0");
+            yield return new ParameterShape("IncludeTotalCount", typeof(SwitchParameter), all, [], "False");
+        }
+
         if (type.GetCustomAttribute<CmdletAttribute>()!.SupportsShouldProcess)
         {
-            var all = new Dictionary<string, ParameterAttribute> { [ParameterAttribute.AllParameterSets] = new() };
             yield return new ParameterShape("WhatIf", typeof(SwitchParameter), all, ["wi"], "False");
             yield return new ParameterShape("Confirm", typeof(SwitchParameter), all, ["cf"], "False");
         }
@@ -55,6 +62,7 @@ internal sealed class CmdletShape(Type type)
     {
         null or "" or Array { Length: 0 } => "None",
         SwitchParameter => "False",
+        string[] several => string.Join(", ", several),
         _ => Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture)!,
     };
 }

@@ -5,7 +5,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
-using BillingMigration.Benchmarks.Integrity;
 
 namespace BillingMigration.Benchmarks.Export;
 
@@ -13,15 +12,15 @@ namespace BillingMigration.Benchmarks.Export;
 /// An endpoint that accepts every BatchWriteItem at once and keeps nothing; all other calls are answered by a real DynamoDB Local behind
 /// it. A process of its own, so that its CPU time is not the writer's. Prints its address, and at <c>GET /items</c> how many items came.
 /// </summary>
-/// <param name="kept">Keeps what comes and gives it back to Scan; null: nothing is kept.</param>
-internal sealed class AcceptingSink(Uri behind, KeepingSink? kept) : IDisposable
+/// <param name="kept">Keeps what comes and gives it back; null: nothing is kept.</param>
+internal sealed class AcceptingSink(Uri behind, ISinkTable? kept) : IDisposable
 {
     private readonly HttpClient forward = new();
     private long items;
 
-    public static async Task RunAsync(Uri behind, bool keep, CancellationToken cancellationToken)
+    public static async Task RunAsync(Uri behind, ISinkTable? kept, CancellationToken cancellationToken)
     {
-        using var sink = new AcceptingSink(behind, keep ? new KeepingSink() : null);
+        using var sink = new AcceptingSink(behind, kept);
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         Console.WriteLine($"http://{listener.LocalEndpoint}");
@@ -82,21 +81,21 @@ internal sealed class AcceptingSink(Uri behind, KeepingSink? kept) : IDisposable
 
     private ValueTask<byte[]> AnswerAsync(HttpHead request, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
-        if (request.Target == "DynamoDB_20120810.BatchWriteItem")
+        const string Version = "DynamoDB_20120810.";
+        if (kept is not null && request.Target.StartsWith(Version, StringComparison.Ordinal) && kept.Answer(request.Target[Version.Length..], body) is { } answer)
+        {
+            return ValueTask.FromResult(Answer(200, answer));
+        }
+
+        if (request.Target == Version + "BatchWriteItem")
         {
             // "PutRequest" cannot stand in a value: quotes are escaped there. PyPI's encoder puts blanks behind colons, others none.
             var count = body.Span.Count("\"PutRequest\""u8);
             Interlocked.Add(ref items, count);
-            kept?.Put(body.Span);
             var units = body.Span.IndexOf("\"ReturnConsumedCapacity\""u8) >= 0
                 ? string.Create(CultureInfo.InvariantCulture, $",\"ConsumedCapacity\":[{{\"TableName\":\"billing\",\"CapacityUnits\":{5.0 * count:0.0}}}]")
                 : "";
             return ValueTask.FromResult(Answer(200, Encoding.ASCII.GetBytes("{\"UnprocessedItems\":{}" + units + "}")));
-        }
-
-        if (kept is not null && request.Target == "DynamoDB_20120810.Scan")
-        {
-            return ValueTask.FromResult(Answer(200, kept.Scan(body)));
         }
 
         return request.Target.Length == 0
@@ -121,6 +120,14 @@ internal sealed class AcceptingSink(Uri behind, KeepingSink? kept) : IDisposable
             CultureInfo.InvariantCulture, $"HTTP/1.1 {status} X\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {body.Length}\r\n\r\n")),
         .. body,
     ];
+}
+
+/// <summary>A table that answers for the sink.</summary>
+internal interface ISinkTable
+{
+    /// <param name="operation">Of DynamoDB, for example <c>Scan</c>.</param>
+    /// <returns>Null: it is not the table's to answer.</returns>
+    byte[]? Answer(string operation, ReadOnlyMemory<byte> body);
 }
 
 /// <summary>What the sink needs of a request's head.</summary>

@@ -13,9 +13,10 @@ internal sealed class SinkProcess : IDisposable
 
     public Uri Endpoint { get; }
 
-    public static async Task<SinkProcess> StartAsync(Uri behind, CancellationToken cancellationToken, bool keep = false)
+    /// <param name="kind"><c>sink</c>, <c>keeping-sink</c> or <c>indexed-sink</c>.</param>
+    public static async Task<SinkProcess> StartAsync(Uri behind, CancellationToken cancellationToken, string kind = "sink")
     {
-        var process = Process.Start(ChildProcess.ThisProgram(keep ? "keeping-sink" : "sink", behind.ToString()))!;
+        var process = Process.Start(ChildProcess.ThisProgram(kind, behind.ToString()))!;
         var address = await process.StandardOutput.ReadLineAsync(cancellationToken);
         return new SinkProcess(process, new Uri(address ?? throw new InvalidOperationException("The sink did not start.")));
     }

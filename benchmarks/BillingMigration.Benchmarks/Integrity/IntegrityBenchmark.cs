@@ -59,7 +59,7 @@ internal sealed class IntegrityBenchmark(MySqlServer mysql, DynamoDbLocalServer 
 
     private async Task<ProcessFigures> WorkAsync(long rows)
     {
-        using var sink = await SinkProcess.StartAsync(dynamoDb.Endpoint, cancellationToken, keep: true);
+        using var sink = await SinkProcess.StartAsync(dynamoDb.Endpoint, cancellationToken, "keeping-sink");
         await using var sample = await FillAsync(sink.Endpoint, rows);
         var output = await ChildProcess.RunAsync(
             ChildProcess.ThisProgram("integrity-worker", sample.Database.ConnectionString, sink.Endpoint.ToString(), sample.Migration.Table), cancellationToken);

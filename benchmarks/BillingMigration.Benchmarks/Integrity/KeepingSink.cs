@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using BillingMigration.Benchmarks.Export;
 
 namespace BillingMigration.Benchmarks.Integrity;
 
@@ -8,14 +9,24 @@ namespace BillingMigration.Benchmarks.Integrity;
 /// Keeps the items of BatchWriteItem in memory and gives them back to Scan, their attributes in another order: a table that takes no time to speak of, for tables larger
 /// than DynamoDB Local can hold. Every key is put once.
 /// </summary>
-internal sealed class KeepingSink
+internal sealed class KeepingSink : ISinkTable
 {
     private const int PageBytes = 1024 * 1024;
 
     private readonly List<byte[]> items = [];
 
+    public byte[]? Answer(string operation, ReadOnlyMemory<byte> body)
+    {
+        if (operation == "BatchWriteItem")
+        {
+            Put(body.Span);
+        }
+
+        return operation == "Scan" ? Scan(body) : null;
+    }
+
     /// <summary>Takes the items of a request's puts.</summary>
-    public void Put(ReadOnlySpan<byte> request)
+    private void Put(ReadOnlySpan<byte> request)
     {
         var json = new Utf8JsonReader(request);
         while (json.Read())
@@ -35,7 +46,7 @@ internal sealed class KeepingSink
     }
 
     /// <summary>One page of a segment; its last key is the number of the item to go on with.</summary>
-    public byte[] Scan(ReadOnlyMemory<byte> request)
+    private byte[] Scan(ReadOnlyMemory<byte> request)
     {
         using var json = JsonDocument.Parse(request);
         var root = json.RootElement;

@@ -16,18 +16,23 @@ internal static class LookupBenchmark
 
     private static readonly TimeSpan Duration = TimeSpan.FromMinutes(1);
 
-    /// <param name="only">Names of sources; empty: all.</param>
+    private const string Local = "dynamodb-local";
+
+    /// <param name="only">Names of sources, none: all; and <c>dynamodb-local</c>.</param>
     /// <returns>True when every bar is held.</returns>
     public static async Task<bool> RunAsync(string[] only, CancellationToken cancellationToken)
     {
         var report = new SyncReport(string.Join(' ', ["./build.sh bench lookups", .. only]));
         Console.WriteLine("Starting DynamoDB Local, and each source in turn.");
         await using var dynamoDb = await DynamoDbLocalServer.StartAsync();
-        foreach (var (name, start) in Sources().Where(s => only.Length == 0 || only.Contains(s.Name)))
+        var names = only.Where(o => o != Local).ToArray();
+        foreach (var (name, start) in Sources().Where(s => names.Length == 0 || names.Contains(s.Name)))
         {
             await using var source = await start();
-            await using var table = await LookupTable.CreateAsync(source, dynamoDb.Endpoint, Items, cancellationToken);
-            await MeasureAsync(name, table, dynamoDb.Endpoint, report, cancellationToken);
+            using var sink = only.Contains(Local) ? null : await SinkProcess.StartAsync(dynamoDb.Endpoint, cancellationToken, "indexed-sink");
+            var endpoint = sink?.Endpoint ?? dynamoDb.Endpoint;
+            await using var table = await LookupTable.CreateAsync(source, endpoint, Items, cancellationToken);
+            await MeasureAsync(name, table, endpoint, report, cancellationToken);
         }
 
         return report.Finish(Repository.PathOf("artifacts", "bench", "lookups.json"));

@@ -108,7 +108,12 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
         {
             if ((link.IsLookup || change.HidesCascades) && link.Acts(change.Before, after))
             {
-                window.Parents.Add(new ParentChange(change.Model, model.Links.Identity(change.Model, change.Before), after is null ? null : model.Links.Identity(change.Model, after), change.HidesCascades));
+                // Of a lookup each change is in the stream.
+                var isLookedUpOnly = after is not null && !below[change.Model].Any(l => !l.IsLookup && change.HidesCascades && l.Acts(change.Before, after))
+                    && !below[change.Model].Any(l => change.Before.Differs(after, l.ParentColumns));
+                window.Parents.Add(new ParentChange(
+                    change.Model, model.Links.Identity(change.Model, change.Before), after is null ? null : model.Links.Identity(change.Model, after), change.HidesCascades,
+                    Shown: isLookedUpOnly ? new ShownChildren() : null));
                 return;
             }
         }

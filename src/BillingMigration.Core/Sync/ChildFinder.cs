@@ -11,12 +11,17 @@ namespace BillingMigration.Sync;
 /// <param name="KeyText">JSON object of its key.</param>
 internal sealed record FoundChild(EntityModel Model, byte[] Item, string KeyText, RowBuffer Row);
 
+/// <summary>A parent whose children are looked for.</summary>
+/// <param name="Shown">What an index showed of them before, or is to be noted now; null: they are read whatever it showed.</param>
+internal sealed record ChildWay(ParentLink Link, RowBuffer Parent, ShownChildren? Shown);
+
 /// <summary>Finds the items of the children of parents: by the table's own key or an index, of many parents at the same time.</summary>
 internal sealed class ChildFinder(BillingModel model, ItemReader items)
 {
     private const int MostQueries = 16;
     private const int MostFound = 256;
     private const int MostGets = 8;
+    private const int MostHeld = 1_000;
 
     /// <param name="Item">As a query returned it: of the table whole, of an index perhaps a part, and perhaps gone.</param>
     private sealed record Hit(ParentLink Link, RowBuffer Parent, ReadOnlyMemory<byte> Item)
@@ -26,20 +31,14 @@ internal sealed class ChildFinder(BillingModel model, ItemReader items)
 
     /// <summary>Items, as the table has them now, that refer to what the parents were.</summary>
     public async IAsyncEnumerable<FoundChild> FindAsync(
-        IEnumerable<(ParentLink Link, RowBuffer Parent)> parents, [EnumeratorCancellation] CancellationToken cancellationToken)
+        IEnumerable<ChildWay> ways, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var found = Channel.CreateBounded<Hit>(MostFound);
         var looking = Parallel.ForEachAsync(
-            parents,
+            ways,
             new ParallelOptions { MaxDegreeOfParallelism = MostQueries, CancellationToken = stop.Token },
-            async (parent, token) =>
-            {
-                await foreach (var item in ItemsAsync(parent.Link, parent.Parent, token))
-                {
-                    await found.Writer.WriteAsync(new Hit(parent.Link, parent.Parent, item), token);
-                }
-            });
+            async (way, token) => await LookAsync(way, found.Writer, token));
         var end = looking.ContinueWith(
             done => found.Writer.Complete(done.Exception?.InnerException), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
         var gets = new Queue<Task<List<FoundChild>>>();
@@ -102,6 +101,44 @@ internal sealed class ChildFinder(BillingModel model, ItemReader items)
     {
         using var reader = new Reader(model);
         return [.. (await items.GetAsync(keys, cancellationToken)).Select(item => reader.Read(item.Span)).OfType<FoundChild>()];
+    }
+
+    private async Task LookAsync(ChildWay way, ChannelWriter<Hit> found, CancellationToken cancellationToken)
+    {
+        var before = way.Link.Way!.Index is null ? null : way.Shown?.Of(way.Link);
+        var held = before is null ? null : new List<Hit>();
+        UInt128 sum = 0;
+        await foreach (var item in ItemsAsync(way.Link, way.Parent, cancellationToken))
+        {
+            var hit = new Hit(way.Link, way.Parent, item);
+            sum = way.Shown is null ? sum : ShownChildren.Add(sum, ItemKey.Of(item.Span));
+            if (held is null)
+            {
+                await found.WriteAsync(hit, cancellationToken);
+                continue;
+            }
+
+            held.Add(hit);
+            if (held.Count == MostHeld)
+            {
+                await WriteAsync(held);
+                held = null;
+            }
+        }
+
+        if (before != sum)
+        {
+            await WriteAsync(held ?? []);
+            way.Shown?.Set(way.Link, sum);
+        }
+
+        async Task WriteAsync(List<Hit> hits)
+        {
+            foreach (var hit in hits)
+            {
+                await found.WriteAsync(hit, cancellationToken);
+            }
+        }
     }
 
     private IAsyncEnumerable<ReadOnlyMemory<byte>> ItemsAsync(ParentLink link, RowBuffer parent, CancellationToken cancellationToken)

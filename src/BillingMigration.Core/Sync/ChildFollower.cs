@@ -93,16 +93,16 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
     {
         foreach (var some in changes.Where(IsNew).Chunk(MostParents))
         {
-            var ways = new List<(ParentLink, RowBuffer)>();
+            var ways = new List<ChildWay>();
             foreach (var (link, change) in some.SelectMany(c => model.Links.OfParent(c.Parent).Where(c.Reaches).Select(link => (link, c))))
             {
                 if (IsFollowed(link))
                 {
-                    ways.Add((link, change.Before));
+                    ways.Add(new ChildWay(link, change.Before, change.Shown));
                     if (link.Way!.Index is not null && !change.Again)
                     {
                         // The index may not show all of them yet.
-                        Remember(change.Parent, change.Before);
+                        Remember(change.Parent, change.Before, change.Shown);
                     }
                 }
 
@@ -128,11 +128,11 @@ internal sealed class ChildFollower(BillingModel model, ChildFinder finder, Sour
     }
 
     /// <returns>True when something was noted that must be saved before the row is written.</returns>
-    private bool Remember(EntityModel parent, RowBuffer identity)
+    private bool Remember(EntityModel parent, RowBuffer identity, ShownChildren? shown = null)
     {
         if (!ledger.Former.IsFull)
         {
-            return ledger.Former.Add(parent, identity);
+            return ledger.Former.Add(parent, identity, shown);
         }
 
         return ledger.Compare(model.Links.Below(parent));

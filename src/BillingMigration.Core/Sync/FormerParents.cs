@@ -21,13 +21,16 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
     private const char Between = '\t';
 
     private readonly object guard = new();
-    private readonly Dictionary<string, ParentChange> rows = [];
+    private readonly Dictionary<string, Entry> rows = [];
     private readonly Dictionary<(ParentLink, string), HashSet<string>> byParent = [];
     private readonly Queue<Generation> waiting = new();
-    private List<string> young = [];
+    private HashSet<string> young = [];
+
+    /// <param name="With">Those that wait with it.</param>
+    private sealed record Entry(ParentChange Row, HashSet<string> With);
 
     /// <param name="Until">The stream must have come here.</param>
-    private sealed record Generation(List<string> Rows, SourcePosition Until, long At);
+    private sealed record Generation(HashSet<string> Rows, SourcePosition Until, long At);
 
     public bool Any
     {
@@ -52,16 +55,23 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
         }
     }
 
+    /// <param name="shown">What an index showed of its children; null: they are read again whatever it shows.</param>
     /// <returns>True when it was not known.</returns>
-    public bool Add(EntityModel parent, RowBuffer identity)
+    public bool Add(EntityModel parent, RowBuffer identity, ShownChildren? shown = null)
     {
         var text = Write(parent, identity);
         lock (guard)
         {
-            if (!rows.TryAdd(text, new ParentChange(parent, identity, null, true, Again: true)))
+            if (rows.TryGetValue(text, out var known))
             {
+                // A while after its last change.
+                known.With.Remove(text);
+                young.Add(text);
+                rows[text] = new Entry(known.Row with { Shown = known.Row.Shown is null ? null : shown }, young);
                 return false;
             }
+
+            rows.Add(text, new Entry(new ParentChange(parent, identity, null, true, Again: true, shown), young));
 
             foreach (var parentOf in ParentsOf(parent, identity))
             {
@@ -85,7 +95,7 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
                 ParentChange[] children;
                 lock (guard)
                 {
-                    children = byParent.TryGetValue((link, ParentLink.KeyOf(change.Before, link.ParentColumns)), out var known) ? [.. known.Select(r => rows[r])] : [];
+                    children = byParent.TryGetValue((link, ParentLink.KeyOf(change.Before, link.ParentColumns)), out var known) ? [.. known.Select(r => rows[r].Row with { Shown = null })] : [];
                 }
 
                 foreach (var child in children.Where(c => !reached.Contains(c)))
@@ -126,6 +136,11 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
         {
             waiting.Clear();
             young = [.. rows.Keys];
+            foreach (var row in young)
+            {
+                rows[row] = new Entry(rows[row].Row with { Shown = null }, young);
+            }
+
             WaitFor(position);
         }
     }
@@ -136,7 +151,7 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
         lock (guard)
         {
             return waiting.TryPeek(out var first) && applied.HasReached(first.Until) && time.GetElapsedTime(first.At) >= IndexDelay
-                ? [.. first.Rows.Select(r => rows[r])]
+                ? [.. first.Rows.Select(r => rows[r].Row)]
                 : null;
         }
     }
@@ -149,7 +164,7 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
             foreach (var row in waiting.Dequeue().Rows)
             {
                 rows.Remove(row, out var gone);
-                foreach (var parentOf in ParentsOf(gone!.Parent, gone.Before))
+                foreach (var parentOf in ParentsOf(gone!.Row.Parent, gone.Row.Before))
                 {
                     if (byParent[parentOf].Remove(row) && byParent[parentOf].Count == 0)
                     {
@@ -174,7 +189,7 @@ internal sealed class FormerParents(BillingModel model, TimeProvider time)
     {
         lock (guard)
         {
-            return [.. rows.Values.Select(r => r.Parent).Distinct().SelectMany(model.Links.Below)];
+            return [.. rows.Values.Select(r => r.Row.Parent).Distinct().SelectMany(model.Links.Below)];
         }
     }
 

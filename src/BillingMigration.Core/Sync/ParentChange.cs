@@ -8,7 +8,8 @@ namespace BillingMigration.Sync;
 /// <param name="After">The same as it is; null: it is deleted.</param>
 /// <param name="HidesCascades">True when its foreign keys acted unseen; lookups always do.</param>
 /// <param name="Again">True when its children are looked for a second time, whatever became of it.</param>
-internal sealed record ParentChange(EntityModel Parent, RowBuffer Before, RowBuffer? After, bool HidesCascades, bool Again = false)
+/// <param name="Shown">What an index shows of its children; null: that says nothing of them, when they are looked for a second time.</param>
+internal sealed record ParentChange(EntityModel Parent, RowBuffer Before, RowBuffer? After, bool HidesCascades, bool Again = false, ShownChildren? Shown = null)
 {
     public bool Reaches(ParentLink link) => (link.IsLookup || HidesCascades)
         && (Again ? (link.OnDelete || link.OnUpdate) && !ParentLink.HasNull(Before, link.ParentColumns) : link.Acts(Before, After));

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using BillingMigration.Snapshot;
+using BillingMigration.Store.DynamoDb;
 
 namespace BillingMigration.PowerShell.Commands;
 
@@ -69,6 +70,7 @@ public sealed class ExportBillingSnapshotCommand : SessionCmdlet
         try
         {
             result = Run(token => exporter.RunAsync(progress, token));
+            Run(token => StoreSchema.SaveAsync(session, token));
             display.Finish(result);
         }
         catch (MigrationException)

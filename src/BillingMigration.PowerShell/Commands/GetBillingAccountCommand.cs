@@ -1,64 +1,56 @@
 using System.Management.Automation;
-using BillingMigration.Target;
+using BillingMigration.Store;
 
 namespace BillingMigration.PowerShell.Commands;
 
-/// <summary>Reads a billing account and all that belongs to it, with one query.</summary>
-[Cmdlet(VerbsCommon.Get, "BillingAccount")]
+/// <summary>Reads billing accounts with all that belongs to them.</summary>
+[Cmdlet(VerbsCommon.Get, "BillingAccount", SupportsPaging = true)]
 [OutputType("BillingMigration.BillingAccount")]
-public sealed class GetBillingAccountCommand : SessionCmdlet
+public sealed class GetBillingAccountCommand : RecordCmdlet
 {
-    private const string Masked = "***";
+    private static readonly (string List, string Entity)[] Belongings =
+        [("Subscribers", BillingEntity.Subscriber), ("ServiceAgreements", BillingEntity.Agreement), ("Bills", BillingEntity.Bill), ("Charges", BillingEntity.Charge)];
 
-    [Parameter(Mandatory = true, Position = 0)]
-    [ValidateNotNullOrEmpty]
+    [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
+    [Alias("account_id")]
+    [ValidateNotNull]
     public string[] Id { get; set; } = [];
 
     [Parameter]
-    public SwitchParameter IncludeSensitive { get; set; }
+    [ValidateNotNull]
+    public string[] Number { get; set; } = [];
 
-    private protected override void Process(MigrationSession session)
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Alias("customer_id")]
+    public string? CustomerId { get; set; }
+
+    [Parameter]
+    public SwitchParameter Summary { get; set; }
+
+    private protected override string Entity => BillingEntity.Account;
+
+    private protected override IEnumerable<(string Column, string[] Values)> Keys => [("account_id", Id), ("account_number", Number)];
+
+    private protected override RecordQuery Narrow(RecordQuery query) => query.WhereGiven("customer_id", CustomerId);
+
+    private protected override PSObject Object(MigrationSession session, IBillingStore store, BillingRecord record)
     {
-        var reader = new AccountReader(session);
-        foreach (var id in Id)
+        var account = base.Object(session, store, record);
+        if (Summary)
         {
-            WriteObject(Account(session, Run(token => reader.ReadAsync(id, token))));
+            return account;
         }
-    }
 
-    /// <summary>The account's attributes, with a list for each entity that belongs to it.</summary>
-    private PSObject Account(MigrationSession session, AccountItems items)
-    {
-        var account = Item(items.Account);
-        account.TypeNames.Insert(0, "BillingMigration.BillingAccount");
-        Add(account, "Subscribers", Items(items, "SUBSCRIBER"));
-        Add(account, "ServiceAgreements", Items(items, "SERVICE_AGREEMENT"));
-        Add(account, "Bills", Items(items, "BILL"));
-        Add(account, "Charges", Items(items, "CHARGE"));
-        Add(account, "Migration", session);
+        if (Ask(token => store.GetAsync(BillingEntity.Customer, "customer_id", record["customer_id"]!, token)) is { } customer)
+        {
+            RecordObject.Add(account, "Customer", RecordObject.Of(customer, session, IncludeSensitive));
+        }
+
+        foreach (var (list, entity) in Belongings)
+        {
+            RecordObject.Add(account, list, All(session, store, new RecordQuery(entity).Where("account_id", record["account_id"])));
+        }
+
         return account;
-    }
-
-    private PSObject[] Items(AccountItems items, string entity) =>
-        [.. items.Belongings.Where(i => i.Entity == entity).Select(Item)];
-
-    private PSObject Item(BillingItem item)
-    {
-        var result = new PSObject();
-        result.TypeNames.Insert(0, "BillingMigration.BillingItem");
-        result.TypeNames.Insert(0, "BillingMigration.BillingItem#" + item.Entity);
-        foreach (var (name, value) in item.Attributes)
-        {
-            Add(result, name, item.Sensitive.Contains(name) && !IncludeSensitive && value is not null ? Masked : value);
-        }
-
-        return result;
-    }
-
-    /// <summary>A column may be called like one of the lists; the list wins.</summary>
-    private static void Add(PSObject to, string name, object? value)
-    {
-        to.Properties.Remove(name);
-        to.Properties.Add(new PSNoteProperty(name, value));
     }
 }

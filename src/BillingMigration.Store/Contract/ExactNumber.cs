@@ -26,6 +26,19 @@ internal static class ExactNumber
         return negative ? -number : number;
     }
 
+    /// <summary>The sum of texts of the same number of decimals; null where all are null.</summary>
+    public static string? Add(IEnumerable<string?> numbers)
+    {
+        var given = numbers.OfType<string>().ToArray();
+        if (given.Length == 0)
+        {
+            return null;
+        }
+
+        var scale = given[0].IndexOf('.', StringComparison.Ordinal) is >= 0 and var point ? given[0].Length - point - 1 : 0;
+        return Text(given.Aggregate(BigInteger.Zero, (sum, number) => sum + Parse(number, scale)), scale);
+    }
+
     /// <summary>As the source prints a DECIMAL: all decimals, no sign of zero.</summary>
     public static string Text(BigInteger number, int scale)
     {

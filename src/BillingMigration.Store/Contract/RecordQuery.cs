@@ -62,6 +62,10 @@ public sealed record TotalQuery(string Entity, params ImmutableArray<string> Sum
 /// <param name="Sums">Exact, with as many decimals as the column; null where every value was NULL, as SUM gives it.</param>
 public sealed record TotalRow(ImmutableArray<string?> Group, long Count, ImmutableArray<string?> Sums)
 {
+    /// <summary>Adds up rows of the same query over different conditions: one row for each group.</summary>
+    public static IReadOnlyList<TotalRow> Merge(IEnumerable<TotalRow> rows) => TotalOrder.Sort(rows.GroupBy(r => string.Join('\u0001', r.Group.Select(g => g ?? "\u0002"))).Select(same => new TotalRow(
+        same.First().Group, same.Sum(r => r.Count), [.. Enumerable.Range(0, same.First().Sums.Length).Select(i => ExactNumber.Add(same.Select(r => r.Sums[i])))])));
+
     /// <exception cref="OverflowException">More than 28 digits.</exception>
     public decimal Sum(int index) => Sums[index] is { } sum ? decimal.Parse(sum, System.Globalization.CultureInfo.InvariantCulture) : 0;
 }

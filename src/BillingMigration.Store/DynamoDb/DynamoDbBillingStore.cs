@@ -18,22 +18,33 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
     private readonly RowFinder finder;
     private readonly DynamoDbWriter writer;
     private readonly LargeUnits large;
-    private readonly IntentKeeper keeper;
+    private readonly IntentKeeper? keeper;
+    private readonly bool ownsTarget;
 
-    private DynamoDbBillingStore(BillingModel model, TargetConnection target, StoreTimes times, TimeProvider time)
+    private DynamoDbBillingStore(BillingModel model, TargetConnection target, bool ownsTarget, StoreTimes times, TimeProvider time)
         : base(model, time)
     {
         this.target = target;
+        this.ownsTarget = ownsTarget;
         items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy(), time);
         reader = new PathReader(model.Definition, items);
         finder = new RowFinder(model, target.Client, items, reader, time);
         large = new LargeUnits(model, target.Client, finder, times, time);
         writer = new DynamoDbWriter(model, target.Client, finder, large, time);
-        keeper = new IntentKeeper(large, times.IntentPeriod, time);
+        keeper = times.IntentPeriod == Timeout.InfiniteTimeSpan ? null : new IntentKeeper(large, times.IntentPeriod, time);
     }
 
     /// <summary>Requests and capacity units of all reads so far.</summary>
     public TransferMetrics Metrics { get; } = new();
+
+    /// <summary>The store of a migration's table, over its connection. Of a source whose schema is not kept yet, it is read. Large units are not looked for.</summary>
+    /// <exception cref="MigrationException">A side cannot be reached, or refuses.</exception>
+    public static async Task<DynamoDbBillingStore> OpenAsync(MigrationSession session, CancellationToken cancellationToken)
+    {
+        var schema = await StoreSchema.TryLoadAsync(session.Target.Client, session.Definition, cancellationToken) ?? await StoreSchema.ReadAsync(session, cancellationToken);
+        return new DynamoDbBillingStore(
+            BillingModel.Bind(session.Definition, schema.Tables), session.Target, ownsTarget: false, new StoreTimes { IntentPeriod = Timeout.InfiniteTimeSpan }, session.Time);
+    }
 
     /// <summary>Opens the table. The source is not needed: what it said of its rows is kept in the control table.</summary>
     /// <exception cref="MigrationException">DynamoDB cannot be reached, or refuses; <c>StoreSchemaMissing</c>.</exception>
@@ -47,7 +58,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
         try
         {
             var schema = await StoreSchema.LoadAsync(target.Client, definition, cancellationToken);
-            return new DynamoDbBillingStore(BillingModel.Bind(definition, schema.Tables), target, times, time);
+            return new DynamoDbBillingStore(BillingModel.Bind(definition, schema.Tables), target, ownsTarget: true, times, time);
         }
         catch
         {
@@ -58,10 +69,17 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
 
     public override async ValueTask DisposeAsync()
     {
-        await keeper.DisposeAsync();
+        if (keeper is not null)
+        {
+            await keeper.DisposeAsync();
+        }
+
         writer.Dispose();
         items.Dispose();
-        await target.DisposeAsync();
+        if (ownsTarget)
+        {
+            await target.DisposeAsync();
+        }
     }
 
     /// <summary>

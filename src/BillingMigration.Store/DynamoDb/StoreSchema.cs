@@ -28,8 +28,9 @@ public sealed class StoreSchema
     public static async Task<StoreSchema> SaveAsync(MigrationSession session, CancellationToken cancellationToken)
     {
         var definition = session.Definition;
+        var schema = await ReadAsync(session, cancellationToken);
+        var tables = schema.Tables;
         await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
-        var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), cancellationToken);
         foreach (var entity in BillingModel.Bind(definition, tables).Entities)
         {
             if (entity.Table.Columns.FirstOrDefault(c => c.AutoIncrement) is { } column)
@@ -50,11 +51,25 @@ public sealed class StoreSchema
             ["tables"] = new() { B = new MemoryStream(Pack(tables.Values)) },
         };
         await session.Target.Client.PutItemAsync(new PutItemRequest { TableName = definition.Target.ControlTableName, Item = item }, cancellationToken);
-        return new StoreSchema(tables);
+        return schema;
+    }
+
+    /// <summary>The source's tables as they are now; nothing is kept.</summary>
+    public static async Task<StoreSchema> ReadAsync(MigrationSession session, CancellationToken cancellationToken)
+    {
+        await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
+        return new StoreSchema(await SchemaInspector.InspectAsync(connection, session.Definition.Source.Database, BillingModel.TablesOf(session.Definition), cancellationToken));
     }
 
     /// <exception cref="MigrationException"><c>StoreSchemaMissing</c>.</exception>
-    public static async Task<StoreSchema> LoadAsync(IAmazonDynamoDB client, MigrationDefinition definition, CancellationToken cancellationToken)
+    public static async Task<StoreSchema> LoadAsync(IAmazonDynamoDB client, MigrationDefinition definition, CancellationToken cancellationToken) =>
+        await TryLoadAsync(client, definition, cancellationToken) ?? throw new MigrationException(
+            "StoreSchemaMissing", MigrationErrorKind.WrongState,
+            $"The control table {definition.Target.ControlTableName} does not have the source's schema, without which no row can be written as the source would. Run Export-BillingSnapshot, which keeps it there, while the source is there.",
+            definition.Target.ControlTableName);
+
+    /// <returns>Null: none is kept.</returns>
+    public static async Task<StoreSchema?> TryLoadAsync(IAmazonDynamoDB client, MigrationDefinition definition, CancellationToken cancellationToken)
     {
         var answer = await client.GetItemAsync(
             new GetItemRequest
@@ -66,10 +81,7 @@ public sealed class StoreSchema
             cancellationToken);
         return answer.Item is { Count: > 0 } item
             ? new StoreSchema(Unpack(item["tables"].B.ToArray()))
-            : throw new MigrationException(
-                "StoreSchemaMissing", MigrationErrorKind.WrongState,
-                $"The control table {definition.Target.ControlTableName} does not have the source's schema, without which no row can be written as the source would. Save it while the source is there: StoreSchema.SaveAsync.",
-                definition.Target.ControlTableName);
+            : null;
     }
 
     internal static string Partition(MigrationDefinition definition) => $"MIGRATION#{definition.Name}";

@@ -20,6 +20,11 @@ public sealed class MySqlBillingStore : BillingStore
     private MySqlBillingStore(BillingModel model, StoreConnections connections, TimeProvider time)
         : base(model, time) => (this.connections, writer) = (connections, new MySqlWriter(connections));
 
+    /// <summary>The store of a migration's source, with its credential.</summary>
+    /// <exception cref="MigrationException">The source cannot be reached, or refuses.</exception>
+    public static Task<MySqlBillingStore> OpenAsync(MigrationSession session, CancellationToken cancellationToken) =>
+        OpenAsync(session.Definition, session.Source.Credential, session.Time, cancellationToken);
+
     /// <exception cref="MigrationException">The source cannot be reached, or refuses.</exception>
     public static async Task<MySqlBillingStore> OpenAsync(MigrationDefinition definition, SourceCredential credential, TimeProvider time, CancellationToken cancellationToken)
     {
