@@ -18,6 +18,9 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
 {
     private readonly Dictionary<EntityModel, ParentLink[]> below = model.All.ToDictionary(m => m, m => model.Links.OfParent(m).ToArray());
 
+    /// <summary>Entities whose foreign keys may change rows, unseen, that others look up.</summary>
+    private readonly HashSet<EntityModel> aboveLookups = [.. model.All.Where(m => model.Links.Below(m).Any(b => model.Links.OfParent(b).Any(l => l.IsLookup)))];
+
     /// <summary>Takes a change; false when parents must be asked for first.</summary>
     /// <exception cref="MigrationException"><c>RowsRefused</c>.</exception>
     public bool TryTake(RowChange change, ChangeWindow window)
@@ -104,13 +107,18 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
         }
 
         var after = change.Kind == RowsKind.Delete ? null : change.After;
+        var cascades = change.HidesCascades && below[change.Model].Any(l => !l.IsLookup && l.Acts(change.Before, after));
+        if (cascades && aboveLookups.Contains(change.Model))
+        {
+            parents.Forget();
+        }
+
         foreach (var link in below[change.Model])
         {
             if ((link.IsLookup || change.HidesCascades) && link.Acts(change.Before, after))
             {
                 // Of a lookup each change is in the stream.
-                var isLookedUpOnly = after is not null && !below[change.Model].Any(l => !l.IsLookup && change.HidesCascades && l.Acts(change.Before, after))
-                    && !below[change.Model].Any(l => change.Before.Differs(after, l.ParentColumns));
+                var isLookedUpOnly = after is not null && !cascades && !below[change.Model].Any(l => change.Before.Differs(after, l.ParentColumns));
                 window.Parents.Add(new ParentChange(
                     change.Model, model.Links.Identity(change.Model, change.Before), after is null ? null : model.Links.Identity(change.Model, after), change.HidesCascades,
                     Shown: isLookedUpOnly ? new ShownChildren() : null));

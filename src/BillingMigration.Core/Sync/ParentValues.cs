@@ -121,13 +121,18 @@ internal sealed class ParentValues(BillingModel model, SourceLookup source)
         }
     }
 
+    /// <summary>Nothing is known any more: parents were changed that the stream does not show. Each is asked for again.</summary>
+    public void Forget()
+    {
+        known.Clear();
+        age++;
+    }
+
     private void Shrink()
     {
         if (known.Count >= MostKnown)
         {
-            // Each can be asked for again.
-            known.Clear();
-            age++;
+            Forget();
         }
     }
 

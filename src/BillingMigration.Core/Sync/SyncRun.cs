@@ -266,6 +266,7 @@ internal sealed class SyncRun : IAsyncDisposable
             filling.CommittedAt = Math.Max(filling.CommittedAt, committedAt);
             if (reader.TakeMissedXa())
             {
+                stream!.Parents.Forget();
                 ledger.Compare(tables.Model.Entities);
             }
         }
@@ -277,7 +278,7 @@ internal sealed class SyncRun : IAsyncDisposable
     /// <summary>Asks for what keys are made of beside their own row: it may be newer than the stream, which is noted before any of it is written.</summary>
     private async Task AskParentsAsync(CancellationToken cancellationToken)
     {
-        await rows.SeeAsync(stream!.Tracker.Now().Seen, cancellationToken);
+        await rows.SeeAsync(stream!.Reader.ReadUpTo, cancellationToken);
         await stream.Parents.AskAsync(cancellationToken);
         hasAsked = true;
     }

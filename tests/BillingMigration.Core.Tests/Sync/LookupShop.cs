@@ -38,6 +38,9 @@ internal sealed class LookupShop(TestDatabase database, SampleMigration migratio
         }
         """;
 
+    /// <summary>The same, with lines in partitions of their own: only their index is keyed by the invoice.</summary>
+    public static readonly string LinesByThemselves = Definition.Replace("\"pk\": \"ACCOUNT#{bill.acct_id}\", \"sk\": \"CHARGE#{line_id:D10}\"", "\"pk\": \"LINE#{line_id}\", \"sk\": \"LINE\"", StringComparison.Ordinal);
+
     private static readonly Progress<SyncProgress> Silent = new();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -154,11 +157,12 @@ internal sealed class LookupShop(TestDatabase database, SampleMigration migratio
     private async Task<List<string>> ExpectedAsync()
     {
         var expected = new List<string>();
+        var byThemselves = migration.Definition.Entities[2].PartitionKey.ToString() == "LINE#{line_id}";
         await ReadAsync("SELECT acct_id, note FROM acct", r => $"entity=BILLING_ACCOUNT pk=ACCOUNT#{r[0]} sk=ACCOUNT acct_id={r[0]}{Optional("note", r[1])}");
         await ReadAsync("SELECT acct_id, invoice_id, state FROM invoice", r => $"entity=BILL pk=ACCOUNT#{r[0]} sk=BILL#{Ten(r[1])} acct_id={r[0]} invoice_id={r[1]}{Optional("state", r[2])}");
         await ReadAsync(
             "SELECT i.acct_id, l.line_id, l.invoice_id, l.amount, i.state FROM line l JOIN invoice i ON i.invoice_id = l.invoice_id",
-            r => $"entity=CHARGE pk=ACCOUNT#{r[0]} sk=CHARGE#{Ten(r[1])} amount={r[3]}{(r[4] is DBNull ? "" : $" gsi1pk=STATE#{r[4]} gsi1sk=CHARGE#{Ten(r[1])}")} gsi2pk=BILL#{r[2]} gsi2sk=CHARGE#{Ten(r[1])} invoice_id={r[2]} line_id={r[1]}");
+            r => $"entity=CHARGE {(byThemselves ? $"pk=LINE#{r[1]} sk=LINE" : $"pk=ACCOUNT#{r[0]} sk=CHARGE#{Ten(r[1])}")} amount={r[3]}{(r[4] is DBNull ? "" : $" gsi1pk=STATE#{r[4]} gsi1sk=CHARGE#{Ten(r[1])}")} gsi2pk=BILL#{r[2]} gsi2sk=CHARGE#{Ten(r[1])} invoice_id={r[2]} line_id={r[1]}");
         return [.. expected.Order(StringComparer.Ordinal)];
 
         string Optional(string name, object value) => value is DBNull ? "" : $" {name}={value}";

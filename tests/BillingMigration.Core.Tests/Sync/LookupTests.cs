@@ -1,7 +1,13 @@
+using System.Globalization;
+using Amazon.DynamoDBv2.Model;
 using BillingMigration.Control;
+using BillingMigration.Model;
+using BillingMigration.Source;
 using BillingMigration.Sync;
+using BillingMigration.Target;
 using BillingMigration.Testing;
 using BillingMigration.Testing.Faults;
+using BillingMigration.Transfer;
 using MySqlConnector;
 
 namespace BillingMigration.Tests.Sync;
@@ -36,11 +42,13 @@ public sealed class LookupTests(TestServers servers)
     }
 
     [Theory]
-    [InlineData(false, 1)]
-    [InlineData(true, 2)]
-    public async Task Random_changes_during_export_and_sync_end_right_after_every_kill(bool mariaDb, int seed)
+    [InlineData(false, 1, false)]
+    [InlineData(true, 2, false)]
+    [InlineData(false, 3, true)]
+    [InlineData(true, 4, true)]
+    public async Task Random_changes_during_export_and_sync_end_right_after_every_kill(bool mariaDb, int seed, bool byThemselves)
     {
-        await using var shop = await LookupShop.CreateAsync(servers, mariaDb);
+        await using var shop = await LookupShop.CreateAsync(servers, mariaDb, definition: byThemselves ? LookupShop.LinesByThemselves : null);
         await shop.WriteAsync(seed, 100);
         var writing = shop.WriteAsync(seed + 10, 300);
         await shop.ExportAsync();
@@ -118,6 +126,85 @@ public sealed class LookupTests(TestServers servers)
 
         Assert.Equal(SyncState.Consistent, (await shop.SyncAsync()).State);
         await shop.AssertEqualAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_child_that_comes_after_an_unlogged_change_of_its_parent_has_the_new_key(bool mariaDb)
+    {
+        await using var shop = await LookupShop.CreateAsync(servers, mariaDb);
+        await shop.Database.ExecuteAsync("ALTER TABLE invoice DROP FOREIGN KEY invoice_ibfk_1, ADD CONSTRAINT by_acct FOREIGN KEY (acct_id) REFERENCES acct (acct_id) ON UPDATE CASCADE");
+        await shop.ExportAsync();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        await using var session = await shop.Migration.ConnectAsync();
+        var following = new ChangeFollower(session, new SyncOptions { Until = null, Follow = true }).RunAsync(new Progress<SyncProgress>(), stop.Token);
+        await using var connection = await shop.Database.OpenAsync();
+        await connection.ResetConnectionAsync(TestContext.Current.CancellationToken);
+
+        // The stream says what the parent is; then it changes, and the stream says only that its own parent did.
+        await ExecuteAsync(connection, "UPDATE invoice SET state = 'SEEN' WHERE invoice_id = 1");
+        await LineAsync(1, line => line["gsi1pk"].S == "STATE#SEEN");
+        await ExecuteAsync(connection, "UPDATE acct SET acct_id = 9 WHERE acct_id = 1");
+        await LineAsync(1, line => line["pk"].S == "ACCOUNT#9");
+        await ExecuteAsync(connection, "INSERT INTO line VALUES (900, 1, 5)");
+        Assert.Equal("ACCOUNT#9", (await LineAsync(900, _ => true))["pk"].S);
+
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => following);
+        Assert.Equal(SyncState.Consistent, (await shop.SyncAsync()).State);
+        await shop.AssertEqualAsync();
+
+        async Task<Dictionary<string, AttributeValue>> LineAsync(int id, Predicate<Dictionary<string, AttributeValue>> isSo)
+        {
+            while (true)
+            {
+                var line = (await shop.ItemsAsync()).Find(i => i["entity"].S == "CHARGE" && i["line_id"].N == id.ToString(CultureInfo.InvariantCulture));
+                if (line is not null && isSo(line))
+                {
+                    return line;
+                }
+
+                Assert.False(following.IsCompleted, following.Exception?.Message);
+                await Task.Delay(20, TestContext.Current.CancellationToken);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task What_an_index_shows_as_before_is_not_read_again_and_what_it_shows_besides_is()
+    {
+        await using var shop = await LookupShop.CreateAsync(servers, mariaDb: false);
+        await shop.ExportAsync();
+        await using var session = await shop.Migration.ConnectAsync();
+        var tables = await SchemaInspector.InspectAsync(
+            await session.Source.OpenConnectionAsync(TestContext.Current.CancellationToken), session.Definition.Source.Database, BillingModel.TablesOf(session.Definition), TestContext.Current.CancellationToken);
+        var model = BillingModel.Bind(session.Definition, tables);
+        var link = model.Links.OfParent(model.Entities[1]).Single(l => l.IsLookup);
+        var invoice = RowBuffer.AllNull(model.Entities[1].Row.Length);
+        invoice.Set(link.ParentColumns[0], "3");
+        using var items = new ItemReader(session.Target, shop.Migration.Table, new TransferMetrics(), new RetryPolicy(), TimeProvider.System);
+        var finder = new ChildFinder(model, items);
+        var shown = new ShownChildren();
+        async Task<int> FoundAsync(ShownChildren? noted)
+        {
+            var count = 0;
+            await foreach (var _ in finder.FindAsync([new ChildWay(link, invoice, noted)], TestContext.Current.CancellationToken))
+            {
+                count++;
+            }
+
+            return count;
+        }
+
+        Assert.NotNull(link.Way!.Index);
+        Assert.Equal(2, await FoundAsync(shown));
+        Assert.Equal(0, await FoundAsync(shown));
+        Assert.Equal(2, await FoundAsync(null));
+        var line = (await shop.ItemsAsync()).Find(i => i["entity"].S == "CHARGE" && i["line_id"].N == "4")!;
+        await shop.PutAsync(new(line) { ["sk"] = new("CHARGE#0000000040"), ["gsi1sk"] = new("CHARGE#0000000040"), ["gsi2sk"] = new("CHARGE#0000000040"), ["line_id"] = new() { N = "40" } });
+        Assert.Equal(3, await FoundAsync(shown));
+        Assert.Equal(0, await FoundAsync(shown));
     }
 
     [Fact]
