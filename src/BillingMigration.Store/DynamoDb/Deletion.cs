@@ -7,7 +7,7 @@ namespace BillingMigration.Store.DynamoDb;
 /// What becomes of the children of rows that are deleted. Before children are looked for, it is noted in the control table that the parent goes: whoever would insert a child from
 /// then on finds the note, and is refused.
 /// </summary>
-internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFinder finder, TimeProvider time, TimeSpan lasts)
+internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFinder finder, StoreTimes times, TimeProvider time, TimeSpan lasts)
 {
     private readonly List<(EntityModel Model, string Row)> noted = [];
     private readonly DeletionNotes notes = new(model.Definition, client, time);
@@ -26,46 +26,26 @@ internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFi
             await finder.RequireUnchangedAsync(entity, row, cancellationToken);
         }
 
-        while (open.TryDequeue(out var parent))
+        while (open.Count > 0)
         {
-            var references = Reference.To(model, parent.Model);
-            if (!references.IsEmpty)
+            // Those of one generation are noted together, and their children then looked for.
+            var parents = open.ToArray();
+            open.Clear();
+            foreach (var (entity, row) in parents.Where(p => !Reference.To(model, p.Model).IsEmpty))
             {
-                var describe = parent.Model.Describe(parent.Row);
-                await notes.PutAsync(parent.Model, describe, null, lasts, cancellationToken);
-                noted.Add((parent.Model, describe));
+                var describe = entity.Describe(row);
+                await notes.PutAsync(entity, describe, null, lasts, cancellationToken);
+                noted.Add((entity, describe));
             }
 
-            foreach (var reference in references)
+            await finder.SettleAsync(parents.Select(p => p.Model), times, cancellationToken);
+            foreach (var (entity, row) in parents)
             {
-                await foreach (var child in finder.ListAsync(reference.Child, reference.ChildRow(parent.Row), reference.ChildColumns, cancellationToken))
+                foreach (var reference in Reference.To(model, entity))
                 {
-                    var name = Name(reference.Child, child);
-                    if (reference.OnDelete == "CASCADE")
+                    await foreach (var child in finder.ListAsync(reference.Child, reference.ChildRow(row), reference.ChildColumns, cancellationToken))
                     {
-                        if (deleted.Add(name))
-                        {
-                            changes.Add((reference.Child, child, null));
-                            open.Enqueue((reference.Child, child));
-                            if (changes.Count > TransactionParts.Most)
-                            {
-                                throw StoreErrors.TooMany(parent.Model.Entity, changes.Count, TransactionParts.Most);
-                            }
-                        }
-                    }
-                    else if (reference.OnDelete == "SET NULL")
-                    {
-                        var after = released.TryGetValue(name, out var known) ? known.After : child.Copy();
-                        foreach (var column in reference.ChildColumns)
-                        {
-                            after.SetNull(column);
-                        }
-
-                        released[name] = (reference.Child, child, after);
-                    }
-                    else
-                    {
-                        forbidden.Add((name, reference.Name));
+                        Take(reference, child);
                     }
                 }
             }
@@ -77,6 +57,37 @@ internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFi
         }
 
         changes.AddRange(released.Where(r => !deleted.Contains(r.Key)).Select(r => (r.Value.Model, (RowBuffer?)r.Value.Before, (RowBuffer?)r.Value.After)));
+
+        void Take(Reference reference, RowBuffer child)
+        {
+            var name = Name(reference.Child, child);
+            if (reference.OnDelete == "CASCADE")
+            {
+                if (deleted.Add(name))
+                {
+                    changes.Add((reference.Child, child, null));
+                    open.Enqueue((reference.Child, child));
+                    if (changes.Count > TransactionParts.Most)
+                    {
+                        throw StoreErrors.TooMany(changes[0].Model.Entity, changes.Count, TransactionParts.Most);
+                    }
+                }
+            }
+            else if (reference.OnDelete == "SET NULL")
+            {
+                var after = released.TryGetValue(name, out var known) ? known.After : child.Copy();
+                foreach (var column in reference.ChildColumns)
+                {
+                    after.SetNull(column);
+                }
+
+                released[name] = (reference.Child, child, after);
+            }
+            else
+            {
+                forbidden.Add((name, reference.Name));
+            }
+        }
     }
 
     /// <summary>The notes end with the transaction.</summary>

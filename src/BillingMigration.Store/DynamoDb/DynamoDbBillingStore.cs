@@ -30,7 +30,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
         reader = new PathReader(model.Definition, items);
         finder = new RowFinder(model, target.Client, items, reader, time);
         large = new LargeUnits(model, target.Client, finder, times, time);
-        writer = new DynamoDbWriter(model, target.Client, finder, large, time);
+        writer = new DynamoDbWriter(model, target.Client, finder, large, times, time);
         keeper = times.IntentPeriod == Timeout.InfiniteTimeSpan ? null : new IntentKeeper(large, times.IntentPeriod, time);
     }
 
@@ -86,10 +86,10 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
     /// Finishes deletions and bill runs of more than 100 items whose owners have not gone on with them for half a minute; every open store does that from time to time by itself.
     /// </summary>
     /// <returns>How many there were.</returns>
-    public Task<int> FinishLargeUnitsAsync(CancellationToken cancellationToken = default) => large.FinishOthersAsync(cancellationToken);
+    public Task<int> FinishLargeUnitsAsync(CancellationToken cancellationToken = default) => NamedAsync(() => large.FinishOthersAsync(cancellationToken));
 
     Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken) =>
-        writer.RunBillAsync(Plan(new UnitOfWork().Insert(BillingEntity.Bill, bill))[0], columns, cancellationToken);
+        NamedAsync(() => writer.RunBillAsync(Plan(new UnitOfWork().Insert(BillingEntity.Bill, bill))[0], columns, cancellationToken));
 
     private protected override Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken) =>
         finder.FindAsync(entity, key, entity.PrimaryKey, cancellationToken);
@@ -123,7 +123,20 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
     }
 
     private protected override Task<ImmutableArray<BillingRecord?>> WriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken) =>
-        writer.WriteAsync(changes, cancellationToken);
+        NamedAsync(() => writer.WriteAsync(changes, cancellationToken));
+
+    /// <summary>Trouble with DynamoDB has the same names as in the commands.</summary>
+    private async Task<T> NamedAsync<T>(Func<Task<T>> write)
+    {
+        try
+        {
+            return await write();
+        }
+        catch (Exception e) when (e is Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException or HttpRequestException)
+        {
+            throw TargetErrors.From(e, target.Endpoint, $"Writing to table '{Model.Definition.Target.Table}'");
+        }
+    }
 
     /// <summary>Rows that no key has in the wanted order: what is found is sorted here.</summary>
     private static async IAsyncEnumerable<RowBuffer> SortedAsync(BoundQuery query, IReadOnlyList<IAsyncEnumerable<RowBuffer>> partitions, [EnumeratorCancellation] CancellationToken cancellationToken)

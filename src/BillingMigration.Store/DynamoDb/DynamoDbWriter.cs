@@ -9,7 +9,7 @@ namespace BillingMigration.Store.DynamoDb;
 /// Writes a unit as one transaction with MySQL's guarantees: each row is still as it was read, unique values are claimed in the control table, parents are there and stay, children
 /// of what is deleted go with it, lose their reference, or forbid it.
 /// </summary>
-internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client, RowFinder finder, LargeUnits large, TimeProvider time) : IDisposable
+internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client, RowFinder finder, LargeUnits large, StoreTimes times, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan DeletionLasts = TimeSpan.FromMinutes(1);
 
@@ -29,7 +29,7 @@ internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client,
     public async Task<ImmutableArray<BillingRecord?>> WriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken)
     {
         var rows = await ResolveAsync(changes, cancellationToken);
-        var deletion = new Deletion(model, client, finder, time, DeletionLasts);
+        var deletion = new Deletion(model, client, finder, times, time, DeletionLasts);
         try
         {
             var parts = new TransactionParts(model.Definition, time);

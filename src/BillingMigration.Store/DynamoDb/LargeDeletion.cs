@@ -19,7 +19,6 @@ internal sealed class LargeDeletion(
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly IntentParts written = new(model, intent, finder, sender, log, time);
-    private bool usesIndex;
 
     /// <summary>Deletes the row itself, and notes the rest.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>, <see cref="StoreError.Conflict"/>; nothing is changed then.</exception>
@@ -53,14 +52,8 @@ internal sealed class LargeDeletion(
     /// <summary>Deletes what is left of the children, and ends the unit. May begin anew any number of times.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        await finder.SettleAsync([intent.Entity], times, cancellationToken);
         await FollowAsync(intent.Entity, intent.Row, cancellationToken);
-        if (usesIndex)
-        {
-            // Children that were written just before the row was noted to go may be in the index only now.
-            await Task.Delay(times.IndexDelay, time, cancellationToken);
-            await FollowAsync(intent.Entity, intent.Row, cancellationToken);
-        }
-
         var parts = new TransactionParts(model.Definition, time);
         parts.EndDeletion(intent.Entity, intent.RowText);
         log.End(parts, intent);
@@ -72,27 +65,39 @@ internal sealed class LargeDeletion(
         foreach (var reference in Reference.To(model, parent))
         {
             var like = reference.ChildRow(row);
-            usesIndex |= !RowFinder.IsConsistent(reference.Child, like, reference.ChildColumns);
             var isParent = reference.OnDelete == "CASCADE" && !Reference.To(model, reference.Child).IsEmpty;
             var held = new List<RowBuffer>();
             await foreach (var child in finder.ListAsync(reference.Child, like, reference.ChildColumns, cancellationToken))
             {
-                if (isParent)
-                {
-                    await NoteAsync(reference.Child, child, cancellationToken);
-                    await FollowAsync(reference.Child, child, cancellationToken);
-                }
-
                 held.Add(child);
                 if (held.Count == MostHeld)
                 {
-                    await WriteAsync(reference, held, isParent, cancellationToken);
+                    await DeleteAsync(reference, held, isParent, cancellationToken);
                     held.Clear();
                 }
             }
 
-            await WriteAsync(reference, held, isParent, cancellationToken);
+            await DeleteAsync(reference, held, isParent, cancellationToken);
         }
+    }
+
+    private async Task DeleteAsync(Reference reference, List<RowBuffer> children, bool areParents, CancellationToken cancellationToken)
+    {
+        if (areParents && children.Count > 0)
+        {
+            foreach (var child in children)
+            {
+                await NoteAsync(reference.Child, child, cancellationToken);
+            }
+
+            await finder.SettleAsync([reference.Child], times, cancellationToken);
+            foreach (var child in children)
+            {
+                await FollowAsync(reference.Child, child, cancellationToken);
+            }
+        }
+
+        await WriteAsync(reference, children, areParents, cancellationToken);
     }
 
     private Task WriteAsync(Reference reference, List<RowBuffer> children, bool isParent, CancellationToken cancellationToken) => written.WriteAsync(

@@ -48,9 +48,17 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         }
     }
 
-    /// <summary>True when rows with these values are found without an index, which would follow the table with a delay.</summary>
-    public static bool IsConsistent(EntityModel entity, RowBuffer like, ImmutableArray<int> columns) =>
-        AccessPath.Find(entity, Conditions(like, columns), null).Key.Index is null;
+    /// <summary>
+    /// Waits until what was written before now is in the indexes by which children of an entity are found. Children that come just before it is noted that their parent goes may be there
+    /// only then; after the note, none come.
+    /// </summary>
+    public async Task SettleAsync(IEnumerable<EntityModel> parents, StoreTimes times, CancellationToken cancellationToken)
+    {
+        if (parents.Distinct().SelectMany(parent => Reference.To(model, parent)).Any(r => !IsFoundInTable(r)))
+        {
+            await Task.Delay(times.IndexDelay, time, cancellationToken);
+        }
+    }
 
     /// <summary>All rows that have the same values as <paramref name="like"/> in some columns, as the table has them now.</summary>
     public async IAsyncEnumerable<RowBuffer> ListAsync(
@@ -135,6 +143,17 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         }
 
         return full;
+    }
+
+    private static bool IsFoundInTable(Reference reference)
+    {
+        var like = RowBuffer.AllNull(reference.Child.Row.Length);
+        foreach (var column in reference.ChildColumns)
+        {
+            like.Set(column, "0");
+        }
+
+        return AccessPath.Find(reference.Child, Conditions(like, reference.ChildColumns), null).Key.Index is null;
     }
 
     private static ImmutableArray<BoundQueryCondition> Conditions(RowBuffer like, ImmutableArray<int> columns) =>

@@ -1,6 +1,7 @@
 using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Definition;
+using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
@@ -9,15 +10,20 @@ internal sealed class TransactionSender(MigrationDefinition definition, IAmazonD
 {
     private const int MostAttempts = 30;
 
+    /// <summary>DynamoDB knows a request by its token for ten minutes: sent again within them, it is done once.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
     /// <exception cref="StoreException">The refusal of the part whose condition does not hold.</exception>
-    /// <exception cref="MigrationException"><c>TargetRefused</c>.</exception>
+    /// <exception cref="MigrationException"><c>TargetRefused</c>; <c>WriteOutcomeUnknown</c>: no answer came, again and again.</exception>
     public async Task SendAsync(TransactionParts parts, CancellationToken cancellationToken)
     {
         var request = parts.Request;
+        var started = time.GetTimestamp();
         for (var attempt = 1; ; attempt++)
         {
             try
             {
+                request.ClientRequestToken ??= Guid.NewGuid().ToString("N");
                 await client.TransactWriteItemsAsync(request, cancellationToken);
                 return;
             }
@@ -34,10 +40,20 @@ internal sealed class TransactionSender(MigrationDefinition definition, IAmazonD
                     var reason = e.CancellationReasons.First(r => r.Code != "None");
                     throw new MigrationException("TargetRefused", MigrationErrorKind.Unexpected, $"DynamoDB cancelled a transaction: {reason.Code}: {reason.Message}", definition.Target.Table, e);
                 }
+
+                // This one was not done, for certain.
+                request.ClientRequestToken = null;
             }
             catch (TransactionInProgressException) when (attempt < MostAttempts)
             {
                 // The same token is at work.
+            }
+            catch (Exception e) when (TargetErrors.IsTransient(e) && !cancellationToken.IsCancellationRequested)
+            {
+                if (time.GetElapsedTime(started) > Patience)
+                {
+                    throw StoreErrors.OutcomeUnknown(definition.Target.Table, e);
+                }
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(5, 20 * attempt)), time, cancellationToken);

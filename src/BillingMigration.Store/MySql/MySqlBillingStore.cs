@@ -47,43 +47,20 @@ public sealed class MySqlBillingStore : BillingStore
     private protected override async Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken)
     {
         var select = new SelectStatement(entity);
-        await using var connection = await connections.OpenAsync(cancellationToken);
-        await using var command = new MySqlCommand(select.ByKeys([key]), connection);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var row = new RowBuffer(entity.Row.Length);
-        if (!await reader.ReadAsync(cancellationToken))
-        {
-            return null;
-        }
-
-        new RowReader(entity, select).Read(reader, row);
         // A collation may take another text for the same.
-        return row.Differs(key, entity.PrimaryKey) ? null : row;
+        return (await RowsAsync(entity, select, select.ByKeys([key]), cancellationToken)).Find(row => !row.Differs(key, entity.PrimaryKey));
     }
 
     private protected override async IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var select = new SelectStatement(query.Model);
-        var reader = new RowReader(query.Model, select);
         var size = Math.Clamp(query.Wanted ?? RowsPerPage, 1, RowsPerPage);
         var after = query.After;
         List<RowBuffer> page;
         do
         {
-            page = [];
             var conditions = SqlConditions.Of(query.Model, select, query.Conditions).Concat(after is { } place ? [SqlConditions.Behind(query, select, place)] : []);
-            await using (var connection = await connections.OpenAsync(cancellationToken))
-            await using (var command = new MySqlCommand(select.Find([.. conditions], query.Order, query.Descending, size), connection))
-            await using (var rows = await command.ExecuteReaderAsync(cancellationToken))
-            {
-                while (await rows.ReadAsync(cancellationToken))
-                {
-                    var row = new RowBuffer(query.Model.Row.Length);
-                    reader.Read(rows, row);
-                    page.Add(row);
-                }
-            }
-
+            page = await RowsAsync(query.Model, select, select.Find([.. conditions], query.Order, query.Descending, size), cancellationToken);
             foreach (var row in page)
             {
                 yield return row;
@@ -107,17 +84,41 @@ public sealed class MySqlBillingStore : BillingStore
         var sql = $"SELECT {string.Join(", ", [.. groups, "COUNT(*)", .. sums])} FROM {select.From}"
             + (conditions.Length == 0 ? "" : $" WHERE {string.Join(" AND ", conditions)}")
             + (groups.Length == 0 ? "" : $" GROUP BY {string.Join(", ", Enumerable.Range(1, groups.Length))}");
-        await using var connection = await connections.OpenAsync(cancellationToken);
-        await using var command = new MySqlCommand(sql, connection);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var rows = new List<TotalRow>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            string? Text(int i) => reader.IsDBNull(i) ? null : reader.GetValue(i) is byte[] bytes ? System.Text.Encoding.UTF8.GetString(bytes) : Convert.ToString(reader.GetValue(i), CultureInfo.InvariantCulture);
-            rows.Add(new TotalRow(
-                [.. Enumerable.Range(0, groups.Length).Select(Text)], reader.GetInt64(groups.Length), [.. Enumerable.Range(groups.Length + 1, query.Sums.Length).Select(Text)]));
-        }
+        return TotalOrder.Sort(await connections.ReadAsync(
+            query.Model.Table.Name,
+            async connection =>
+            {
+                await using var command = new MySqlCommand(sql, connection);
+                await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+                var rows = new List<TotalRow>();
+                while (await reader.ReadAsync(cancellationToken))
+                {
+                    string? Text(int i) => reader.IsDBNull(i) ? null : reader.GetValue(i) is byte[] bytes ? System.Text.Encoding.UTF8.GetString(bytes) : Convert.ToString(reader.GetValue(i), CultureInfo.InvariantCulture);
+                    rows.Add(new TotalRow(
+                        [.. Enumerable.Range(0, groups.Length).Select(Text)], reader.GetInt64(groups.Length), [.. Enumerable.Range(groups.Length + 1, query.Sums.Length).Select(Text)]));
+                }
 
-        return TotalOrder.Sort(rows);
+                return rows;
+            },
+            cancellationToken));
     }
+
+    private Task<List<RowBuffer>> RowsAsync(EntityModel entity, SelectStatement select, string sql, CancellationToken cancellationToken) => connections.ReadAsync(
+        entity.Table.Name,
+        async connection =>
+        {
+            var reader = new RowReader(entity, select);
+            await using var command = new MySqlCommand(sql, connection);
+            await using var found = await command.ExecuteReaderAsync(cancellationToken);
+            var rows = new List<RowBuffer>();
+            while (await found.ReadAsync(cancellationToken))
+            {
+                var row = new RowBuffer(entity.Row.Length);
+                reader.Read(found, row);
+                rows.Add(row);
+            }
+
+            return rows;
+        },
+        cancellationToken);
 }

@@ -26,9 +26,9 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
                 // The transaction is gone as a whole, and each change is held against what it read: it is simply made again.
                 await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, 10 * attempt)), cancellationToken);
             }
-            catch (MySqlException e)
+            catch (Exception e) when (e is MySqlException or IOException or System.Net.Sockets.SocketException && !cancellationToken.IsCancellationRequested)
             {
-                throw Refusal(e, changes[0].Model.Entity) ?? SourceErrors.FromStatement(e, changes[0].Model.Table.Name) ?? (Exception)e;
+                throw (e is MySqlException refused ? Refusal(refused, changes[0].Model.Entity) : null) ?? (Exception)connections.Failure(e, changes[0].Model.Table.Name);
             }
         }
     }
@@ -56,7 +56,16 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
             written.Add(row);
         }
 
-        await transaction.CommitAsync(cancellationToken);
+        try
+        {
+            // Once sent, it is not called back: who cancels then would not know what became of it.
+            await transaction.CommitAsync(CancellationToken.None);
+        }
+        catch (Exception e) when (SourceErrors.IsTransient(e))
+        {
+            throw StoreErrors.OutcomeUnknown(changes[0].Model.Entity, e);
+        }
+
         return [.. written.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))];
     }
 

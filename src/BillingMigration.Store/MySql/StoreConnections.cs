@@ -11,6 +11,8 @@ internal sealed class StoreConnections : IAsyncDisposable
         "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', character_set_results = utf8mb4, autocommit = 1, sql_select_limit = 18446744073709551615; "
         + "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 
+    private const int MostReads = 3;
+
     private readonly MySqlDataSource pool;
     private readonly SourceDefinition source;
 
@@ -54,6 +56,31 @@ internal sealed class StoreConnections : IAsyncDisposable
             throw SourceErrors.FromConnect(e, source);
         }
     }
+
+    /// <summary>Reads over a connection of its own; one that has broken is no reason to fail.</summary>
+    /// <param name="table">For the error.</param>
+    /// <exception cref="MigrationException">The source cannot be reached, or refuses.</exception>
+    public async Task<T> ReadAsync<T>(string table, Func<MySqlConnection, Task<T>> read, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await using var connection = await OpenAsync(cancellationToken);
+                return await read(connection);
+            }
+            catch (Exception e) when (e is MySqlException or IOException or System.Net.Sockets.SocketException && !cancellationToken.IsCancellationRequested)
+            {
+                if (attempt == MostReads || !SourceErrors.IsTransient(e))
+                {
+                    throw Failure(e, table);
+                }
+            }
+        }
+    }
+
+    /// <summary>Names the cause of a failed statement, or of a connection that broke.</summary>
+    public MigrationException Failure(Exception error, string table) => (error is MySqlException mysql ? SourceErrors.FromStatement(mysql, table) : null) ?? SourceErrors.FromConnect(error, source);
 
     public ValueTask DisposeAsync() => pool.DisposeAsync();
 }
