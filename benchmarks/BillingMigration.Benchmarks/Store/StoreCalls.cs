@@ -10,7 +10,7 @@ internal sealed record StoreCall(string Name, Func<IBillingStore, int, Cancellat
 internal static class StoreCalls
 {
     /// <summary>Accounts of the sample that are used.</summary>
-    private const int Accounts = 500;
+    private const int Accounts = 200;
 
     private static readonly DateTime At = new(2026, 3, 1, 12, 0, 0);
 
