@@ -7,7 +7,7 @@
 #   torture NAME [...]    long trials, for example: torture export
 #   servers start|stop|status   MySQL on 33306, MariaDB on 33307, DynamoDB Local on 33800
 #                         (other ports: MYSQL_PORT, MARIADB_PORT, DYNAMODB_PORT)
-#   package               artifacts/module/BillingMigration/VERSION and artifacts/BillingMigration.zip
+#   package               artifacts/module/BillingMigration/VERSION, artifacts/BillingMigration.zip, and artifacts/packages with the store's NuGet packages
 #   help                  this text
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

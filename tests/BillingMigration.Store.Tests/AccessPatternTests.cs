@@ -13,7 +13,7 @@ public sealed partial class AccessPatternTests(SampleStores stores)
     private const long Large = 900_001;
     private const double Megabyte = 1024;
 
-    /// <summary>5,000 charges of one account, its one subscriber and its one bill, of 1 KB each.</summary>
+    /// <summary>3,000 charges of one account, its one subscriber and its one bill, of 1 KB each.</summary>
     private const string LargeAccount = """
         INSERT INTO billing_account (account_id, customer_id, account_number, currency, bill_cycle_day, opened_at) VALUES (900001, 1, 'LARGEST', 'EUR', 1, '2026-01-01');
         INSERT INTO subscriber (subscriber_id, account_id, phone_number, activated_at) VALUES (900001, 900001, '+49-LARGEST', '2026-01-01');
@@ -22,7 +22,7 @@ public sealed partial class AccessPatternTests(SampleStores stores)
           VALUES (900001, 900001, 'LARGEST', 'ISSUED', '2026-01-01', '2026-01-31', '2026-02-01', '2026-02-15', 1, 0, 1);
         SET SESSION cte_max_recursion_depth = 10000;
         INSERT INTO charge (charge_id, account_id, subscriber_id, bill_id, charge_type, description, amount, tax_amount, charged_at)
-          WITH RECURSIVE r (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM r WHERE n < 4999)
+          WITH RECURSIVE r (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM r WHERE n < 2999)
           SELECT 900000 + n, 900001, 900001, IF(n % 2, 900001, NULL), 'USAGE', REPEAT('x', 200), n, 0, '2026-01-15' + INTERVAL n SECOND FROM r
         """;
 

@@ -6,7 +6,7 @@ namespace BillingMigration.Store.Tests;
 /// <summary>Deletions and bill runs of more items than a transaction takes: the same in the end as on the source, also when whoever does them is gone between any two requests.</summary>
 public sealed class LargeUnitTests(SampleStores stores)
 {
-    private const int Charges = 230;
+    private const int Charges = 130;
 
     /// <summary>Accounts for one broken attempt each, as many as a unit has requests and more.</summary>
     private const int Accounts = 40;

@@ -107,8 +107,7 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
         }
 
         var after = change.Kind == RowsKind.Delete ? null : change.After;
-        var cascades = change.HidesCascades && below[change.Model].Any(l => !l.IsLookup && l.Acts(change.Before, after));
-        if (cascades && aboveLookups.Contains(change.Model))
+        if (change.HidesCascades && aboveLookups.Contains(change.Model) && Cascades(change, after))
         {
             parents.Forget();
         }
@@ -118,7 +117,7 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
             if ((link.IsLookup || change.HidesCascades) && link.Acts(change.Before, after))
             {
                 // Of a lookup each change is in the stream.
-                var isLookedUpOnly = after is not null && !cascades && !below[change.Model].Any(l => change.Before.Differs(after, l.ParentColumns));
+                var isLookedUpOnly = after is not null && !Cascades(change, after) && !below[change.Model].Any(l => change.Before.Differs(after, l.ParentColumns));
                 window.Parents.Add(new ParentChange(
                     change.Model, model.Links.Identity(change.Model, change.Before), after is null ? null : model.Links.Identity(change.Model, after), change.HidesCascades,
                     Shown: isLookedUpOnly ? new ShownChildren() : null));
@@ -126,6 +125,8 @@ internal sealed class ChangeBuilder(BillingModel model, ParentValues parents, Ro
             }
         }
     }
+
+    private bool Cascades(RowChange change, RowBuffer? after) => change.HidesCascades && below[change.Model].Any(l => !l.IsLookup && l.Acts(change.Before, after));
 
     private void Count(RowsKind kind)
     {
