@@ -26,7 +26,7 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
                 // The transaction is gone as a whole, and each change is held against what it read: it is simply made again.
                 await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, 10 * attempt)), cancellationToken);
             }
-            catch (Exception e) when (e is MySqlException or IOException or System.Net.Sockets.SocketException && !cancellationToken.IsCancellationRequested)
+            catch (Exception e) when (e is MySqlException or IOException or System.Net.Sockets.SocketException)
             {
                 throw (e is MySqlException refused ? Refusal(refused, changes[0].Model.Entity) : null) ?? (Exception)connections.Failure(e, changes[0].Model.Table.Name);
             }

@@ -69,7 +69,7 @@ internal sealed class StoreConnections : IAsyncDisposable
                 await using var connection = await OpenAsync(cancellationToken);
                 return await read(connection);
             }
-            catch (Exception e) when (e is MySqlException or IOException or System.Net.Sockets.SocketException && !cancellationToken.IsCancellationRequested)
+            catch (Exception e) when (e is MySqlException or IOException or System.Net.Sockets.SocketException)
             {
                 if (attempt == MostReads || !SourceErrors.IsTransient(e))
                 {
