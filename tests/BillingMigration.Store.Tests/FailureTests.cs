@@ -13,7 +13,7 @@ public sealed class FailureTests(SampleStores stores)
     public async Task A_write_whose_answers_are_lost_is_done_once()
     {
         await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
-        await using var proxy = await DynamoDbProxyAsync();
+        await using var proxy = await stores.DynamoDbProxyAsync();
         await using var store = await shop.OpenDynamoDbAsync(through: proxy.Url);
         var account = (await store.GetAsync(BillingEntity.Account, "account_id", 1, Cancel))!;
 
@@ -29,7 +29,7 @@ public sealed class FailureTests(SampleStores stores)
     public async Task What_DynamoDB_denies_has_a_name()
     {
         await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
-        await using var proxy = await DynamoDbProxyAsync();
+        await using var proxy = await stores.DynamoDbProxyAsync();
         await using var store = await shop.OpenDynamoDbAsync(through: proxy.Url);
         using var denied = proxy.Faults.While(HttpFault.AccessDenied, "TransactWriteItems");
         var error = await Assert.ThrowsAsync<MigrationException>(() => store.InsertAsync(BillingEntity.Charge, WriteTests.Charge(1, 5), Cancel));
@@ -66,11 +66,5 @@ public sealed class FailureTests(SampleStores stores)
         {
             Assert.Equal(MigrationErrorKind.Unreachable, (await Assert.ThrowsAsync<MigrationException>(call)).Kind);
         }
-    }
-
-    private async Task<FaultProxy> DynamoDbProxyAsync()
-    {
-        var endpoint = (await stores.Servers.DynamoDbAsync()).Endpoint;
-        return FaultProxy.Start(endpoint.Host, endpoint.Port, ProxiedProtocol.Http);
     }
 }

@@ -63,11 +63,11 @@ public sealed class LargeUnitTests(SampleStores stores)
         var before = await shop.ItemsAsync();
         var account = (await store.GetAsync(BillingEntity.Account, "account_id", FirstAccount, Cancel))!;
         var changed = await store.UpdateAsync(account, WriteTests.Values(("currency", "USD")), Cancel);
-        await RefusedAsync(StoreError.Conflict, store.DeleteAsync(account, Cancel));
+        await WriteTests.RefusedAsync(StoreError.Conflict, store.DeleteAsync(account, Cancel));
         await store.UpdateAsync(changed, WriteTests.Values(("currency", "EUR"), ("updated_at", account["updated_at"])), Cancel);
 
-        await RefusedAsync(StoreError.DuplicateKey, store.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, "LARGE-0"), null, Cancel));
-        await RefusedAsync(StoreError.ParentMissing, store.RunBillAsync(999_999, WriteTests.Bill(999_999, "NONE"), null, Cancel), isNothing: true);
+        await WriteTests.RefusedAsync(StoreError.DuplicateKey, store.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, "LARGE-0"), null, Cancel));
+        Assert.Null(await store.RunBillAsync(999_999, WriteTests.Bill(999_999, "NONE"), null, Cancel));
         Assert.Equal(before, await shop.ItemsAsync());
         Assert.Equal(0, await store.FinishLargeUnitsAsync(Cancel));
     }
@@ -130,7 +130,7 @@ public sealed class LargeUnitTests(SampleStores stores)
     public async Task An_owner_that_was_taken_for_gone_and_comes_back_does_nothing_twice()
     {
         await using var shop = await WritableShop.CreateAsync(stores, false, Setup(1));
-        await using var proxy = await ProxyAsync();
+        await using var proxy = await stores.DynamoDbProxyAsync();
         await using var slow = await shop.OpenDynamoDbAsync(through: proxy.Url);
         await using var other = await shop.OpenDynamoDbAsync(new Later());
         var account = (await slow.GetAsync(BillingEntity.Account, "account_id", FirstAccount, Cancel))!;
@@ -185,18 +185,6 @@ public sealed class LargeUnitTests(SampleStores stores)
         }
     }
 
-    private static async Task RefusedAsync(StoreError error, Task write, bool isNothing = false)
-    {
-        if (isNothing)
-        {
-            await write;
-            return;
-        }
-
-        var refusal = await Assert.ThrowsAsync<StoreException>(() => write);
-        Assert.Equal((error, refusal.Message), (refusal.Error, refusal.Message));
-    }
-
     /// <summary>The items after an operation: on the source, followed by the sync; and on the table.</summary>
     private async Task<(SortedDictionary<string, string> OnSource, SortedDictionary<string, string> OnTable)> BothAsync(Func<IBillingStore, Task> operation)
     {
@@ -222,7 +210,7 @@ public sealed class LargeUnitTests(SampleStores stores)
     private async Task<int> BreakOffEverywhereAsync(bool losesAnswer, Func<IBillingStore, BillingRecord, Task> operation, Func<DynamoDbBillingStore, BillingRecord, bool, Task> check)
     {
         await using var shop = await WritableShop.CreateAsync(stores, false, Setup(Accounts));
-        await using var proxy = await ProxyAsync();
+        await using var proxy = await stores.DynamoDbProxyAsync();
         await using var other = await shop.OpenDynamoDbAsync(new Later());
         var finished = 0;
         for (var passed = 0; passed < Accounts - 1; passed++)
@@ -244,12 +232,6 @@ public sealed class LargeUnitTests(SampleStores stores)
         }
 
         throw new InvalidOperationException("The unit has more requests than there are accounts.");
-    }
-
-    private async Task<FaultProxy> ProxyAsync()
-    {
-        var endpoint = (await stores.Servers.DynamoDbAsync()).Endpoint;
-        return FaultProxy.Start(endpoint.Host, endpoint.Port, ProxiedProtocol.Http);
     }
 
     /// <summary>The clock of another machine, or of this one an hour later: every lease has ended.</summary>

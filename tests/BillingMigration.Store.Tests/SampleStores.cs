@@ -3,6 +3,7 @@ using BillingMigration.Snapshot;
 using BillingMigration.Store.DynamoDb;
 using BillingMigration.Store.MySql;
 using BillingMigration.Testing;
+using BillingMigration.Testing.Faults;
 using MySqlConnector;
 using SampleBilling;
 
@@ -33,6 +34,13 @@ public sealed class SampleStores : IAsyncDisposable
     public async Task<TestDatabase> SourceAsync() => (await mySql.Value).Database;
 
     public static TheoryData<Backend> Backends { get; } = [.. Enum.GetValues<Backend>()];
+
+    /// <summary>A proxy in front of DynamoDB.</summary>
+    public async Task<FaultProxy> DynamoDbProxyAsync()
+    {
+        var endpoint = (await Servers.DynamoDbAsync()).Endpoint;
+        return FaultProxy.Start(endpoint.Host, endpoint.Port, ProxiedProtocol.Http);
+    }
 
     /// <summary>Rows of a SELECT on the source, their columns joined by <c>|</c>.</summary>
     public async Task<List<string>> SelectAsync(string sql)

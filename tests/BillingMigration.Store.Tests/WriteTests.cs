@@ -175,7 +175,7 @@ public sealed class WriteTests(SampleStores stores)
         ("account_id", account), ("bill_number", number), ("status", "ISSUED"), ("period_start", new DateOnly(2026, 1, 1)), ("period_end", new DateOnly(2026, 1, 31)), ("bill_date", new DateOnly(2026, 2, 1)),
         ("due_date", new DateOnly(2026, 2, 15)), ("subtotal", 10m), ("tax_amount", 1.9m), ("total", 11.9m));
 
-    private static async Task<string> RefusedAsync(StoreError error, Task write)
+    internal static async Task<string> RefusedAsync(StoreError error, Task write)
     {
         var refusal = await Assert.ThrowsAsync<StoreException>(() => write);
         Assert.Equal((error, refusal.Message), (refusal.Error, refusal.Message));

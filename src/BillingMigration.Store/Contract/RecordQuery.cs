@@ -63,7 +63,7 @@ public sealed record TotalQuery(string Entity, params ImmutableArray<string> Sum
 public sealed record TotalRow(ImmutableArray<string?> Group, long Count, ImmutableArray<string?> Sums)
 {
     /// <summary>Adds up rows of the same query over different conditions: one row for each group.</summary>
-    public static IReadOnlyList<TotalRow> Merge(IEnumerable<TotalRow> rows) => TotalOrder.Sort(rows.GroupBy(r => string.Join('\u0001', r.Group.Select(g => g ?? "\u0002"))).Select(same => new TotalRow(
+    public static IReadOnlyList<TotalRow> Merge(IEnumerable<TotalRow> rows) => TotalOrder.Sort(rows.GroupBy(r => TotalOrder.KeyOf(r.Group)).Select(same => new TotalRow(
         same.First().Group, same.Sum(r => r.Count), [.. Enumerable.Range(0, same.First().Sums.Length).Select(i => ExactNumber.Add(same.Select(r => r.Sums[i])))])));
 
     /// <exception cref="OverflowException">More than 28 digits.</exception>

@@ -61,7 +61,7 @@ internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFi
         void Take(Reference reference, RowBuffer child)
         {
             var name = Name(reference.Child, child);
-            if (reference.OnDelete == "CASCADE")
+            if (reference.Cascades)
             {
                 if (deleted.Add(name))
                 {
@@ -73,19 +73,13 @@ internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFi
                     }
                 }
             }
-            else if (reference.OnDelete == "SET NULL")
+            else if (reference.Forbids)
             {
-                var after = released.TryGetValue(name, out var known) ? known.After : child.Copy();
-                foreach (var column in reference.ChildColumns)
-                {
-                    after.SetNull(column);
-                }
-
-                released[name] = (reference.Child, child, after);
+                forbidden.Add((name, reference.Name));
             }
             else
             {
-                forbidden.Add((name, reference.Name));
+                released[name] = (reference.Child, child, reference.Released(released.TryGetValue(name, out var known) ? known.After : child));
             }
         }
     }

@@ -120,7 +120,7 @@ internal sealed class IntentLog(BillingModel model, IAmazonDynamoDB client, Time
             KeyConditionExpression = "pk = :p",
             FilterExpression = "#u < :now",
             ExpressionAttributeNames = new() { ["#u"] = "until" },
-            ExpressionAttributeValues = new() { [":p"] = keys.IntentKey("", model.Entities[0], "")["pk"], [":now"] = keys.Seconds(TimeSpan.Zero) },
+            ExpressionAttributeValues = new() { [":p"] = keys.IntentPartition, [":now"] = keys.Seconds(TimeSpan.Zero) },
         };
         do
         {

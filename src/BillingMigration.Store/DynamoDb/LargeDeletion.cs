@@ -65,7 +65,7 @@ internal sealed class LargeDeletion(
         foreach (var reference in Reference.To(model, parent))
         {
             var like = reference.ChildRow(row);
-            var isParent = reference.OnDelete == "CASCADE" && !Reference.To(model, reference.Child).IsEmpty;
+            var isParent = reference.Cascades && !Reference.To(model, reference.Child).IsEmpty;
             var held = new List<RowBuffer>();
             await foreach (var child in finder.ListAsync(reference.Child, like, reference.ChildColumns, cancellationToken))
             {
@@ -122,16 +122,7 @@ internal sealed class LargeDeletion(
 
     private async Task AddAsync(TransactionParts parts, Reference reference, RowBuffer child, bool isParent, CancellationToken cancellationToken)
     {
-        RowBuffer? after = null;
-        if (reference.OnDelete == "SET NULL")
-        {
-            after = child.Copy();
-            foreach (var column in reference.ChildColumns)
-            {
-                after.SetNull(column);
-            }
-        }
-
+        var after = reference.Cascades ? null : reference.Released(child);
         var item = await rowParts.AddRowAsync(parts, reference.Child, child, after, [], cancellationToken);
         await rowParts.AddUniqueAsync(parts, (reference.Child, child, after), item, cancellationToken);
         if (isParent)
@@ -143,7 +134,7 @@ internal sealed class LargeDeletion(
     /// <summary>Walks over all that would go, when some foreign key among it forbids that its parent goes.</summary>
     private async Task RequireNoneForbiddenAsync(RowBuffer row, List<(EntityModel, string)> noted, CancellationToken cancellationToken)
     {
-        if (!Below(intent.Entity).Any(r => IsForbidding(r)))
+        if (!Below(intent.Entity).Any(r => r.Forbids))
         {
             return;
         }
@@ -154,19 +145,19 @@ internal sealed class LargeDeletion(
         while (open.TryPop(out var parent))
         {
             var references = Reference.To(model, parent.Model);
-            if (references.Any(IsForbidding))
+            if (references.Any(r => r.Forbids))
             {
                 var text = parent.Model.Describe(parent.Row);
                 await notes.PutAsync(parent.Model, text, intent.Id, PlanLasts, cancellationToken);
                 noted.Add((parent.Model, text));
             }
 
-            foreach (var reference in references.Where(r => IsForbidding(r) || r.OnDelete == "CASCADE"))
+            foreach (var reference in references.Where(r => r.Forbids || r.Cascades))
             {
                 await foreach (var child in finder.ListAsync(reference.Child, reference.ChildRow(parent.Row), reference.ChildColumns, cancellationToken))
                 {
                     var name = XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{reference.Child.Entity} {reference.Child.Describe(child)}"));
-                    if (!IsForbidding(reference))
+                    if (reference.Cascades)
                     {
                         if (deleted.Add(name) && Below(reference.Child).Count > 0)
                         {
@@ -191,8 +182,6 @@ internal sealed class LargeDeletion(
         }
     }
 
-    private static bool IsForbidding(Reference reference) => reference.OnDelete is not ("CASCADE" or "SET NULL");
-
     /// <summary>Foreign keys that are reached when a row of the entity goes.</summary>
     private HashSet<Reference> Below(EntityModel entity)
     {
@@ -200,7 +189,7 @@ internal sealed class LargeDeletion(
         var open = new Stack<EntityModel>([entity]);
         while (open.TryPop(out var parent))
         {
-            foreach (var reference in Reference.To(model, parent).Where(reached.Add).Where(r => r.OnDelete == "CASCADE"))
+            foreach (var reference in Reference.To(model, parent).Where(reached.Add).Where(r => r.Cascades))
             {
                 open.Push(reference.Child);
             }

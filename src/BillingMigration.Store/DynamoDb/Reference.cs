@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using BillingMigration.Model;
 
 namespace BillingMigration.Store.DynamoDb;
@@ -7,7 +8,27 @@ namespace BillingMigration.Store.DynamoDb;
 internal sealed record Reference(
     string Name, EntityModel Child, ImmutableArray<int> ChildColumns, EntityModel Parent, ImmutableArray<int> ParentColumns, string OnDelete)
 {
-    public static IEnumerable<Reference> Of(BillingModel model, EntityModel child)
+    private static readonly ConditionalWeakTable<BillingModel, ImmutableArray<Reference>[]> Known = [];
+
+    /// <summary>Those of a child, the same instances each time.</summary>
+    public static ImmutableArray<Reference> Of(BillingModel model, EntityModel child) => Find(model)[model.Entities.IndexOf(child)];
+
+    /// <summary>Those that refer to an entity, the same instances each time: what goes with the parent and has no children of its own first.</summary>
+    public static ImmutableArray<Reference> To(BillingModel model, EntityModel parent) => Find(model)[model.Entities.Length + model.Entities.IndexOf(parent)];
+
+    /// <returns>For each entity those of it as a child, then for each those to it as a parent.</returns>
+    private static ImmutableArray<Reference>[] Find(BillingModel model) => Known.GetValue(model, static model =>
+    {
+        ImmutableArray<Reference>[] ofChild = [.. model.Entities.Select(e => Read(model, e).ToImmutableArray())];
+        var all = ofChild.SelectMany(r => r).ToArray();
+        return
+        [
+            .. ofChild,
+            .. model.Entities.Select(parent => all.Where(r => r.Parent == parent).OrderBy(r => !r.Cascades || all.Any(o => o.Parent == r.Child)).ToImmutableArray()),
+        ];
+    });
+
+    private static IEnumerable<Reference> Read(BillingModel model, EntityModel child)
     {
         foreach (var key in child.Table.ForeignKeys.Where(k => k.ReferencedDatabase is null))
         {
@@ -21,14 +42,25 @@ internal sealed record Reference(
         }
     }
 
-    /// <summary>Those that refer to an entity: what goes with the parent and has no children of its own first.</summary>
-    public static ImmutableArray<Reference> To(BillingModel model, EntityModel parent) =>
-        [.. model.Entities.SelectMany(e => Of(model, e)).Where(r => r.Parent == parent).OrderBy(r => r.OnDelete != "CASCADE" || Of(model).Any(o => o.Parent == r.Child))];
+    public bool Cascades => OnDelete == "CASCADE";
 
-    private static IEnumerable<Reference> Of(BillingModel model) => model.Entities.SelectMany(e => Of(model, e));
+    /// <summary>True when the parent does not go while the child refers to it.</summary>
+    public bool Forbids => OnDelete is not ("CASCADE" or "SET NULL");
 
     /// <summary>A foreign key with a NULL in it refers to nothing.</summary>
     public bool IsSet(RowBuffer child) => ChildColumns.All(c => !child.IsNull(c));
+
+    /// <summary>The child without its parent.</summary>
+    public RowBuffer Released(RowBuffer child)
+    {
+        var row = child.Copy();
+        foreach (var column in ChildColumns)
+        {
+            row.SetNull(column);
+        }
+
+        return row;
+    }
 
     /// <summary>A row of the parent that has nothing but what the child refers to.</summary>
     public RowBuffer ParentRow(RowBuffer child)

@@ -131,7 +131,9 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
 
     public Dictionary<string, AttributeValue> DeletionKey(EntityModel model, string row) => ControlKey($"DELETING#{model.Entity}#{Hash(row)}", "DELETING");
 
-    /// <summary>All in one partition: those that are open are found by a query.</summary>
+    /// <summary>All intents are in it: those that are open are found by a query.</summary>
+    public AttributeValue IntentPartition => ControlKey(Intent.Partition, "")["pk"];
+
     public Dictionary<string, AttributeValue> IntentKey(string kind, EntityModel model, string row) => ControlKey(Intent.Partition, $"{kind}#{model.Entity}#{Hash(row)}");
 
     /// <summary>Seconds since 1970, as the control table has points in time that expire.</summary>

@@ -89,7 +89,7 @@ internal sealed class TotalGroups(BoundTotals query)
 
     private Group Find(ImmutableArray<string?> values)
     {
-        var key = string.Join('\u0001', values.Select(v => v is null ? "\u0002" : v));
+        var key = TotalOrder.KeyOf(values);
         if (!groups.TryGetValue(key, out var group))
         {
             groups.Add(key, group = new Group(values, query.Sums.Length));
@@ -103,6 +103,9 @@ internal sealed class TotalGroups(BoundTotals query)
 
 internal static class TotalOrder
 {
+    /// <summary>Equal for equal groups.</summary>
+    public static string KeyOf(ImmutableArray<string?> group) => string.Join('\u0001', group.Select(value => value ?? "\u0002"));
+
     /// <summary>By the groups' texts, NULL first, whatever the backend's collation.</summary>
     public static IReadOnlyList<TotalRow> Sort(IEnumerable<TotalRow> rows) => [.. rows.Order(Comparer<TotalRow>.Create((one, other) =>
     {
