@@ -207,6 +207,10 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
         Assert.Equal(0m, shell.Run("Measure-Bill -Ageing")[4].Properties["Open"].Value);
         Assert.Empty(shell.Errors);
 
+        Assert.Equal(0L, shell.One("Measure-BillingCharge -CustomerId 99").Properties["Count"].Value);
+        Assert.All(shell.Run("Measure-Bill -CustomerId 99 -Ageing"), row => Assert.Equal(0m, row.Properties["Open"].Value));
+        Assert.StartsWith("AgeingWithOther,", shell.Fail("Measure-Bill -Ageing -ByMonth").FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.StartsWith("ValueInvalid,", shell.Fail("Get-Bill -Id abc").FullyQualifiedErrorId, StringComparison.Ordinal);
         Assert.StartsWith("NothingAskedFor,", shell.Fail("Get-Bill").FullyQualifiedErrorId, StringComparison.Ordinal);
         Assert.StartsWith("NoAccessPath,", shell.Fail("Get-BillingCharge -Type USAGE").FullyQualifiedErrorId, StringComparison.Ordinal);
         Assert.StartsWith("ColumnUnknown,", shell.Fail("Get-BillingCharge -AccountId 2 -Filter @{ colour = 1 }").FullyQualifiedErrorId, StringComparison.Ordinal);

@@ -70,7 +70,6 @@ public sealed class ExportBillingSnapshotCommand : SessionCmdlet
         try
         {
             result = Run(token => exporter.RunAsync(progress, token));
-            Run(token => StoreSchema.SaveAsync(session, token));
             display.Finish(result);
         }
         catch (MigrationException)
@@ -79,6 +78,7 @@ public sealed class ExportBillingSnapshotCommand : SessionCmdlet
             throw;
         }
 
+        Run(token => StoreSchema.SaveAsync(session, token));
         WriteObject(ResultObject.Of(result, session));
         if (result.Outcome == SnapshotOutcome.Failed)
         {

@@ -6,7 +6,7 @@ namespace BillingMigration.PowerShell.Commands;
 /// <summary>Reads bills.</summary>
 [Cmdlet(VerbsCommon.Get, "Bill", SupportsPaging = true)]
 [OutputType("BillingMigration.Bill")]
-public sealed class GetBillCommand : RecordCmdlet
+public sealed class GetBillCommand : AccountRecordCmdlet
 {
     internal static readonly string[] Unpaid = ["ISSUED", "OVERDUE"];
 
@@ -18,10 +18,6 @@ public sealed class GetBillCommand : RecordCmdlet
     [Parameter]
     [ValidateNotNull]
     public string[] Number { get; set; } = [];
-
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [Alias("account_id")]
-    public string? AccountId { get; set; }
 
     [Parameter]
     [ValidateNotNull]
@@ -42,7 +38,7 @@ public sealed class GetBillCommand : RecordCmdlet
 
     private protected override RecordQuery Narrow(RecordQuery query)
     {
-        query = query.WhereGiven("account_id", AccountId).WithinGiven("bill_date", Since, Before).WhereGiven("status", Status);
+        query = base.Narrow(query).WithinGiven("bill_date", Since, Before).WhereGiven("status", Status);
         return Overdue ? query.WhereAnyOf("status", Unpaid).WhereWithin("due_date", null, DateOnly.FromDateTime(DateTime.UtcNow)) : query;
     }
 }

@@ -6,7 +6,7 @@ namespace BillingMigration.PowerShell.Commands;
 /// <summary>Reads charges.</summary>
 [Cmdlet(VerbsCommon.Get, "BillingCharge", SupportsPaging = true)]
 [OutputType("BillingMigration.Charge")]
-public sealed class GetBillingChargeCommand : RecordCmdlet
+public sealed class GetBillingChargeCommand : AccountRecordCmdlet
 {
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("charge_id")]
@@ -20,10 +20,6 @@ public sealed class GetBillingChargeCommand : RecordCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("subscriber_id")]
     public string? SubscriberId { get; set; }
-
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [Alias("account_id")]
-    public string? AccountId { get; set; }
 
     [Parameter]
     public SwitchParameter Unbilled { get; set; }
@@ -44,7 +40,7 @@ public sealed class GetBillingChargeCommand : RecordCmdlet
 
     private protected override RecordQuery Narrow(RecordQuery query)
     {
-        query = query.WhereGiven("bill_id", BillId).WhereGiven("subscriber_id", SubscriberId).WhereGiven("account_id", AccountId)
+        query = base.Narrow(query).WhereGiven("bill_id", BillId).WhereGiven("subscriber_id", SubscriberId)
             .WhereGiven("charge_type", Type).WithinGiven("charged_at", Since, Before);
         return Unbilled ? query.Where("bill_id", null) : query;
     }

@@ -6,7 +6,7 @@ namespace BillingMigration.PowerShell.Commands;
 /// <summary>Reads subscribers with their service agreements.</summary>
 [Cmdlet(VerbsCommon.Get, "BillingSubscriber", SupportsPaging = true)]
 [OutputType("BillingMigration.Subscriber")]
-public sealed class GetBillingSubscriberCommand : RecordCmdlet
+public sealed class GetBillingSubscriberCommand : AccountRecordCmdlet
 {
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("subscriber_id")]
@@ -17,18 +17,12 @@ public sealed class GetBillingSubscriberCommand : RecordCmdlet
     [ValidateNotNull]
     public string[] PhoneNumber { get; set; } = [];
 
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [Alias("account_id")]
-    public string? AccountId { get; set; }
-
     [Parameter]
     public SwitchParameter Summary { get; set; }
 
     private protected override string Entity => BillingEntity.Subscriber;
 
     private protected override IEnumerable<(string Column, string[] Values)> Keys => [("subscriber_id", Id), ("phone_number", PhoneNumber)];
-
-    private protected override RecordQuery Narrow(RecordQuery query) => query.WhereGiven("account_id", AccountId);
 
     private protected override PSObject Object(MigrationSession session, IBillingStore store, BillingRecord record)
     {

@@ -6,7 +6,7 @@ namespace BillingMigration.PowerShell.Commands;
 /// <summary>Reads service agreements.</summary>
 [Cmdlet(VerbsCommon.Get, "ServiceAgreement", SupportsPaging = true)]
 [OutputType("BillingMigration.ServiceAgreement")]
-public sealed class GetServiceAgreementCommand : RecordCmdlet
+public sealed class GetServiceAgreementCommand : AccountRecordCmdlet
 {
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("agreement_id")]
@@ -16,10 +16,6 @@ public sealed class GetServiceAgreementCommand : RecordCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("subscriber_id")]
     public string? SubscriberId { get; set; }
-
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [Alias("account_id")]
-    public string? AccountId { get; set; }
 
     [Parameter]
     public DateTime? EndsSince { get; set; }
@@ -35,6 +31,6 @@ public sealed class GetServiceAgreementCommand : RecordCmdlet
     {
         // Those that have ended already are not what ends soon.
         var since = EndsSince ?? (EndsBefore is null ? null : DateTime.UtcNow.Date);
-        return query.WhereGiven("subscriber_id", SubscriberId).WhereGiven("account_id", AccountId).WithinGiven("end_date", since, EndsBefore);
+        return base.Narrow(query).WhereGiven("subscriber_id", SubscriberId).WithinGiven("end_date", since, EndsBefore);
     }
 }

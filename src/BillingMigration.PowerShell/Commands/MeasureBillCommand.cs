@@ -41,6 +41,13 @@ public sealed class MeasureBillCommand : TotalCmdlet
             return;
         }
 
+        if (MyInvocation.BoundParameters.Keys.FirstOrDefault(p => p is nameof(Sum) or nameof(Since) or nameof(Before) or nameof(GroupBy) or nameof(ByMonth)) is { } other)
+        {
+            throw new MigrationException(
+                "AgeingWithOther", MigrationErrorKind.InvalidArgument,
+                $"-Ageing has its own columns, groups and dates, and does not go with -{other}. Leave one of them out; -AccountId, -CustomerId, -Status and -Filter go with it.", other);
+        }
+
         var today = DateOnly.FromDateTime(DateTime.UtcNow);
         foreach (var (name, from, to) in Ages)
         {

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Management.Automation;
 using BillingMigration.Store;
 
@@ -65,7 +64,8 @@ public abstract class TotalCmdlet : StoreCmdlet
                 rows.AddRange(await store.TotalAsync(query.Where("account_id", account["account_id"]), token));
             }
 
-            return TotalRow.Merge(rows);
+            // Of no account at all, nothing.
+            return rows.Count == 0 && query.GroupBy.IsEmpty && query.ByMonthOf is null ? [new TotalRow([], 0, [.. query.Sums.Select(_ => (string?)null)])] : TotalRow.Merge(rows);
         });
     }
 }

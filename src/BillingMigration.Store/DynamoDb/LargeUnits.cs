@@ -88,13 +88,3 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
         return await finder.FindAsync(bill, like, bill.PrimaryKey, cancellationToken) is { } row ? new BillingRecord(bill, row) : null;
     }
 }
-
-/// <summary>What the store waits for.</summary>
-public sealed record StoreTimes
-{
-    /// <summary>How long after a change all indexes are taken to show it. An index of DynamoDB follows its table mostly far under a second; it has no bound.</summary>
-    public TimeSpan IndexDelay { get; init; } = TimeSpan.FromSeconds(1);
-
-    /// <summary>How often is looked for large units that their owners have left lying; <see cref="Timeout.InfiniteTimeSpan"/>: never.</summary>
-    public TimeSpan IntentPeriod { get; init; } = TimeSpan.FromSeconds(30);
-}

@@ -168,11 +168,6 @@ internal sealed class FailoverScene : IAsyncDisposable
         return await new ChangeFollower(session, options).RunAsync(new Reports(reports.Writer), cancel);
     }
 
-    private sealed class Reports(ChannelWriter<SyncProgress> writer) : IProgress<SyncProgress>
-    {
-        public void Report(SyncProgress value) => writer.TryWrite(value);
-    }
-
     private static async Task<string> ScalarAsync(SqlServerProcess server, string sql)
     {
         await using var connection = await server.ConnectAsync();

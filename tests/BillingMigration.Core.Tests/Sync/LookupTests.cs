@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Threading.Channels;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Control;
 using BillingMigration.Model;
@@ -137,8 +138,10 @@ public sealed class LookupTests(TestServers servers)
         await shop.Database.ExecuteAsync("ALTER TABLE invoice DROP FOREIGN KEY invoice_ibfk_1, ADD CONSTRAINT by_acct FOREIGN KEY (acct_id) REFERENCES acct (acct_id) ON UPDATE CASCADE");
         await shop.ExportAsync();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        var reports = Channel.CreateUnbounded<SyncProgress>();
         await using var session = await shop.Migration.ConnectAsync();
-        var following = new ChangeFollower(session, new SyncOptions { Until = null, Follow = true }).RunAsync(new Progress<SyncProgress>(), stop.Token);
+        var following = new ChangeFollower(session, new SyncOptions { Until = null, Follow = true }).RunAsync(new Reports(reports.Writer), stop.Token);
+        _ = following.ContinueWith(_ => reports.Writer.TryComplete(), TaskScheduler.Default);
         await using var connection = await shop.Database.OpenAsync();
         await connection.ResetConnectionAsync(TestContext.Current.CancellationToken);
 
@@ -166,7 +169,7 @@ public sealed class LookupTests(TestServers servers)
                 }
 
                 Assert.False(following.IsCompleted, following.Exception?.Message);
-                await Task.Delay(20, TestContext.Current.CancellationToken);
+                await reports.Reader.ReadAsync(TestContext.Current.CancellationToken);
             }
         }
     }
