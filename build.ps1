@@ -4,7 +4,7 @@ The tasks of this repository: build, test, demo, bench, torture, servers, packag
 .DESCRIPTION
 The same tasks as ./build.sh. Where bash is there (Linux), build.sh does the work. Elsewhere the servers are containers or your own:
   docker compose -f tests/servers/compose.yaml up -d --wait
-and their addresses are taken from BILLING_MYSQL, BILLING_MARIADB (host:port) and BILLING_DYNAMODB (URL), by default the ports of compose.yaml.
+and their addresses are taken from BILLING_MYSQL, BILLING_MARIADB (host:port), BILLING_DYNAMODB and BILLING_KMS (URL), by default the ports of compose.yaml.
 .EXAMPLE
 ./build.ps1 test
 .EXAMPLE
@@ -71,6 +71,7 @@ function Set-ServerAddress {
     if (-not $env:BILLING_MYSQL) { $env:BILLING_MYSQL = '127.0.0.1:33306' }
     if (-not $env:BILLING_MARIADB) { $env:BILLING_MARIADB = '127.0.0.1:33307' }
     if (-not $env:BILLING_DYNAMODB) { $env:BILLING_DYNAMODB = 'http://127.0.0.1:33800' }
+    if (-not $env:BILLING_KMS) { $env:BILLING_KMS = 'http://127.0.0.1:33055' }
 }
 
 function Invoke-Compose {
@@ -83,6 +84,7 @@ function Invoke-Compose {
 
 function Invoke-Test {
     Invoke-Build
+    $ownContainer = -not $env:BILLING_DYNAMODB -and (Get-Command docker -CommandType Application -ErrorAction Ignore)
     Set-ServerAddress
     $reports = Join-Path $PSScriptRoot 'artifacts/test'
     $null = New-Item -ItemType Directory -Path $reports -Force
@@ -104,6 +106,8 @@ function Invoke-Test {
         if ($LASTEXITCODE -ne 0 -and $broken -eq 0) { $broken = 1 }
         $failed += $broken
         $skipped += [int]$assembly.skipped
+        # DynamoDB Local slows down with all that it ever held: each project has a new one.
+        if ($ownContainer) { Invoke-Compose up -d --wait --force-recreate dynamodb }
     }
     if (Test-Path -LiteralPath tests/pester) {
         if (Get-Module -ListAvailable Pester | Where-Object Version -ge 5.7) {

@@ -1,5 +1,6 @@
 using BillingMigration.Control;
 using BillingMigration.Definition;
+using BillingMigration.Model;
 using BillingMigration.Source;
 using BillingMigration.Target;
 using BillingMigration.Transfer;
@@ -9,6 +10,8 @@ namespace BillingMigration;
 /// <summary>An open migration: the definition with a way to the source, the target and the control table. What every job works on.</summary>
 public sealed class MigrationSession : IAsyncDisposable
 {
+    private readonly SharedCipher cipher;
+
     private MigrationSession(MigrationDefinition definition, SourceConnections source, TargetConnection target, RetryPolicy retry, TimeProvider time)
     {
         Definition = definition;
@@ -16,6 +19,7 @@ public sealed class MigrationSession : IAsyncDisposable
         Target = target;
         Retry = retry;
         Time = time;
+        cipher = new SharedCipher(new DataKey(target, definition, time));
         Control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time, retry, new LeaseOptions());
     }
 
@@ -54,9 +58,36 @@ public sealed class MigrationSession : IAsyncDisposable
         }
     }
 
+    /// <summary>What encrypts the definition's columns; KMS is asked once a session. Null: none is encrypted.</summary>
+    /// <exception cref="MigrationException"><c>DataKeyMissing</c>, <c>KmsKeyUnusable</c>, <c>KmsUnreachable</c>, <c>AccessDenied</c>.</exception>
+    internal Task<AttributeCipher?> CipherAsync(CancellationToken cancellationToken) => cipher.GetAsync(cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
+        cipher.Dispose();
         await Source.DisposeAsync();
         await Target.DisposeAsync();
+    }
+
+    /// <summary>Asked for once, by whichever job is first; not kept when that fails.</summary>
+    private sealed class SharedCipher(DataKey key) : IDisposable
+    {
+        private readonly SemaphoreSlim one = new(1);
+        private AttributeCipher? known;
+
+        public async Task<AttributeCipher?> GetAsync(CancellationToken cancellationToken)
+        {
+            await one.WaitAsync(cancellationToken);
+            try
+            {
+                return known ??= await key.OpenAsync(cancellationToken);
+            }
+            finally
+            {
+                one.Release();
+            }
+        }
+
+        public void Dispose() => one.Dispose();
     }
 }

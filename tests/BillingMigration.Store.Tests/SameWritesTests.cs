@@ -18,10 +18,11 @@ public sealed class SameWritesTests(SampleStores stores)
     [InlineData(false, 1)]
     [InlineData(false, 2)]
     [InlineData(true, 3)]
-    public async Task Both_backends_end_as_the_same_table(bool mariaDb, int seed)
+    [InlineData(false, 4, true)]
+    public async Task Both_backends_end_as_the_same_table(bool mariaDb, int seed, bool encrypted = false)
     {
-        await using var source = await WritableShop.CreateAsync(stores, mariaDb);
-        await using var target = await WritableShop.CreateAsync(stores, mariaDb);
+        await using var source = await WritableShop.CreateAsync(stores, mariaDb, encrypted: encrypted);
+        await using var target = await WritableShop.CreateAsync(stores, mariaDb, encrypted: encrypted);
         var time = new FakeTimeProvider(Start);
         await using var mySql = await source.OpenAsync(Backend.MySql, time);
         await using var dynamoDb = await target.OpenAsync(Backend.DynamoDb, time);
@@ -147,7 +148,8 @@ internal sealed record RandomWrite(string Entity, (string Column, long Value)? K
         }
         catch (StoreException e)
         {
-            return $"refused {e.Error} {e.Subject}";
+            // Of several parents that are missing each server names another one: MySQL one and the other from time to time.
+            return e.Error == StoreError.ParentMissing ? $"refused {e.Error}" : $"refused {e.Error} {e.Subject}";
         }
     }
 

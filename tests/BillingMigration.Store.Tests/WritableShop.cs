@@ -1,4 +1,6 @@
+using System.Text;
 using Amazon.DynamoDBv2.Model;
+using BillingMigration.Model;
 using BillingMigration.Snapshot;
 using BillingMigration.Store.DynamoDb;
 using BillingMigration.Store.MySql;
@@ -18,7 +20,8 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
     public SampleMigration Migration => migration;
 
     /// <param name="sql">Run before the export.</param>
-    public static async Task<WritableShop> CreateAsync(SampleStores stores, bool mariaDb, string? sql = null)
+    /// <param name="encrypted">All sensitive columns are encrypted.</param>
+    public static async Task<WritableShop> CreateAsync(SampleStores stores, bool mariaDb, string? sql = null, bool encrypted = false)
     {
         var database = await (await stores.Servers.SourceAsync(mariaDb)).CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, Rows, seed: 3);
@@ -28,6 +31,11 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         }
 
         var migration = SampleMigration.Create(database.ConnectionString, (await stores.Servers.DynamoDbAsync()).Endpoint);
+        if (encrypted)
+        {
+            await migration.EncryptAsync(await stores.Servers.KmsAsync());
+        }
+
         await migration.InitializeAsync();
         await using var session = await migration.ConnectAsync();
         await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), CancellationToken.None);
@@ -69,9 +77,14 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         Assert.Equal(Control.SyncState.Consistent, result.State);
     }
 
-    /// <summary>Every item of the table, by its key.</summary>
+    /// <summary>Every item of the table, by its key; encrypted attributes as what they are opened.</summary>
     public async Task<SortedDictionary<string, string>> ItemsAsync()
     {
+        await using var session = await migration.ConnectAsync();
+        var cipher = await session.CipherAsync(CancellationToken.None);
+        string Shown(Dictionary<string, AttributeValue> item, string name) => item[name] is { B: { } bytes }
+            ? Convert.ToHexString(IsEncrypted(item["entity"].S, name) ? Opened(cipher!, item, name) : bytes.ToArray())
+            : item[name].S ?? item[name].N;
         var items = new SortedDictionary<string, string>(StringComparer.Ordinal);
         var request = new ScanRequest { TableName = migration.Table, ConsistentRead = true };
         do
@@ -79,7 +92,7 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
             var page = await migration.Client.ScanAsync(request);
             foreach (var item in page.Items)
             {
-                items.Add($"{item["pk"].S} {item["sk"].S}", string.Join("; ", item.OrderBy(a => a.Key, StringComparer.Ordinal).Select(a => $"{a.Key}={a.Value.S ?? a.Value.N ?? Convert.ToHexString(a.Value.B.ToArray())}")));
+                items.Add($"{item["pk"].S} {item["sk"].S}", string.Join("; ", item.Keys.Order(StringComparer.Ordinal).Select(name => $"{name}={Shown(item, name)}")));
             }
 
             request.ExclusiveStartKey = page.LastEvaluatedKey;
@@ -87,6 +100,13 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         while (request.ExclusiveStartKey is { Count: > 0 });
         return items;
     }
+
+    private bool IsEncrypted(string entity, string column) =>
+        migration.Definition.Entities.First(e => e.Entity == entity).Columns.TryGetValue(column, out var rule) && rule.Encrypt;
+
+    private static byte[] Opened(AttributeCipher cipher, Dictionary<string, AttributeValue> item, string name) => cipher.TryDecrypt(
+        AttributeCipher.PlaceOf(item["entity"].S, name), AttributeCipher.KeyOf(Encoding.UTF8.GetBytes(item["pk"].S), Encoding.UTF8.GetBytes(item["sk"].S)), item[name].B.ToArray())
+        ?? throw new InvalidOperationException($"{name} of {item["pk"].S} is not encrypted for its place.");
 
     public async ValueTask DisposeAsync()
     {

@@ -38,6 +38,13 @@ public sealed class SampleMigration(MigrationDefinition definition, SourceCreden
             new SourceCredential(source.UserID, source.Password));
     }
 
+    /// <summary>From now on all sensitive columns are encrypted, with a data key that a new KMS key wraps.</summary>
+    public async Task EncryptAsync(KmsServer kms) => Definition = Definition with
+    {
+        Target = Definition.Target with { Encryption = new EncryptionDefinition { KmsKeyId = await kms.CreateKeyAsync(), KmsEndpointUrl = kms.Endpoint } },
+        Entities = [.. Definition.Entities.Select(e => e with { Columns = e.Columns.SetItems(e.Columns.Where(c => c.Value.Sensitive).Select(c => KeyValuePair.Create(c.Key, c.Value with { Encrypt = true }))) })],
+    };
+
     public Task<MigrationSession> ConnectAsync() =>
         MigrationSession.ConnectAsync(Definition, Credential, Access, TimeProvider.System, CancellationToken.None);
 

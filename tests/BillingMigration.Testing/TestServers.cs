@@ -10,11 +10,15 @@ public sealed class TestServers : IAsyncDisposable
     private readonly Lazy<Task<MariaDbServer>> mariaDb = new(() => MariaDbServer.StartAsync());
     private readonly Lazy<Task<DynamoDbLocalServer>> dynamoDb = new(() => DynamoDbLocalServer.StartAsync());
 
+    private readonly Lazy<Task<KmsServer>> kms = new(KmsServer.StartAsync);
+
     public Task<MySqlServer> MySqlAsync() => mySql.Value;
 
     public Task<MariaDbServer> MariaDbAsync() => mariaDb.Value;
 
     public Task<DynamoDbLocalServer> DynamoDbAsync() => dynamoDb.Value;
+
+    public Task<KmsServer> KmsAsync() => kms.Value;
 
     /// <summary>The server of a flavour, for tests that run on both.</summary>
     public async Task<SqlServerProcess> SourceAsync(bool mariaDbFlavor) => mariaDbFlavor ? await MariaDbAsync() : await MySqlAsync();
@@ -24,6 +28,7 @@ public sealed class TestServers : IAsyncDisposable
         await StopAsync(mySql);
         await StopAsync(mariaDb);
         await StopAsync(dynamoDb);
+        await StopAsync(kms);
     }
 
     private static async Task StopAsync<T>(Lazy<Task<T>> server)

@@ -126,6 +126,9 @@ internal sealed partial class DefinitionBuilder(DefinitionProblems problems, str
             ReadCapacityUnits = read,
             WriteCapacityUnits = write,
             KmsKeyId = reader.Text("kmsKeyId"),
+            Encryption = reader.Object("encryption") is { } encryption
+                ? new EncryptionDefinition { KmsKeyId = encryption.Text("kmsKeyId") ?? string.Empty, KmsEndpointUrl = Endpoint(encryption, "kmsEndpointUrl", "https://vpce-0123.kms.eu-central-1.vpce.amazonaws.com") }
+                : null,
             Tags = Tags(reader),
             PricePerMillionWriteUnits = reader.Price("pricePerMillionWriteUnits") ?? new TargetDefinition { Table = table }.PricePerMillionWriteUnits,
         };
@@ -232,17 +235,17 @@ internal sealed partial class DefinitionBuilder(DefinitionProblems problems, str
         return string.Empty;
     }
 
-    private Uri? Endpoint(DefinitionObjectReader reader)
+    private Uri? Endpoint(DefinitionObjectReader reader, string name = "endpointUrl", string example = "https://vpce-0123.dynamodb.eu-central-1.vpce.amazonaws.com")
     {
-        if (reader.Text("endpointUrl") is not { } text)
+        if (reader.Text(name) is not { } text)
         {
             return null;
         }
 
-        var place = reader.Place("endpointUrl");
+        var place = reader.Place(name);
         if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
         {
-            problems.Add(place, "This is not an endpoint URL.", "Write it like https://vpce-0123.dynamodb.eu-central-1.vpce.amazonaws.com.");
+            problems.Add(place, "This is not an endpoint URL.", $"Write it like {example}.");
             return null;
         }
 

@@ -27,10 +27,15 @@ internal sealed class DefinitionRules(MigrationDefinition definition, Definition
             CheckIndexUse(entity, node);
             CheckLookups(entity, node);
             CheckExcludedKeyColumns(entity, node);
+            CheckEncryption(entity, node);
             CheckAttributes(entity, node);
         }
 
         CheckKeyClashes();
+        if (definition.Target.Encryption is not null && !definition.Entities.SelectMany(e => e.Columns.Values).Any(c => c.Encrypt))
+        {
+            problems.Add(root.At("target", "encryption"), "No column is encrypted.", "Remove \"encryption\", or mark columns: \"columns\": { \"email\": { \"encrypt\": true } }.");
+        }
     }
 
     private void CheckUnique(string list, IEnumerable<string> names, string property, string what, StringComparer comparer)
@@ -148,6 +153,35 @@ internal sealed class DefinitionRules(MigrationDefinition definition, Definition
             }
         }
     }
+
+    /// <summary>What stands in a key is there for all to see, and what is looked for must be comparable.</summary>
+    private void CheckEncryption(EntityDefinition entity, DefinitionNode node)
+    {
+        const string Remedy = "Do not encrypt it, or build the key from another column.";
+        foreach (var (name, _) in entity.Columns.Where(c => c.Value.Encrypt && definition.Target.Encryption is null))
+        {
+            problems.Add(
+                node.At("columns", name, "encrypt"), $"The column '{name}' is encrypted, and no data key is defined.", "Add \"encryption\": { \"kmsKeyId\": \"alias/…\" } to the target.");
+        }
+
+        foreach (var (template, place) in Templates(entity, node))
+        {
+            foreach (var column in template.Columns.Where(c => IsEncrypted(c.Lookup is null ? entity : OwnerOf(entity, c.Lookup), c.Column)))
+            {
+                problems.Add(place, $"The key template '{template}' uses the column '{column.Column}', which is encrypted: the key would show it.", Remedy);
+            }
+        }
+
+        foreach (var (index, key) in entity.Indexes.Where(i => i.Value.When is { } when && IsEncrypted(entity, when.Column)))
+        {
+            problems.Add(node.At("indexes", index, "when"), $"The condition looks at the column '{key.When!.Column}', which is encrypted: what is in the index would show its value.", Remedy);
+        }
+    }
+
+    private EntityDefinition? OwnerOf(EntityDefinition entity, string lookup) =>
+        entity.Lookups.TryGetValue(lookup, out var rule) ? definition.Entities.FirstOrDefault(e => e.Table == rule.Table) : null;
+
+    private static bool IsEncrypted(EntityDefinition? entity, string column) => entity is not null && entity.Columns.TryGetValue(column, out var rule) && rule.Encrypt;
 
     /// <summary>Columns that the file names become attributes; two of them, or one and a key attribute, must not share a name.</summary>
     private void CheckAttributes(EntityDefinition entity, DefinitionNode node)

@@ -16,7 +16,7 @@ internal sealed record DefinitionShape(string Name, ImmutableArray<ShapeProperty
         "target",
         [
             new("region"), new("endpointUrl"), new("table", Required: true), new("controlTable"), new("billingMode"), new("readCapacityUnits"),
-            new("writeCapacityUnits"), new("kmsKeyId"), new("tags"), new("pricePerMillionWriteUnits"),
+            new("writeCapacityUnits"), new("kmsKeyId"), new("encryption", Child: new("encryption", [new("kmsKeyId", Required: true), new("kmsEndpointUrl")])), new("tags"), new("pricePerMillionWriteUnits"),
         ]);
 
     private static readonly DefinitionShape Path = new(
@@ -47,7 +47,7 @@ internal sealed record DefinitionShape(string Name, ImmutableArray<ShapeProperty
             new("entity", Required: true), new("table", Required: true), new("pk", Required: true), new("sk", Required: true),
             new("indexes", ShapeNesting.Map, IndexKey),
             new("lookups", ShapeNesting.Map, new("lookup", [new("table", Required: true), new("on", Required: true)])),
-            new("columns", ShapeNesting.Map, new("column", [new("attribute"), new("type"), new("sensitive"), new("exclude")])),
+            new("columns", ShapeNesting.Map, new("column", [new("attribute"), new("type"), new("sensitive"), new("encrypt"), new("exclude")])),
         ]);
 
     public static DefinitionShape Root { get; } = new(

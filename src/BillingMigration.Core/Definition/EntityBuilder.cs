@@ -137,6 +137,7 @@ internal sealed partial class EntityBuilder(DefinitionProblems problems)
             Attribute = reader.Text("attribute"),
             Type = reader.OneOf<AttributeType>("type"),
             Sensitive = reader.Flag("sensitive") ?? false,
+            Encrypt = reader.Flag("encrypt") ?? false,
             Exclude = reader.Flag("exclude") ?? false,
         };
         if (column.Attribute is { } attribute && Encoding.UTF8.GetByteCount(attribute) is var bytes and > 255)
@@ -144,9 +145,12 @@ internal sealed partial class EntityBuilder(DefinitionProblems problems)
             problems.Add(reader.Place("attribute"), $"The attribute name has {bytes.ToString(CultureInfo.InvariantCulture)} bytes.", "Use at most 255 bytes.");
         }
 
-        if (column.Exclude && (column.Attribute is not null || column.Type is not null))
+        if (column.Exclude && (column.Attribute is not null || column.Type is not null || column.Encrypt))
         {
-            problems.Add(reader.Node, $"The column '{name}' is excluded and has an attribute or a type.", "Remove \"exclude\", or remove \"attribute\" and \"type\".");
+            problems.Add(
+                reader.Node,
+                $"The column '{name}' is excluded and has an attribute, a type or encryption.",
+                "Remove \"exclude\", or remove \"attribute\", \"type\" and \"encrypt\".");
         }
 
         return column;

@@ -93,12 +93,25 @@ public sealed record TargetDefinition
     /// <summary>KMS key (id, ARN or alias); null: the key that AWS manages for DynamoDB (<c>aws/dynamodb</c>).</summary>
     public string? KmsKeyId { get; init; }
 
+    /// <summary>Data key of the columns that are <see cref="ColumnDefinition.Encrypt">encrypted</see>; null: none is.</summary>
+    public EncryptionDefinition? Encryption { get; init; }
+
     public ImmutableSortedDictionary<string, string> Tags { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
     /// <summary>US dollars per million write request units, for the plan's estimate.</summary>
     public decimal PricePerMillionWriteUnits { get; init; } = 0.625m;
 
     public string ControlTableName => ControlTable ?? Table + "-migration";
+}
+
+/// <summary>The data key with which chosen columns are encrypted before they leave this machine. KMS makes it; wrapped by KMS it stands in the control table.</summary>
+public sealed record EncryptionDefinition
+{
+    /// <summary>Symmetric KMS key (id, ARN or alias) that wraps the data key.</summary>
+    public required string KmsKeyId { get; init; }
+
+    /// <summary>KMS endpoint other than the Region's own (VPC endpoint, emulator). <c>http</c> only to loopback.</summary>
+    public Uri? KmsEndpointUrl { get; init; }
 }
 
 public enum PathKind
@@ -223,6 +236,9 @@ public sealed record ColumnDefinition
 
     /// <summary>Personal or secret: masked wherever it is shown.</summary>
     public bool Sensitive { get; init; }
+
+    /// <summary>Encrypted on this machine with the data key of <see cref="TargetDefinition.Encryption"/>; sensitive as well.</summary>
+    public bool Encrypt { get; init; }
 
     /// <summary>Not migrated. The way back then needs a default for it.</summary>
     public bool Exclude { get; init; }

@@ -33,9 +33,11 @@ public sealed class BillingModel
 
     /// <param name="tables">Tables of the source by name, those of lookups included.</param>
     /// <param name="ancestors">Tables, of any database, that are not migrated and whose changes reach migrated rows by foreign keys.</param>
-    public static BillingModel Bind(MigrationDefinition definition, IReadOnlyDictionary<string, TableSchema> tables, IEnumerable<TableSchema>? ancestors = null)
+    /// <param name="cipher">Where columns are encrypted and items are written or read.</param>
+    public static BillingModel Bind(
+        MigrationDefinition definition, IReadOnlyDictionary<string, TableSchema> tables, IEnumerable<TableSchema>? ancestors = null, AttributeCipher? cipher = null)
     {
-        var entities = definition.Entities.Select(e => EntityModel.Bind(e, definition.Indexes, tables)).ToImmutableArray();
+        var entities = definition.Entities.Select(e => EntityModel.Bind(e, definition.Indexes, tables, cipher)).ToImmutableArray();
         bool IsEntity(TableSchema table) => entities.Any(e => e.Table.Database == table.Database && e.Table.Name == table.Name);
         var lookups = definition.Entities.SelectMany(e => e.Lookups.Values).Select(l => tables[l.Table]);
         var outside = lookups.Concat(ancestors ?? []).Where(t => !IsEntity(t)).DistinctBy(t => (t.Database, t.Name));
@@ -64,7 +66,7 @@ public sealed class BillingModel
 
             foreach (var attribute in entity.Attributes)
             {
-                text.Append(attribute.Name).Append('\t').Append(attribute.Column.Name).Append('\t').Append(attribute.Column.ColumnType).Append('\t').Append(attribute.Form).Append('\n');
+                text.Append(attribute.Name).Append('\t').Append(attribute.Column.Name).Append('\t').Append(attribute.Column.ColumnType).Append('\t').Append(attribute.Form).Append(attribute.Encrypted ? "\tencrypted\n" : "\n");
             }
         }
 

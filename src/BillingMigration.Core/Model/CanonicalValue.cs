@@ -11,6 +11,26 @@ public readonly record struct RowRefusal(string ReasonId, string Reason);
 /// <summary>Turns the source's text of a number or a point in time into the attribute's.</summary>
 internal static class CanonicalValue
 {
+    /// <summary>The canonical bytes of a value of any form.</summary>
+    /// <param name="length">Bytes in <paramref name="destination"/>; -1 when the value is canonical as it is.</param>
+    public static RowRefusal? Of(AttributeForm form, ReadOnlySpan<byte> value, Span<byte> destination, out int length)
+    {
+        length = -1;
+        switch (form)
+        {
+            case AttributeForm.Text:
+                return System.Text.Unicode.Utf8.IsValid(value) ? null : InvalidText();
+            case AttributeForm.Binary or AttributeForm.Time or AttributeForm.NumberText:
+                return null;
+            case AttributeForm.SingleText or AttributeForm.DoubleText:
+                return WriteFloatText(form, value, destination, out length);
+            default:
+                return Write(form, value, destination, out length);
+        }
+    }
+
+    public static RowRefusal InvalidText() => new("TextInvalid", "it has a text that is not valid UTF-8");
+
     /// <summary>Writes the canonical text of a value of a numeric or temporal form.</summary>
     /// <param name="destination">At least <see cref="CanonicalNumber.MaxLength"/> bytes.</param>
     /// <returns>Null, or why the value has none.</returns>

@@ -8,7 +8,13 @@ public sealed record RowColumn(string? Lookup, ColumnSchema Column);
 
 /// <summary>One attribute of an item that is a column's value.</summary>
 /// <param name="RowIndex">Index of the column in the row's layout.</param>
-public sealed record AttributeModel(string Name, int RowIndex, ColumnSchema Column, AttributeForm Form, bool Sensitive);
+/// <param name="Form">Of the value, before it is encrypted.</param>
+/// <param name="Encrypted">The attribute is the value's canonical text (or bytes), encrypted.</param>
+public sealed record AttributeModel(string Name, int RowIndex, ColumnSchema Column, AttributeForm Form, bool Sensitive, bool Encrypted)
+{
+    /// <summary>The DynamoDB type.</summary>
+    public AttributeType Type => Encrypted ? AttributeType.B : AttributeForms.TypeOf(Form);
+}
 
 /// <summary>A pair of key attributes: of the table itself, or of an index.</summary>
 /// <param name="Index">Index name, or null for the table.</param>
@@ -53,9 +59,13 @@ public sealed class EntityModel
     /// <summary>Indexes in <see cref="Row"/> of the primary key's columns, in key order.</summary>
     public ImmutableArray<int> PrimaryKey { get; private init; }
 
+    /// <summary>What encrypts the attributes that are to be; null where the items of the model are not looked at.</summary>
+    internal AttributeCipher? Cipher { get; private init; }
+
     /// <summary>Binds a definition to the tables it names.</summary>
+    /// <param name="cipher">Null: for a model whose items are neither written nor read.</param>
     /// <exception cref="MigrationException"><c>InvalidDefinition</c>: the definition does not fit the schema.</exception>
-    public static EntityModel Bind(EntityDefinition definition, ImmutableArray<IndexDefinition> indexes, IReadOnlyDictionary<string, TableSchema> tables)
+    public static EntityModel Bind(EntityDefinition definition, ImmutableArray<IndexDefinition> indexes, IReadOnlyDictionary<string, TableSchema> tables, AttributeCipher? cipher = null)
     {
         var table = tables.TryGetValue(definition.Table, out var found)
             ? found
@@ -64,6 +74,7 @@ public sealed class EntityModel
         var model = new EntityModel(definition, table)
         {
             Row = row,
+            Cipher = cipher,
             Attributes = [.. BindAttributes(definition, row)],
             Keys = [BindKey(definition, row, null, new IndexKeyDefinition { PartitionKey = [definition.PartitionKey], SortKey = [definition.SortKey] }),
                 .. indexes.Where(i => definition.Indexes.ContainsKey(i.Name)).Select(i => BindKey(definition, row, i, definition.Indexes[i.Name]))],
@@ -129,7 +140,7 @@ public sealed class EntityModel
                 continue;
             }
 
-            yield return new AttributeModel(rule?.Attribute ?? column.Name, i, column, FormOf(definition, column), rule?.Sensitive ?? false);
+            yield return new AttributeModel(rule?.Attribute ?? column.Name, i, column, FormOf(definition, column), rule is { Sensitive: true } or { Encrypt: true }, rule?.Encrypt ?? false);
         }
     }
 

@@ -16,6 +16,7 @@ internal sealed class EntitySchemaCheck(
     {
         CheckTable();
         CheckColumns();
+        CheckEncryption();
         CheckAttributes();
         CheckConditions();
         foreach (var (name, lookup) in entity.Lookups)
@@ -48,6 +49,24 @@ internal sealed class EntitySchemaCheck(
             Add($".columns.{excluded}.exclude", $"The column '{excluded}' is part of the primary key: without it no item leads back to its row.", "Migrate the column.");
         }
     }
+
+    private void CheckEncryption()
+    {
+        foreach (var column in table.PrimaryKey.Where(IsEncrypted))
+        {
+            Add($".columns.{column}.encrypt", $"The column '{column}' is part of the primary key, by which rows are named in messages, checkpoints and reports.", "Do not encrypt it.");
+        }
+
+        foreach (var key in table.UniqueKeys.Where(k => k.Columns.Any(IsEncrypted)))
+        {
+            Add(
+                $".columns.{key.Columns.First(IsEncrypted)}.encrypt",
+                $"The column '{key.Columns.First(IsEncrypted)}' is part of the unique key '{key.Name}': that no two rows share a value can be kept in DynamoDB only with the value in a key.",
+                "Do not encrypt it.");
+        }
+    }
+
+    private bool IsEncrypted(string column) => entity.Columns.TryGetValue(column, out var rule) && rule.Encrypt;
 
     private void CheckColumns()
     {

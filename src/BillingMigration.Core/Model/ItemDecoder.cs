@@ -12,13 +12,15 @@ namespace BillingMigration.Model;
 public sealed class ItemDecoder
 {
     private readonly EntityModel model;
-    private readonly FrozenDictionary<string, AttributeModel> attributes;
+    private readonly FrozenDictionary<string, int> attributes;
+    private readonly CellEncryption? encryption;
     private readonly FrozenSet<string> keys;
 
     public ItemDecoder(EntityModel model)
     {
         this.model = model;
-        attributes = model.Attributes.ToFrozenDictionary(a => a.Name, StringComparer.Ordinal);
+        encryption = CellEncryption.Of(model);
+        attributes = Enumerable.Range(0, model.Attributes.Length).ToFrozenDictionary(i => model.Attributes[i].Name, StringComparer.Ordinal);
         keys = model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute })
             .Append(EntityModel.EntityAttribute).ToFrozenSet(StringComparer.Ordinal);
     }
@@ -26,7 +28,7 @@ public sealed class ItemDecoder
     /// <summary>Decodes an item in DynamoDB JSON, its attributes in any order.</summary>
     /// <param name="item">One JSON object: attribute name to <c>{"S":…}</c>, <c>{"N":…}</c> or <c>{"B":…}</c>.</param>
     /// <param name="row">A row of the entity's layout; columns of lookups are set to NULL.</param>
-    /// <exception cref="MigrationException"><c>ItemUnreadable</c>: an attribute that the model does not know, or of another type.</exception>
+    /// <exception cref="MigrationException"><c>ItemUnreadable</c>: an attribute that the model does not know, or of another type, or not encrypted for this item with the migration's data key.</exception>
     public void Decode(ReadOnlySpan<byte> item, RowBuffer row)
     {
         row.Clear();
@@ -35,6 +37,7 @@ public sealed class ItemDecoder
             row.SetNull(i);
         }
 
+        BeginEncryption(item);
         var json = new Utf8JsonReader(item);
         json.Read();
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
@@ -44,14 +47,30 @@ public sealed class ItemDecoder
             json.Read();
             var type = json.GetString();
             json.Read();
-            if (attributes.TryGetValue(name, out var attribute))
+            if (attributes.TryGetValue(name, out var i))
             {
-                if (json.TokenType != JsonTokenType.String || type != AttributeForms.TypeOf(attribute.Form).ToString())
+                var attribute = model.Attributes[i];
+                if (json.TokenType != JsonTokenType.String || type != attribute.Type.ToString())
                 {
-                    throw Unreadable($"the attribute {name} is of type {type}, and the model wants {AttributeForms.TypeOf(attribute.Form)}");
+                    throw Unreadable($"the attribute {name} is of type {type}, and the model wants {attribute.Type}");
                 }
 
-                Set(attribute, ref json, row);
+                if (!attribute.Encrypted)
+                {
+                    Set(attribute, json.GetString()!, row);
+                }
+                else if (encryption!.TryDecrypt(i, json.GetBytesFromBase64()) is not { } value)
+                {
+                    throw Unreadable($"the attribute {name} was not encrypted for this item with the migration's data key");
+                }
+                else if (attribute.Form == AttributeForm.Binary)
+                {
+                    row.Set(attribute.RowIndex, value);
+                }
+                else
+                {
+                    Set(attribute, Encoding.UTF8.GetString(value), row);
+                }
             }
             else if (!keys.Contains(name))
             {
@@ -62,31 +81,67 @@ public sealed class ItemDecoder
         }
     }
 
-    private static void Set(AttributeModel attribute, ref Utf8JsonReader json, RowBuffer row)
+    /// <summary>An encrypted value is bound to its item's key, which may come after it.</summary>
+    private void BeginEncryption(ReadOnlySpan<byte> item)
+    {
+        if (encryption is null)
+        {
+            return;
+        }
+
+        byte[]? pk = null, sk = null;
+        var json = new Utf8JsonReader(item);
+        json.Read();
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName && (pk is null || sk is null))
+        {
+            var (isPk, isSk) = (json.ValueTextEquals(EntityModel.PartitionKey), json.ValueTextEquals(EntityModel.SortKey));
+            json.Read();
+            if (!isPk && !isSk)
+            {
+                json.Skip();
+                continue;
+            }
+
+            json.Read();
+            json.Read();
+            var value = json.TokenType == JsonTokenType.String ? Encoding.UTF8.GetBytes(json.GetString()!) : null;
+            (pk, sk) = isPk ? (value, sk) : (pk, value);
+            json.Read();
+        }
+
+        encryption.Begin();
+        if (pk is not null && sk is not null)
+        {
+            encryption.Begin(pk, sk);
+        }
+    }
+
+    /// <param name="text">As it stands in the item.</param>
+    private static void Set(AttributeModel attribute, string text, RowBuffer row)
     {
         switch (attribute.Form)
         {
             case AttributeForm.Binary:
-                row.Set(attribute.RowIndex, json.GetBytesFromBase64());
+                row.Set(attribute.RowIndex, Convert.FromBase64String(text));
                 break;
             case AttributeForm.DateTime:
             case AttributeForm.Timestamp:
-                row.Set(attribute.RowIndex, json.GetString()!.Replace('T', ' ').TrimEnd('Z'));
+                row.Set(attribute.RowIndex, text.Replace('T', ' ').TrimEnd('Z'));
                 break;
             case AttributeForm.Decimal:
-                row.Set(attribute.RowIndex, WithScale(Plain(ref json), attribute.Column.Scale));
+                row.Set(attribute.RowIndex, WithScale(Plain(text), attribute.Column.Scale));
                 break;
             case AttributeForm.Integer:
-                row.Set(attribute.RowIndex, attribute.Column.DataType == "year" ? Plain(ref json).PadLeft(4, '0') : Plain(ref json));
+                row.Set(attribute.RowIndex, attribute.Column.DataType == "year" ? Plain(text).PadLeft(4, '0') : Plain(text));
                 break;
             case AttributeForm.Single or AttributeForm.SingleText:
-                row.Set(attribute.RowIndex, Float(float.Parse(json.GetString()!, CultureInfo.InvariantCulture)));
+                row.Set(attribute.RowIndex, Float(float.Parse(text, CultureInfo.InvariantCulture)));
                 break;
             case AttributeForm.Double or AttributeForm.DoubleText:
-                row.Set(attribute.RowIndex, Float(double.Parse(json.GetString()!, CultureInfo.InvariantCulture)));
+                row.Set(attribute.RowIndex, Float(double.Parse(text, CultureInfo.InvariantCulture)));
                 break;
             default:
-                row.Set(attribute.RowIndex, json.GetString()!);
+                row.Set(attribute.RowIndex, text);
                 break;
         }
     }
@@ -94,10 +149,10 @@ public sealed class ItemDecoder
     // With an exponent: MySQL reads a long plain number as a DECIMAL, and cuts it at 65 digits.
     private static string Float(double value) => value.ToString("R", CultureInfo.InvariantCulture);
 
-    private static string Plain(ref Utf8JsonReader json)
+    private static string Plain(string number)
     {
         Span<byte> text = stackalloc byte[CanonicalNumber.MaxLength];
-        return CanonicalNumber.Normalize(Encoding.ASCII.GetBytes(json.GetString()!), text, out var length) == CanonicalNumber.Verdict.Ok
+        return CanonicalNumber.Normalize(Encoding.ASCII.GetBytes(number), text, out var length) == CanonicalNumber.Verdict.Ok
             ? Encoding.ASCII.GetString(text[..length])
             : throw Unreadable("a number in it is malformed");
     }

@@ -30,6 +30,7 @@ public sealed class ItemEncoder
     private readonly byte[][] attributePrefixes;
     private readonly int[] attributeNameBytes;
     private readonly int entityBytes;
+    private readonly CellEncryption? encryption;
 
     public ItemEncoder(EntityModel model)
     {
@@ -44,7 +45,8 @@ public sealed class ItemEncoder
         })];
         entityJson = [.. Prefix(false, EntityModel.EntityAttribute, AttributeType.S), .. Encoding.UTF8.GetBytes(model.Entity)];
         entityBytes = EntityModel.EntityAttribute.Length + Encoding.UTF8.GetByteCount(model.Entity);
-        attributePrefixes = [.. model.Attributes.Select(a => Prefix(false, a.Name, AttributeForms.TypeOf(a.Form)))];
+        attributePrefixes = [.. model.Attributes.Select(a => Prefix(false, a.Name, a.Type))];
+        encryption = CellEncryption.Of(model);
         attributeNameBytes = [.. model.Attributes.Select(a => Encoding.UTF8.GetByteCount(a.Name))];
     }
 
@@ -72,6 +74,7 @@ public sealed class ItemEncoder
         ItemBytes = entityBytes;
         IndexCount = 0;
         Array.Clear(rendered);
+        encryption?.Begin();
         var start = batch.Pending;
         if (!TryWriteKey(0, row, batch, out refusal))
         {
@@ -101,6 +104,18 @@ public sealed class ItemEncoder
 
             ItemBytes += attributeNameBytes[i];
             batch.Append(attributePrefixes[i]);
+            if (attribute.Encrypted)
+            {
+                if (WriteEncrypted(i, row, batch) is { } unwritable)
+                {
+                    refusal = unwritable with { Reason = $"column {attribute.Column.Name}: {unwritable.Reason}" };
+                    batch.DiscardItem();
+                    return false;
+                }
+
+                continue;
+            }
+
             if (WriteValue(attribute.Form, row[attribute.RowIndex], batch) is { } reason)
             {
                 refusal = reason with { Reason = $"column {attribute.Column.Name}: {reason.Reason}" };
@@ -197,7 +212,7 @@ public sealed class ItemEncoder
 
         if (!Utf8.IsValid(value))
         {
-            refusal = InvalidText();
+            refusal = CanonicalValue.InvalidText();
             return false;
         }
 
@@ -250,7 +265,7 @@ public sealed class ItemEncoder
             case AttributeForm.Text:
                 if (!Utf8.IsValid(value))
                 {
-                    return InvalidText();
+                    return CanonicalValue.InvalidText();
                 }
 
                 ItemBytes += value.Length;
@@ -289,7 +304,21 @@ public sealed class ItemEncoder
         }
     }
 
-    private static RowRefusal InvalidText() => new("TextInvalid", "it has a text that is not valid UTF-8");
+    private RowRefusal? WriteEncrypted(int attribute, RowBuffer row, ItemBatch batch)
+    {
+        var value = row[model.Attributes[attribute].RowIndex];
+        Span<byte> canonical = stackalloc byte[CanonicalNumber.MaxLength];
+        if (CanonicalValue.Of(model.Attributes[attribute].Form, value, canonical, out var length) is { } refusal)
+        {
+            return refusal;
+        }
+
+        var encrypted = encryption!.Encrypt(attribute, row, length < 0 ? value : canonical[..length]);
+        ItemBytes += encrypted.Length;
+        Base64.EncodeToUtf8(encrypted, batch.GetSpan(Base64.GetMaxEncodedToUtf8Length(encrypted.Length)), out _, out var written);
+        batch.Advance(written);
+        return null;
+    }
 
     /// <summary>What stands before a value: the end of the value before it, if any, name and type.</summary>
     private static byte[] Prefix(bool first, string name, AttributeType type)

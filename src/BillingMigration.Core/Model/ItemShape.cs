@@ -20,7 +20,7 @@ internal sealed class ItemShape
         Name = Encoding.UTF8.GetBytes(model.Entity);
         var names = model.Keys.Take(1).SelectMany(KeyNames).Append((Name: EntityModel.EntityAttribute, Type: "S"))
             .Concat(model.Keys.Skip(1).SelectMany(KeyNames))
-            .Concat(model.Attributes.Select(a => (a.Name, Type: AttributeForms.TypeOf(a.Form).ToString())));
+            .Concat(model.Attributes.Select(a => (a.Name, Type: a.Type.ToString())));
         Slots = [.. names.DistinctBy(n => n.Name).Select(n => MakeSlot(n.Name, n.Type))];
         lastSlots = new int[Slots.Length];
         Array.Fill(lastSlots, -1);

@@ -20,7 +20,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
     public async Task<SnapshotPlan> PlanAsync(CancellationToken cancellationToken)
     {
         await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
-        var scope = await SnapshotScope.BindAsync(Session, Options, connection, cancellationToken);
+        var scope = await SnapshotScope.BindForPlanAsync(Session, Options, connection, cancellationToken);
         var source = await VetSourceAsync(connection, cancellationToken);
         var plan = await new SnapshotEstimator(Session, Options, scope, connection).EstimateAsync(cancellationToken);
         return plan with { Warnings = [.. source.Warnings, .. new[] { source.ExpiryWarning(plan.EstimatedDuration) }.OfType<string>()] };

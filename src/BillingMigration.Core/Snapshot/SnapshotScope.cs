@@ -10,15 +10,25 @@ namespace BillingMigration.Snapshot;
 internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityModel> Chosen)
 {
     /// <exception cref="MigrationException"><c>DefinitionDoesNotFitSource</c>, <c>SystemVersionedTable</c>, <c>UnknownEntity</c>, <c>InvalidShard</c>.</exception>
-    public static async Task<SnapshotScope> BindAsync(MigrationSession session, SnapshotOptions options, MySqlConnection connection, CancellationToken cancellationToken)
+    /// <exception cref="MigrationException"><c>DataKeyMissing</c>, <c>KmsKeyUnusable</c>, <c>KmsUnreachable</c>.</exception>
+    public static Task<SnapshotScope> BindAsync(MigrationSession session, SnapshotOptions options, MySqlConnection connection, CancellationToken cancellationToken) =>
+        BindAsync(session, options, connection, session.CipherAsync, cancellationToken);
+
+    /// <summary>For a plan, which may be made before the tables are there: its items are of the right size, and go nowhere.</summary>
+    public static Task<SnapshotScope> BindForPlanAsync(MigrationSession session, SnapshotOptions options, MySqlConnection connection, CancellationToken cancellationToken) =>
+        BindAsync(session, options, connection, _ => Task.FromResult<AttributeCipher?>(AttributeCipher.Throwaway()), cancellationToken);
+
+    private static async Task<SnapshotScope> BindAsync(
+        MigrationSession session, SnapshotOptions options, MySqlConnection connection, Func<CancellationToken, Task<AttributeCipher?>> cipher, CancellationToken cancellationToken)
     {
         CheckOptions(session, options);
-        var model = await BindModelAsync(session, connection, cancellationToken);
+        var model = await BindModelAsync(session, connection, cipher, cancellationToken);
         return new SnapshotScope(
             model, options.Entities.IsEmpty ? model.Entities : [.. model.Entities.Where(e => options.Entities.Contains(e.Entity, StringComparer.OrdinalIgnoreCase))]);
     }
 
-    private static async Task<BillingModel> BindModelAsync(MigrationSession session, MySqlConnection connection, CancellationToken cancellationToken)
+    private static async Task<BillingModel> BindModelAsync(
+        MigrationSession session, MySqlConnection connection, Func<CancellationToken, Task<AttributeCipher?>> cipher, CancellationToken cancellationToken)
     {
         var definition = session.Definition;
         var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), cancellationToken);
@@ -35,7 +45,7 @@ internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityMo
 
         var problems = DefinitionSchemaCheck.Check(definition, tables).Where(p => p.Severity == DefinitionSeverity.Error).ToArray();
         return problems.Length == 0
-            ? BillingModel.Bind(definition, tables, await SchemaInspector.AncestorsAsync(connection, tables.Values, cancellationToken))
+            ? BillingModel.Bind(definition, tables, await SchemaInspector.AncestorsAsync(connection, tables.Values, cancellationToken), await cipher(cancellationToken))
             : throw SnapshotErrors.DefinitionMisfit(definition.Name, [.. problems.Select(p => p.ToString())]);
     }
 

@@ -22,7 +22,7 @@ public enum InitializeStepStatus
 }
 
 /// <param name="Table">Table name.</param>
-/// <param name="Setting">What the step is about: <c>Table</c>, <c>KeySchema</c>, <c>Index gsi1</c>, <c>Encryption</c>, <c>PointInTimeRecovery</c>, <c>Stream</c>, <c>DeletionProtection</c>, <c>Tags</c>, <c>BillingMode</c>.</param>
+/// <param name="Setting">What the step is about: <c>Table</c>, <c>KeySchema</c>, <c>Index gsi1</c>, <c>Encryption</c>, <c>PointInTimeRecovery</c>, <c>Stream</c>, <c>DeletionProtection</c>, <c>DataKey</c>, <c>Tags</c>, <c>BillingMode</c>.</param>
 /// <param name="Detail">Value now, value wanted, remedy.</param>
 public sealed record InitializeStep(string Table, string Setting, InitializeStepStatus Status, string Detail);
 
@@ -87,6 +87,11 @@ public sealed class TableInitializer
             {
                 throw TargetErrors.From(e, target.Endpoint, $"Preparing the {spec.Role} '{spec.Name}'");
             }
+        }
+
+        if (await new DataKey(target, definition, time).SetAsync(apply, cancellationToken) is { } step)
+        {
+            steps.Add(step);
         }
 
         return steps.ToImmutable();

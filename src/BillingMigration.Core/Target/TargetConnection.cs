@@ -1,6 +1,7 @@
 using Amazon;
 using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
+using Amazon.KeyManagementService;
 using Amazon.Runtime;
 using Amazon.Runtime.CredentialManagement;
 using Amazon.Runtime.Credentials;
@@ -55,7 +56,10 @@ public sealed class TargetConnection : IAsyncDisposable
         AmazonDynamoDBClient? client = null;
         try
         {
-            var config = CreateConfig(endpointUrl, region, policy, http);
+            var config = CreateConfig<AmazonDynamoDBConfig>(endpointUrl, region, policy, http);
+
+            // One host name per Region, which firewalls between the sites know, and not one per account.
+            config.AccountIdEndpointMode = AccountIdEndpointMode.DISABLED;
             var credentials = await ResolveCredentialsAsync(access, config, endpointUrl, cancellationToken);
             client = new AmazonDynamoDBClient(credentials, config);
             var endpoint = new Uri(client.DetermineServiceOperationEndpoint(new DescribeTableRequest { TableName = definition.Target.Table }).URL);
@@ -71,6 +75,17 @@ public sealed class TargetConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>KMS with the same credentials and Region.</summary>
+    /// <param name="endpointUrl">Null: the Region's own.</param>
+    internal KmsConnection OpenKms(Uri? endpointUrl)
+    {
+        RequireTls(endpointUrl);
+        var policy = new RetryPolicy();
+        var kmsHttp = new OwnHttpClient(policy.ConnectTimeout);
+        var client = new AmazonKeyManagementServiceClient(Credentials, CreateConfig<AmazonKeyManagementServiceConfig>(endpointUrl, Region, policy, kmsHttp));
+        return new KmsConnection(client, endpointUrl ?? new Uri($"https://kms.{Region}.amazonaws.com"), kmsHttp);
+    }
+
     public ValueTask DisposeAsync()
     {
         Client.Dispose();
@@ -78,12 +93,11 @@ public sealed class TargetConnection : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    private static AmazonDynamoDBConfig CreateConfig(Uri? endpointUrl, string region, RetryPolicy policy, OwnHttpClient http)
+    private static T CreateConfig<T>(Uri? endpointUrl, string region, RetryPolicy policy, OwnHttpClient http)
+        where T : ClientConfig, new()
     {
-        var config = new AmazonDynamoDBConfig
+        var config = new T
         {
-            // One host name per Region, which firewalls between the sites know, and not one per account.
-            AccountIdEndpointMode = AccountIdEndpointMode.DISABLED,
             RetryMode = RequestRetryMode.Standard,
             MaxErrorRetry = 3,
             Timeout = policy.AttemptTimeout,
@@ -218,32 +232,5 @@ public sealed class TargetConnection : IAsyncDisposable
         {
             throw e is OperationCanceledException ? TargetErrors.Unreachable(endpoint, e) : TargetErrors.From(e, endpoint, $"Looking at table '{table}'");
         }
-    }
-
-    /// <summary>The SDK's HTTP client, over the same kind of connections as the hot path: TLS 1.2 or newer.</summary>
-    private sealed class OwnHttpClient(TimeSpan connectTimeout) : HttpClientFactory, IDisposable
-    {
-        private readonly object gate = new();
-        private HttpClient? client;
-
-        public override HttpClient CreateHttpClient(IClientConfig clientConfig)
-        {
-            lock (gate)
-            {
-                return client ??= new HttpClient(DynamoDbHttp.CreateHandler(EndpointOf(clientConfig), connectTimeout))
-                {
-                    Timeout = clientConfig.Timeout ?? Timeout.InfiniteTimeSpan,
-                };
-            }
-        }
-
-        public override bool UseSDKHttpClientCaching(IClientConfig clientConfig) => false;
-
-        public override bool DisposeHttpClientsAfterUse(IClientConfig clientConfig) => false;
-
-        public void Dispose() => client?.Dispose();
-
-        private static Uri EndpointOf(IClientConfig config) =>
-            new(config.ServiceURL is { Length: > 0 } url ? url : "https://dynamodb.amazonaws.com");
     }
 }

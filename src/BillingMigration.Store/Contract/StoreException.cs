@@ -30,7 +30,7 @@ public enum StoreError
     /// <summary>A unique key has this value already.</summary>
     DuplicateKey,
 
-    /// <summary>A foreign key's parent is not there.</summary>
+    /// <summary>A foreign key's parent is not there. Of several, one is named, and not the same one by every server.</summary>
     ParentMissing,
 
     /// <summary>Rows refer to this one, and their foreign key forbids it (RESTRICT, NO ACTION).</summary>

@@ -43,7 +43,8 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
     {
         var schema = await StoreSchema.TryLoadAsync(session.Target.Client, session.Definition, cancellationToken) ?? await StoreSchema.ReadAsync(session, cancellationToken);
         return new DynamoDbBillingStore(
-            BillingModel.Bind(session.Definition, schema.Tables), session.Target, ownsTarget: false, new StoreTimes { IntentPeriod = Timeout.InfiniteTimeSpan }, session.Time);
+            BillingModel.Bind(session.Definition, schema.Tables, cipher: await session.CipherAsync(cancellationToken)), session.Target, ownsTarget: false,
+            new StoreTimes { IntentPeriod = Timeout.InfiniteTimeSpan }, session.Time);
     }
 
     /// <summary>Opens the table. The source is not needed: what it said of its rows is kept in the control table.</summary>
@@ -58,7 +59,8 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
         try
         {
             var schema = await StoreSchema.LoadAsync(target.Client, definition, cancellationToken);
-            return new DynamoDbBillingStore(BillingModel.Bind(definition, schema.Tables), target, ownsTarget: true, times, time);
+            var cipher = await new DataKey(target, definition, time).OpenAsync(cancellationToken);
+            return new DynamoDbBillingStore(BillingModel.Bind(definition, schema.Tables, cipher: cipher), target, ownsTarget: true, times, time);
         }
         catch
         {

@@ -120,6 +120,13 @@ public sealed class DefinitionMistakeTests
     [InlineData("\"attribute\": \"sum\"", "\"attribute\": \"id\"", "$.entities[0].columns", "both become the attribute 'id'", "another \"attribute\"")]
     [InlineData("\"iban\": {", "\"entity\": {", "$.entities[0].columns.entity", "migration's own", "another name")]
     [InlineData("\"iban\": { \"sensitive\": true }", "\"ID\": { \"exclude\": true }", "$.entities[0].pk", "excluded", "Migrate the column")]
+    // Encryption.
+    [InlineData("{ \"sensitive\": true }", "{ \"encrypt\": true }", "$.entities[0].columns.iban.encrypt", "no data key", "\"encryption\"")]
+    [InlineData("\"table\": \"billing\"", "\"table\": \"billing\", \"encryption\": { \"kmsKeyId\": \"alias/b\" }", "$.target.encryption", "No column is encrypted", "Remove")]
+    [InlineData("\"table\": \"billing\"", "\"table\": \"billing\", \"encryption\": { \"kmsKeyId\": \"alias/b\", \"kmsEndpointUrl\": \"http://kms.example.org\" }", "$.target.encryption.kmsEndpointUrl", "without TLS", "https", 2)]
+    [InlineData("\"iban\": { \"sensitive\": true }", "\"id\": { \"encrypt\": true }", "$.entities[0].pk", "which is encrypted: the key would show it", "another column", 3)]
+    [InlineData("\"lookups\": { \"acc\"", "\"columns\": { \"status\": { \"encrypt\": true } }, \"lookups\": { \"acc\"", "$.entities[1].indexes.gsi1.when", "looks at the column 'status', which is encrypted", "another column", 2)]
+    [InlineData("{ \"sensitive\": true }", "{ \"exclude\": true, \"encrypt\": true }", "$.entities[0].columns.iban", "excluded", "Remove", 2)]
     // Keys.
     [InlineData("\"ACCOUNT#{id}\"", "\"\"", "$.entities[0].pk", "empty", "Fill it in")]
     [InlineData("\"ACCOUNT#{id}\"", "\"ACCOUNT#{id\"", "$.entities[0].pk", "never closes", "Write it like")]

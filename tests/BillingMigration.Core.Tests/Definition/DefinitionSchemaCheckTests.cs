@@ -120,6 +120,19 @@ public sealed class DefinitionSchemaCheckTests(TestServers servers)
         Assert.Contains(Check(json, Tables), p => p.Place == "$.entities[0].columns.id.exclude" && p.Severity == DefinitionSeverity.Error);
     }
 
+    [Theory]
+    [InlineData("id", "part of the primary key")]
+    [InlineData("no", "part of the unique key")]
+    public void A_column_of_a_key_cannot_be_encrypted(string column, string problem)
+    {
+        var definition = Good.Replace("\"table\": \"ttt\"", "\"table\": \"ttt\", \"encryption\": { \"kmsKeyId\": \"alias/billing\" }", StringComparison.Ordinal)
+            .Replace("ACCOUNT#{id}", "ACCOUNT#{uid}", StringComparison.Ordinal).Replace("{acc.id}", "{acc.uid}", StringComparison.Ordinal).Replace("\"iban\": { \"sensitive\": true }", $"\"{column}\": {{ \"encrypt\": true }}", StringComparison.Ordinal);
+        ImmutableArray<TableSchema> tables = [Table("account", "id bigint key|uid bigint|no varchar(20)", uniqueKeys: ["no", "uid"]), Tables[1]];
+        var found = Assert.Single(Check(definition, tables));
+        Assert.Equal($"$.entities[0].columns.{column}.encrypt", found.Place);
+        Assert.Contains(problem, found.Problem, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_lookup_to_columns_that_are_not_unique_is_refused()
     {

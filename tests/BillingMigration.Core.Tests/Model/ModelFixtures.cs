@@ -29,7 +29,9 @@ internal static class ModelFixtures
         Columns = [.. columns.Select((c, i) => c with { Ordinal = i + 1 })],
     };
 
-    public static EntityModel Bind(TableSchema table, string pk, string sk, params (string Column, ColumnDefinition Rule)[] rules) =>
+    public static EntityModel Bind(TableSchema table, string pk, string sk, params (string Column, ColumnDefinition Rule)[] rules) => Bind(table, pk, sk, null, rules);
+
+    public static EntityModel Bind(TableSchema table, string pk, string sk, AttributeCipher? cipher, params (string Column, ColumnDefinition Rule)[] rules) =>
         EntityModel.Bind(
             new EntityDefinition
             {
@@ -40,7 +42,8 @@ internal static class ModelFixtures
                 Columns = rules.ToImmutableSortedDictionary(r => r.Column, r => r.Rule, StringComparer.OrdinalIgnoreCase),
             },
             [],
-            new Dictionary<string, TableSchema> { [table.Name] = table });
+            new Dictionary<string, TableSchema> { [table.Name] = table },
+            cipher);
 
     public static RowBuffer Row(params string?[] values)
     {

@@ -35,13 +35,15 @@ internal sealed class Scenario : IAsyncDisposable
         await CreateAsync(servers, await (await servers.SourceAsync(mariaDb)).CreateDatabaseAsync(), rows);
 
     /// <summary>The same in a database of the caller, on a server of its own.</summary>
-    public static async Task<Scenario> CreateAsync(TestServers servers, TestDatabase database, long rows)
+    /// <param name="prepare">Done with the migration before its tables are made.</param>
+    public static async Task<Scenario> CreateAsync(TestServers servers, TestDatabase database, long rows, Func<SampleMigration, Task>? prepare = null)
     {
         await SampleDatabase.CreateAsync(database.ConnectionString, rows, 1, cancellationToken: Cancel);
         // Ranges are planned by the server's own estimate of the rows.
         await database.ExecuteAsync($"ANALYZE TABLE {string.Join(", ", SampleDatabase.Tables)}");
         var endpoint = (await servers.DynamoDbAsync()).Endpoint;
         var migration = SampleMigration.Create(database.ConnectionString, endpoint);
+        await (prepare?.Invoke(migration) ?? Task.CompletedTask);
         await migration.InitializeAsync();
         return new Scenario(database, migration, endpoint);
     }
