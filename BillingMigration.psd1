@@ -27,6 +27,7 @@
         'Measure-Bill'
         'Measure-BillingCharge'
         'New-BillingMigrationDefinition'
+        'New-MigrationPolicy'
         'Repair-BillingItem'
         'Sync-BillingChanges'
         'Test-MigrationIntegrity'

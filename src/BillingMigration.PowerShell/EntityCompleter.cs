@@ -5,20 +5,37 @@ using BillingMigration.Definition;
 
 namespace BillingMigration.PowerShell;
 
-/// <summary>
-/// Completes names of entities: from the session given or connected, else from the definition that the same pipeline connects, else from
-/// <c>migration.json</c> here.
-/// </summary>
+/// <summary>Completes names of entities.</summary>
 public sealed class EntityCompleter : IArgumentCompleter
 {
     public IEnumerable<CompletionResult> CompleteArgument(
-        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters)
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        NearDefinition.Complete(
+            wordToComplete, commandAst, fakeBoundParameters, definition => definition.Entities.Select(e => (e.Entity, $"{e.Entity} from table {e.Table}")));
+}
+
+/// <summary>Completes names of views.</summary>
+public sealed class ViewCompleter : IArgumentCompleter
+{
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        NearDefinition.Complete(
+            wordToComplete, commandAst, fakeBoundParameters, definition => definition.Views.Select(v => (v.Key, $"{v.Key} shows {string.Join(", ", v.Value.Columns.Keys)}")));
+}
+
+/// <summary>
+/// The definition that a command line is about: of the session given or connected, else the one that the same pipeline connects, else
+/// <c>migration.json</c> here.
+/// </summary>
+internal static class NearDefinition
+{
+    /// <summary>Names of the definition that begin with a word, each with its tip.</summary>
+    public static CompletionResult[] Complete(string wordToComplete, CommandAst command, IDictionary bound, Func<MigrationDefinition, IEnumerable<(string Name, string Tip)>> names)
     {
         var word = wordToComplete.Trim('\'', '"');
-        return Find(commandAst, fakeBoundParameters)?.Entities
-            .Where(e => e.Entity.StartsWith(word, StringComparison.OrdinalIgnoreCase))
-            .Select(e => new CompletionResult(e.Entity, e.Entity, CompletionResultType.ParameterValue, $"{e.Entity} from table {e.Table}"))
-            .ToArray() ?? [];
+        return Find(command, bound) is { } definition
+            ? [.. names(definition).Where(n => n.Name.StartsWith(word, StringComparison.OrdinalIgnoreCase)).Select(n => new CompletionResult(n.Name, n.Name, CompletionResultType.ParameterValue, n.Tip))]
+            : [];
     }
 
     private static MigrationDefinition? Find(CommandAst command, IDictionary bound)

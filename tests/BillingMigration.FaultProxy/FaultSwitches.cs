@@ -111,6 +111,9 @@ public sealed class FaultSwitches
     /// <summary>New connections are accepted and reset.</summary>
     public bool RefuseConnections { get; set; }
 
+    /// <summary>What the caller may do, by operation and body of a request: what it may not is answered as <see cref="HttpFault.AccessDenied"/>. Null: everything.</summary>
+    public Func<string, byte[], bool>? Allowed { get; set; }
+
     /// <summary>A connection is reset after this many bytes from the server; null: never.</summary>
     public long? ResetAfterBytes { get; set; }
 
@@ -163,11 +166,17 @@ public sealed class FaultSwitches
         BytesPerSecond = null;
         RefuseConnections = false;
         ResetAfterBytes = null;
+        Allowed = null;
         BlackHole = false;
     }
 
-    internal HttpFault? For(string operation)
+    internal HttpFault? For(string operation, byte[] body)
     {
+        if (Allowed is { } allowed && !allowed(operation, body))
+        {
+            return HttpFault.AccessDenied;
+        }
+
         lock (gate)
         {
             return rules.FirstOrDefault(r => r.Applies(operation))?.Fault;

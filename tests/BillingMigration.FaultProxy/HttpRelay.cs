@@ -18,7 +18,7 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
             proxy.CountRequest();
             await PaceAsync(request.Body.Length, cancellationToken);
             var operation = request.Header("X-Amz-Target")?.Split('.')[^1] ?? string.Empty;
-            var answer = proxy.Faults.For(operation) switch
+            var answer = proxy.Faults.For(operation, request.Body) switch
             {
                 null => await ForwardAsync(request, cancellationToken),
                 HttpFault.Throttle => Error(400, "Bad Request", "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded."),

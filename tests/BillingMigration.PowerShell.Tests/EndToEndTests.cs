@@ -132,6 +132,38 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Encrypted_columns_go_through_every_cmdlet_and_come_back()
+    {
+        var kms = await servers.KmsAsync();
+        var path = Path.Combine(folder.FullName, "migration.json");
+        var json = JsonNode.Parse(await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken))!;
+        json["target"]!["encryption"] = new JsonObject { ["kmsKeyId"] = await kms.CreateKeyAsync(), ["kmsEndpointUrl"] = kms.Endpoint.ToString() };
+        json["entities"]!.AsArray().First(e => (string)e!["entity"]! == "BILLING_ACCOUNT")!["columns"] = new JsonObject { ["iban"] = new JsonObject { ["encrypt"] = true } };
+        await File.WriteAllTextAsync(path, json.ToJsonString(), TestContext.Current.CancellationToken);
+
+        shell.Run(Pipeline);
+        await database.ExecuteAsync("UPDATE billing_account SET iban = 'DE7711' WHERE account_id = 2");
+        Assert.True((bool)shell.One("Sync-BillingChanges | Test-MigrationIntegrity").Properties["Passed"].Value);
+        Assert.Equal("***", shell.One("Get-BillingAccount -Id 2 -Backend DynamoDb -Summary").Properties["iban"].Value);
+        Assert.Equal("DE7711", shell.One("Get-BillingAccount -Id 2 -Backend DynamoDb -Summary -IncludeSensitive").Properties["iban"].Value);
+        Assert.Equal("DE7711", shell.One("Get-BillingAccount -Id 2 -Backend Both -Summary -IncludeSensitive").Properties["iban"].Value);
+    }
+
+    [Fact]
+    public void A_policy_of_a_view_names_its_attributes_and_the_grants()
+    {
+        shell.Run("Connect-BillingMigration $path -SourceCredential $login -AccessKey local -SecretKey local");
+        var policy = shell.One("New-MigrationPolicy support -AccountId 123456789012 -WarningVariable told -WarningAction SilentlyContinue");
+        var document = JsonNode.Parse((string)policy.Properties["PolicyDocument"].Value)!;
+        var attributes = document["Statement"]![0]!["Condition"]!["ForAllValues:StringEquals"]!["dynamodb:Attributes"]!.AsArray().Select(a => (string)a!).ToList();
+        Assert.Contains("phone_number", attributes);
+        Assert.DoesNotContain("iban", attributes);
+        Assert.Contains($"GRANT SELECT (`customer_id`, `customer_number`, `customer_type`) ON `{database.Name}`.`customer` TO 'support'@'%';", (IEnumerable<string>)policy.Properties["Grants"].Value);
+        Assert.Contains("BILL.status", shell.One("\"$told\"").ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("ViewUnknown,", shell.Fail("New-MigrationPolicy sales").FullyQualifiedErrorId, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_stopped_pipeline_ends_and_the_command_goes_on()
     {
         Connect();

@@ -20,6 +20,7 @@ public sealed class ModuleImportTests
         "Measure-Bill",
         "Measure-BillingCharge",
         "New-BillingMigrationDefinition",
+        "New-MigrationPolicy",
         "Repair-BillingItem",
         "Sync-BillingChanges",
         "Test-MigrationIntegrity",

@@ -108,6 +108,20 @@ public sealed class ViewTests : IDisposable
     public void The_plan_of_the_tables() => Reads(
         PlanText.Of(Samples.Session(), Initialized().Steps), "Initialize tables at https://dynamodb.eu-central-1.amazonaws.com/", "    done          Table");
 
+    [Fact]
+    public void A_policy() => Shows(
+        ResultObject.Of(
+            new ViewPolicy
+            {
+                View = "support", Table = "billing", PolicyDocument = "{\n  \"Version\": \"2012-10-17\"\n}", Grants = ["GRANT SELECT (`id`) ON `b`.`bill` TO 's'@'%';"],
+                ShownBesides = ["CUSTOMER.notes (as BILL.notes)"],
+            },
+            Samples.Session()),
+        "View support of table billing",
+        "  also shown: CUSTOMER.notes (as BILL.notes)",
+        "    GRANT SELECT (`id`) ON `b`.`bill` TO 's'@'%';",
+        "      \"Version\": \"2012-10-17\"");
+
     private static InitializeResult Initialized() => new()
     {
         Table = "billing",

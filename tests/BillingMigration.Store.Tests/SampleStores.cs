@@ -59,9 +59,19 @@ public sealed class SampleStores : IAsyncDisposable
         return rows;
     }
 
+    /// <summary>The migration of a backend; that of DynamoDB comes from MySQL.</summary>
+    public async Task<SampleMigration> MigrationAsync(Backend backend) => (await (backend == Backend.MariaDb ? mariaDb : mySql).Value).Migration;
+
+    /// <summary>The way to a migration's source as root.</summary>
+    public static string SourceOf(SampleMigration migration) => new MySqlConnectionStringBuilder
+    {
+        Server = migration.Definition.Source.Host, Port = (uint)migration.Definition.Source.Port, UserID = migration.Credential.UserName, Password = migration.Credential.Password,
+        SslMode = MySqlSslMode.None, AllowPublicKeyRetrieval = true,
+    }.ConnectionString;
+
     public async Task<BillingStore> OpenAsync(Backend backend)
     {
-        var (_, migration) = await (backend == Backend.MariaDb ? mariaDb : mySql).Value;
+        var migration = await MigrationAsync(backend);
         return backend == Backend.DynamoDb
             ? await OpenDynamoDbAsync(migration)
             : await MySqlBillingStore.OpenAsync(migration.Definition, migration.Credential, TimeProvider.System, CancellationToken.None);

@@ -30,6 +30,7 @@ internal sealed partial class DefinitionBuilder(DefinitionProblems problems, str
             Throttle = root.Object("throttle") is { } throttle ? Throttle(throttle) : new ThrottleDefinition(),
             Indexes = [.. root.Objects("indexes").Select(Index)],
             Entities = [.. root.Objects("entities").Select(entityBuilder.Build)],
+            Views = root.NamedObjects("views").ToImmutableSortedDictionary(v => v.Key, v => View(v.Value)),
             BaseDirectory = baseDirectory,
         };
         if (definition.Entities.IsEmpty && root.Value("entities") is { IsArray: true } none)
@@ -39,6 +40,9 @@ internal sealed partial class DefinitionBuilder(DefinitionProblems problems, str
 
         return definition;
     }
+
+    private static ViewDefinition View(DefinitionObjectReader reader) => new(reader.Entries("columns").ToImmutableSortedDictionary(
+        e => e.Key, e => reader.ItemsOf(e.Value).Select(reader.TextOf).OfType<string>().ToImmutableArray()));
 
     private SourceDefinition Source(DefinitionObjectReader reader)
     {

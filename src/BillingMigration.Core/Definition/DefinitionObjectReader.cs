@@ -173,13 +173,10 @@ internal sealed class DefinitionObjectReader
         Entries(name).Select(entry => new KeyValuePair<string, DefinitionObjectReader>(
             entry.Key, new DefinitionObjectReader(entry.Value, shape.Find(name)!.Child!, problems)));
 
-    public IReadOnlyList<DefinitionNode> Items(string name)
-    {
-        if (Value(name) is not { } value)
-        {
-            return [];
-        }
+    public IReadOnlyList<DefinitionNode> Items(string name) => Value(name) is { } value ? ItemsOf(value) : [];
 
+    public IReadOnlyList<DefinitionNode> ItemsOf(DefinitionNode value)
+    {
         if (value.IsArray)
         {
             return value.Items;

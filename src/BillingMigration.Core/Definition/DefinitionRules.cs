@@ -32,6 +32,7 @@ internal sealed class DefinitionRules(MigrationDefinition definition, Definition
         }
 
         CheckKeyClashes();
+        CheckViews();
         if (definition.Target.Encryption is not null && !definition.Entities.SelectMany(e => e.Columns.Values).Any(c => c.Encrypt))
         {
             problems.Add(root.At("target", "encryption"), "No column is encrypted.", "Remove \"encryption\", or mark columns: \"columns\": { \"email\": { \"encrypt\": true } }.");
@@ -175,6 +176,40 @@ internal sealed class DefinitionRules(MigrationDefinition definition, Definition
         foreach (var (index, key) in entity.Indexes.Where(i => i.Value.When is { } when && IsEncrypted(entity, when.Column)))
         {
             problems.Add(node.At("indexes", index, "when"), $"The condition looks at the column '{key.When!.Column}', which is encrypted: what is in the index would show its value.", Remedy);
+        }
+    }
+
+    /// <summary>A key shows what it is made of, so a view that shows an entity shows that much.</summary>
+    private void CheckViews()
+    {
+        foreach (var (name, view) in definition.Views)
+        {
+            var node = root.At("views", name, "columns");
+            if (view.Columns.IsEmpty)
+            {
+                problems.Add(node, $"The view '{name}' shows nothing.", "Add { \"ENTITY\": [\"column\", …] }.");
+            }
+
+            foreach (var (shown, columns) in view.Columns)
+            {
+                var place = node.At(shown);
+                if (definition.Entities.FirstOrDefault(e => e.Entity == shown) is not { } entity)
+                {
+                    problems.Add(place, $"There is no entity '{shown}'.", NameSuggestion.Remedy(shown, [.. definition.Entities.Select(e => e.Entity)], "entity"));
+                    continue;
+                }
+
+                foreach (var (column, owner) in entity.PartitionKey.Columns.Concat(entity.SortKey.Columns).Distinct()
+                    .Select(c => (c.Column, c.Lookup is null ? entity : OwnerOf(entity, c.Lookup))).Where(c => c.Item2 is { } o && !view.Shows(o.Entity, c.Column)))
+                {
+                    problems.Add(place, $"The view '{name}' shows {shown} and not {owner!.Entity}.{column}, which its key shows.", $"Add \"{column}\" to the columns of {owner.Entity}.");
+                }
+
+                foreach (var excluded in columns.Where(c => entity.Columns.TryGetValue(c, out var rule) && rule.Exclude))
+                {
+                    problems.Add(place, $"The view '{name}' shows {shown}.{excluded}, which is excluded.", "Remove it, or migrate the column.");
+                }
+            }
         }
     }
 

@@ -57,6 +57,7 @@ internal sealed record DefinitionShape(string Name, ImmutableArray<ShapeProperty
             new("paths", ShapeNesting.List, Path), new("throttle", Child: Throttle),
             new("indexes", ShapeNesting.List, new("index", [new("name", Required: true), new("include")])),
             new("entities", ShapeNesting.List, Entity, Required: true),
+            new("views", ShapeNesting.Map, new("view", [new("columns", Required: true)])),
         ]);
 
     public ShapeProperty? Find(string name) => Properties.FirstOrDefault(p => p.Name == name);

@@ -21,8 +21,32 @@ public sealed record MigrationDefinition
 
     public required ImmutableArray<EntityDefinition> Entities { get; init; }
 
+    /// <summary>What applications that may not see everything see, by the view's name.</summary>
+    public ImmutableSortedDictionary<string, ViewDefinition> Views { get; init; } = ImmutableSortedDictionary<string, ViewDefinition>.Empty;
+
+    /// <summary>Name of the view through which a store reads; null: everything. Not of the file: see <see cref="Through"/>.</summary>
+    public string? View { get; init; }
+
     /// <summary>Folder of the file it was read from: relative file names in it (CA files) start there. Null when built in memory.</summary>
     public string? BaseDirectory { get; init; }
+
+    /// <summary>The same definition for a store that sees only what the view shows, and does not write.</summary>
+    /// <exception cref="MigrationException"><c>ViewUnknown</c>.</exception>
+    public MigrationDefinition Through(string view) => Views.ContainsKey(view)
+        ? this with { View = view }
+        : throw new MigrationException(
+            "ViewUnknown",
+            MigrationErrorKind.InvalidArgument,
+            $"The definition '{Name}' has no view '{view}'. {(Views.IsEmpty ? "Add it under \"views\"." : $"It has: {string.Join(", ", Views.Keys)}.")}",
+            view);
+}
+
+/// <summary>Columns that may be seen; of an entity that is not here, nothing. The equal of column-level grants.</summary>
+/// <param name="Columns">By entity name.</param>
+public sealed record ViewDefinition(ImmutableSortedDictionary<string, ImmutableArray<string>> Columns)
+{
+    /// <summary>True when the view shows the column.</summary>
+    public bool Shows(string entity, string column) => Columns.TryGetValue(entity, out var columns) && columns.Contains(column, StringComparer.OrdinalIgnoreCase);
 }
 
 /// <summary>The on-premises MySQL or MariaDB server. A password never stands here.</summary>

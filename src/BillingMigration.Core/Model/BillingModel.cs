@@ -37,9 +37,10 @@ public sealed class BillingModel
     public static BillingModel Bind(
         MigrationDefinition definition, IReadOnlyDictionary<string, TableSchema> tables, IEnumerable<TableSchema>? ancestors = null, AttributeCipher? cipher = null)
     {
-        var entities = definition.Entities.Select(e => EntityModel.Bind(e, definition.Indexes, tables, cipher)).ToImmutableArray();
+        var view = definition.View is { } name ? definition.Views[name] : null;
+        var entities = definition.Entities.Where(e => view?.Columns.ContainsKey(e.Entity) ?? true).Select(e => EntityModel.Bind(e, definition.Indexes, tables, cipher, view)).ToImmutableArray();
         bool IsEntity(TableSchema table) => entities.Any(e => e.Table.Database == table.Database && e.Table.Name == table.Name);
-        var lookups = definition.Entities.SelectMany(e => e.Lookups.Values).Select(l => tables[l.Table]);
+        var lookups = entities.SelectMany(e => e.Definition.Lookups.Values).Select(l => tables[l.Table]);
         var outside = lookups.Concat(ancestors ?? []).Where(t => !IsEntity(t)).DistinctBy(t => (t.Database, t.Name));
         return new BillingModel(definition, entities, [.. outside.Select(EntityModel.Outside)]);
     }

@@ -64,12 +64,14 @@ public sealed class EntityModel
 
     /// <summary>Binds a definition to the tables it names.</summary>
     /// <param name="cipher">Null: for a model whose items are neither written nor read.</param>
+    /// <param name="view">Only what it shows is of the model; null: everything.</param>
     /// <exception cref="MigrationException"><c>InvalidDefinition</c>: the definition does not fit the schema.</exception>
-    public static EntityModel Bind(EntityDefinition definition, ImmutableArray<IndexDefinition> indexes, IReadOnlyDictionary<string, TableSchema> tables, AttributeCipher? cipher = null)
+    public static EntityModel Bind(EntityDefinition definition, ImmutableArray<IndexDefinition> indexes, IReadOnlyDictionary<string, TableSchema> tables, AttributeCipher? cipher = null, ViewDefinition? view = null)
     {
         var table = tables.TryGetValue(definition.Table, out var found)
             ? found
             : throw Misfit(definition, $"has the table {definition.Table}, which the source does not show");
+        definition = view is null ? definition : EntityView.Of(definition, table, view);
         var row = LayOut(definition, table, tables);
         var model = new EntityModel(definition, table)
         {

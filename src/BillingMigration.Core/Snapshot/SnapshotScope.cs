@@ -22,6 +22,12 @@ internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityMo
         MigrationSession session, SnapshotOptions options, MySqlConnection connection, Func<CancellationToken, Task<AttributeCipher?>> cipher, CancellationToken cancellationToken)
     {
         CheckOptions(session, options);
+        if (session.Definition.View is { } view)
+        {
+            throw new MigrationException(
+                "ViewNotMigrated", MigrationErrorKind.InvalidArgument, $"The session's definition is opened through the view '{view}', which does not show all of a row. Connect without it.", view);
+        }
+
         var model = await BindModelAsync(session, connection, cipher, cancellationToken);
         return new SnapshotScope(
             model, options.Entities.IsEmpty ? model.Entities : [.. model.Entities.Where(e => options.Entities.Contains(e.Entity, StringComparer.OrdinalIgnoreCase))]);

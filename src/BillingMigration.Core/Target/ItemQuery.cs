@@ -11,6 +11,9 @@ namespace BillingMigration.Target;
 internal sealed record ItemQuery(
     string? Index, string PartitionKeyAttribute, string PartitionKey, string SortKeyAttribute, string? From, string? Below, bool Descending, int? PageSize)
 {
+    /// <summary>Attributes to read; null: all that there are.</summary>
+    public IReadOnlyList<string>? Attributes { get; init; }
+
     public void Write(Utf8JsonWriter json)
     {
         if (Index is not null)
@@ -43,7 +46,14 @@ internal sealed record ItemQuery(
             json.WriteString("#s", SortKeyAttribute);
         }
 
+        ReadAttributes.WriteNames(json, Attributes);
         json.WriteEndObject();
+        if (Attributes is not null)
+        {
+            json.WriteString("Select", "SPECIFIC_ATTRIBUTES");
+            ReadAttributes.WriteExpression(json, Attributes);
+        }
+
         json.WriteStartObject("ExpressionAttributeValues");
         Text(json, ":p", PartitionKey);
         Text(json, ":f", From);

@@ -48,6 +48,14 @@ public sealed partial class ItemReader
         json.WriteStartObject("RequestItems");
         json.WriteStartObject(table);
         json.WriteBoolean("ConsistentRead", true);
+        if (Attributes is not null)
+        {
+            json.WriteStartObject("ExpressionAttributeNames");
+            ReadAttributes.WriteNames(json, Attributes);
+            json.WriteEndObject();
+            ReadAttributes.WriteExpression(json, Attributes);
+        }
+
         json.WriteStartArray("Keys");
         foreach (var item in items)
         {

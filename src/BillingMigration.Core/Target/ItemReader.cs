@@ -30,6 +30,9 @@ public sealed partial class ItemReader : IDisposable
         retry = new RequestRetry(policy, new TransferThrottle(new ThrottleDefinition(), time), metrics, time);
     }
 
+    /// <summary>Attributes that <see cref="GetAsync"/> reads; null: all.</summary>
+    internal IReadOnlyList<string>? Attributes { get; init; }
+
     private sealed class Call(string operation, ReadOnlyMemory<byte> body) : RetriedCall
     {
         public string Operation { get; } = operation;

@@ -26,7 +26,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
     {
         this.target = target;
         this.ownsTarget = ownsTarget;
-        items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy(), time);
+        items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy(), time) { Attributes = model.Definition.View is null ? null : AccessPolicy.AttributesOf(model) };
         reader = new PathReader(model.Definition, items);
         finder = new RowFinder(model, target.Client, items, reader, time);
         large = new LargeUnits(model, target.Client, finder, times, time);
@@ -59,8 +59,14 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
         try
         {
             var schema = await StoreSchema.LoadAsync(target.Client, definition, cancellationToken);
-            var cipher = await new DataKey(target, definition, time).OpenAsync(cancellationToken);
-            return new DynamoDbBillingStore(BillingModel.Bind(definition, schema.Tables, cipher: cipher), target, ownsTarget: true, times, time);
+            var model = BillingModel.Bind(definition, schema.Tables);
+            // A view that shows nothing encrypted needs no right to decrypt.
+            if (model.Entities.Any(e => e.Attributes.Any(a => a.Encrypted)))
+            {
+                model = BillingModel.Bind(definition, schema.Tables, cipher: await new DataKey(target, definition, time).OpenAsync(cancellationToken));
+            }
+
+            return new DynamoDbBillingStore(model, target, ownsTarget: true, times, time);
         }
         catch
         {

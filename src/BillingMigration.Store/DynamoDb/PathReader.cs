@@ -16,7 +16,10 @@ internal sealed class PathReader(MigrationDefinition definition, ItemReader item
         EntityModel model, AccessPath path, string partition, bool descending, int? wanted, IReadOnlyCollection<int>? needed, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var decoder = new RowDecoder(model);
-        var query = new ItemQuery(path.Key.Index, path.Key.PartitionKeyAttribute, partition, path.Key.SortKeyAttribute, path.From, path.Below, descending, wanted is { } rows ? Math.Max(rows, Ahead) : null);
+        var query = new ItemQuery(path.Key.Index, path.Key.PartitionKeyAttribute, partition, path.Key.SortKeyAttribute, path.From, path.Below, descending, wanted is { } rows ? Math.Max(rows, Ahead) : null)
+        {
+            Attributes = AttributesIn(path.Key.Index),
+        };
         var found = items.QueryAsync(query, cancellationToken);
         if (IsWhole(model, path.Key, needed))
         {
@@ -54,6 +57,12 @@ internal sealed class PathReader(MigrationDefinition definition, ItemReader item
 
     /// <summary>True when what is read is what the table has now, whatever the key.</summary>
     public bool IsConsistent(EntityModel model, KeyModel key) => key.Index is null || !IsWhole(model, key, null);
+
+    /// <summary>An index refuses to be asked for an attribute that it does not have.</summary>
+    private string[]? AttributesIn(string? index) => items.Attributes is not { } all ? null
+        : index is not null && definition.Indexes.First(i => i.Name == index) is { Include: { } included } of
+            ? [.. all.Where(a => a is EntityModel.PartitionKey or EntityModel.SortKey || a == of.PartitionKeyAttribute || a == of.SortKeyAttribute || included.Contains(a))]
+            : [.. all];
 
     /// <summary>The items of an index that has only a part of each, as the table has them; in the order of the index.</summary>
     private async Task<List<RowBuffer>> WholeAsync(List<ReadOnlyMemory<byte>> found, RowDecoder decoder, CancellationToken cancellationToken)

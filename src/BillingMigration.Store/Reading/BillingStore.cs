@@ -76,7 +76,9 @@ public abstract class BillingStore : IBillingStore
 
     public abstract ValueTask DisposeAsync();
 
-    private protected ImmutableArray<PlannedChange> Plan(UnitOfWork work) => planner.Plan(work);
+    private protected ImmutableArray<PlannedChange> Plan(UnitOfWork work) => Model.Definition.View is { } view
+        ? throw new StoreException(StoreError.NotSupported, view, $"The store was opened through the view '{view}', which does not show all of a row: it only reads. Open it without a view to write.")
+        : planner.Plan(work);
 
     /// <param name="key">A row that has its primary key only.</param>
     private protected abstract Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken);

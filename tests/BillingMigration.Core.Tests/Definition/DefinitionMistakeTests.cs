@@ -127,6 +127,11 @@ public sealed class DefinitionMistakeTests
     [InlineData("\"iban\": { \"sensitive\": true }", "\"id\": { \"encrypt\": true }", "$.entities[0].pk", "which is encrypted: the key would show it", "another column", 3)]
     [InlineData("\"lookups\": { \"acc\"", "\"columns\": { \"status\": { \"encrypt\": true } }, \"lookups\": { \"acc\"", "$.entities[1].indexes.gsi1.when", "looks at the column 'status', which is encrypted", "another column", 2)]
     [InlineData("{ \"sensitive\": true }", "{ \"exclude\": true, \"encrypt\": true }", "$.entities[0].columns.iban", "excluded", "Remove", 2)]
+    // Views.
+    [InlineData("\"name\": \"shop\",", "\"name\": \"shop\", \"views\": { \"v\": { \"columns\": { \"ACOUNT\": [\"id\"] } } },", "$.views.v.columns.ACOUNT", "no entity 'ACOUNT'", "Did you mean 'ACCOUNT'?")]
+    [InlineData("\"name\": \"shop\",", "\"name\": \"shop\", \"views\": { \"v\": { \"columns\": { \"ACCOUNT\": [\"iban\"] } } },", "$.views.v.columns.ACCOUNT", "not ACCOUNT.id, which its key shows", "Add \"id\"")]
+    [InlineData("\"name\": \"shop\",", "\"name\": \"shop\", \"views\": { \"v\": { \"columns\": { \"BILL\": [\"bill_date\", \"no\"] } } },", "$.views.v.columns.BILL", "not ACCOUNT.id, which its key shows", "to the columns of ACCOUNT")]
+    [InlineData("\"name\": \"shop\",", "\"name\": \"shop\", \"views\": { \"v\": { \"columns\": { } } },", "$.views.v.columns", "shows nothing", "ENTITY")]
     // Keys.
     [InlineData("\"ACCOUNT#{id}\"", "\"\"", "$.entities[0].pk", "empty", "Fill it in")]
     [InlineData("\"ACCOUNT#{id}\"", "\"ACCOUNT#{id\"", "$.entities[0].pk", "never closes", "Write it like")]
