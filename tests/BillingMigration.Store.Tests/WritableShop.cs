@@ -58,7 +58,7 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         await using var connection = await database.OpenAsync();
         foreach (var (entity, i) in migration.Definition.Entities.Select((e, i) => (e, i)))
         {
-            await using var command = new MySqlConnector.MySqlCommand($"SELECT {RandomWrites.Keys[i]} FROM {entity.Table}", connection);
+            await using var command = new MySqlConnector.MySqlCommand($"SELECT {RandomSteps.Keys[i]} FROM {entity.Table}", connection);
             await using var reader = await command.ExecuteReaderAsync();
             ids[entity.Entity] = [];
             while (await reader.ReadAsync())

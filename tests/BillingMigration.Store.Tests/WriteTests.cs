@@ -58,6 +58,27 @@ public sealed class WriteTests(SampleStores stores)
 
     [Theory]
     [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
+    public async Task Within_a_unit_a_unique_value_is_handed_over_and_taken_once(Backend backend)
+    {
+        await using var shop = await ShopAsync(backend);
+        await using var store = await shop.OpenAsync(backend);
+        var (first, second) = (await store.InsertAsync(BillingEntity.Account, Account("HAND-1"), Cancel), (await store.GetAsync(BillingEntity.Account, "account_id", 1, Cancel))!);
+        var number = (string)second["account_number"]!;
+
+        // In the order of the unit: what the first leaves the second may take, whether it was the source's or new; not the other way round.
+        await RefusedAsync(StoreError.DuplicateKey, store.WriteAsync(new UnitOfWork().Update(second, Values(("account_number", "HAND-1"))).Update(first, Values(("account_number", "HAND-2"))), Cancel));
+        await RefusedAsync(StoreError.DuplicateKey, store.WriteAsync(new UnitOfWork().Insert(BillingEntity.Account, Account("HAND-3")).Insert(BillingEntity.Account, Account("hand-3")), Cancel));
+        Assert.Null(await store.FindAsync(BillingEntity.Account, "account_number", "HAND-3", Cancel));
+        var written = await store.WriteAsync(new UnitOfWork().Update(first, Values(("account_number", "HAND-2"))).Update(second, Values(("account_number", "HAND-1"))), Cancel);
+        written = await store.WriteAsync(new UnitOfWork().Delete(written[0]!).Insert(BillingEntity.Account, Account("HAND-2")).Insert(BillingEntity.Account, Account(number)), Cancel);
+        await RefusedAsync(StoreError.DuplicateKey, store.InsertAsync(BillingEntity.Account, Account("HAND-1"), Cancel));
+        await RefusedAsync(StoreError.DuplicateKey, store.InsertAsync(BillingEntity.Account, Account("HAND-2"), Cancel));
+        await RefusedAsync(StoreError.DuplicateKey, store.InsertAsync(BillingEntity.Account, Account(number), Cancel));
+        Assert.Equal(written[1], await store.FindAsync(BillingEntity.Account, "account_number", "HAND-2", Cancel));
+    }
+
+    [Theory]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task Unique_keys_hold_for_rows_of_the_source_and_for_new_ones(Backend backend)
     {
         await using var shop = await ShopAsync(backend);

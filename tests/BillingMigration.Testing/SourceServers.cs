@@ -137,6 +137,12 @@ public sealed class TestDatabase(SqlServerProcess server, string name) : IAsyncD
 
     public async ValueTask DisposeAsync()
     {
+        // Its idle connections would stay until the server has no more to give.
+        await using (var own = new MySqlConnection(ConnectionString))
+        {
+            await MySqlConnection.ClearPoolAsync(own);
+        }
+
         await using var connection = new MySqlConnection(Server.ConnectionString);
         await connection.OpenAsync();
         await using var command = new MySqlCommand($"DROP DATABASE IF EXISTS `{Name}`", connection);

@@ -35,7 +35,7 @@ internal sealed class LargeDeletion(
             notes.Put(parts, intent.Entity, intent.RowText, intent.Id, NoteLasts);
             notes.RequireNoBillRun(parts, intent.Entity, intent.RowText);
             await rowParts.AddRowAsync(parts, intent.Entity, row, null, [], cancellationToken);
-            await rowParts.AddUniqueAsync(parts, change, null, cancellationToken);
+            await rowParts.AddUniqueAsync(parts, change, null, [], cancellationToken);
             await sender.SendAsync(parts, cancellationToken);
         }
         catch (StoreException)
@@ -124,7 +124,7 @@ internal sealed class LargeDeletion(
     {
         var after = reference.Cascades ? null : reference.Released(child);
         var item = await rowParts.AddRowAsync(parts, reference.Child, child, after, [], cancellationToken);
-        await rowParts.AddUniqueAsync(parts, (reference.Child, child, after), item, cancellationToken);
+        await rowParts.AddUniqueAsync(parts, (reference.Child, child, after), item, [], cancellationToken);
         if (isParent)
         {
             parts.EndDeletion(reference.Child, reference.Child.Describe(child));

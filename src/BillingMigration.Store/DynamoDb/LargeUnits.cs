@@ -35,7 +35,7 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
         var parts = new TransactionParts(model.Definition, time);
         log.Begin(parts, intent);
         (EntityModel, RowBuffer?, RowBuffer?) change = (bill, null, row);
-        await rowParts.AddUniqueAsync(parts, change, ItemCodec.Encode(bill, full), cancellationToken);
+        await rowParts.AddUniqueAsync(parts, change, ItemCodec.Encode(bill, full), [], cancellationToken);
         await rowParts.AddParentsAsync(parts, change, [], cancellationToken);
         await sender.SendAsync(parts, cancellationToken);
         return await FinishAsync(intent, cancellationToken);

@@ -19,7 +19,7 @@ internal sealed class RowParts(BillingModel model, RowFinder finder)
 
         for (var i = 0; i < changes.Count; i++)
         {
-            await AddUniqueAsync(parts, changes[i], items[i], cancellationToken);
+            await AddUniqueAsync(parts, changes[i], items[i], changes[..i], cancellationToken);
             await AddParentsAsync(parts, changes[i], changes, cancellationToken);
         }
     }
@@ -48,8 +48,10 @@ internal sealed class RowParts(BillingModel model, RowFinder finder)
     }
 
     /// <summary>Adds the claims of unique values that the row takes, and gives back those that it leaves.</summary>
+    /// <param name="earlier">Changes of the same unit that were made before this one: a value that one of them leaves is free, one that it takes is not.</param>
     public async Task AddUniqueAsync(
-        TransactionParts parts, (EntityModel Model, RowBuffer? Before, RowBuffer? After) change, Dictionary<string, AttributeValue>? item, CancellationToken cancellationToken)
+        TransactionParts parts, (EntityModel Model, RowBuffer? Before, RowBuffer? After) change, Dictionary<string, AttributeValue>? item,
+        List<(EntityModel Model, RowBuffer? Before, RowBuffer? After)> earlier, CancellationToken cancellationToken)
     {
         var old = change.Before is null ? [] : UniqueValue.Of(change.Model, change.Before).ToDictionary(v => v.Constraint);
         var now = change.After is null ? [] : UniqueValue.Of(change.Model, change.After).ToDictionary(v => v.Constraint);
@@ -71,7 +73,8 @@ internal sealed class RowParts(BillingModel model, RowFinder finder)
             }
 
             // Rows that were migrated have no claim.
-            if (await finder.FindAsync(change.Model, change.After!, value.Columns, cancellationToken) is not null)
+            if (earlier.Any(c => Has(c.Model, c.After, value))
+                || (await finder.FindAsync(change.Model, change.After!, value.Columns, cancellationToken) is { } holder && !earlier.Any(c => c.Model == change.Model && c.Before is { } left && !left.Differs(holder, c.Model.PrimaryKey))))
             {
                 throw StoreErrors.Duplicate(value.Constraint);
             }
@@ -112,6 +115,9 @@ internal sealed class RowParts(BillingModel model, RowFinder finder)
             parts.RequireNoDeletion(reference.Parent, reference.Parent.Describe(parent), refusal);
         }
     }
+
+    private static bool Has(EntityModel entity, RowBuffer? row, UniqueValue value) =>
+        entity.Entity == value.Entity && row is not null && UniqueValue.Of(entity, row).Any(v => v.Constraint == value.Constraint && v.Text == value.Text);
 
     private static bool Moves((EntityModel Model, RowBuffer? Before, RowBuffer? After) change) =>
         change.Before!.Differs(change.After!, change.Model.Keys[0].PartitionKey.Concat(change.Model.Keys[0].SortKey).SelectMany(t => t.RowIndexes).ToImmutableArray());

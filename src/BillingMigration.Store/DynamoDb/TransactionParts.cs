@@ -113,10 +113,16 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
         claim["kind"] = new AttributeValue("UniqueValue");
         claim["itemPk"] = item[EntityModel.PartitionKey];
         claim["itemSk"] = item[EntityModel.SortKey];
-        Add(
-            definition.Target.ControlTableName, claim,
-            new TransactWriteItem { Put = new Put { TableName = definition.Target.ControlTableName, Item = claim, ConditionExpression = isNew ? "attribute_not_exists(pk)" : null } },
-            StoreErrors.Duplicate(value.Constraint));
+        var put = new Put { TableName = definition.Target.ControlTableName, Item = claim, ConditionExpression = isNew ? "attribute_not_exists(pk)" : null };
+        // Another row of the unit leaves it: that row is required to be as it was, so the value is its own to hand over.
+        if (parts.FindIndex(p => p.Item.Delete is { } left && left.TableName == put.TableName && left.Key["pk"].S == claim["pk"].S) is >= 0 and var at)
+        {
+            put.ConditionExpression = null;
+            parts[at] = (new TransactWriteItem { Put = put }, parts[at].Refusal);
+            return;
+        }
+
+        Add(definition.Target.ControlTableName, claim, new TransactWriteItem { Put = put }, StoreErrors.Duplicate(value.Constraint));
     }
 
     public void GiveBack(UniqueValue value)

@@ -60,7 +60,7 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
             return null;
         }
 
-        if (Range(model, sort, known, query, used) is not var (from, below, next))
+        if (Range(model, sort, known, query, used) is not var (from, below, next) || IsEmpty(from, below))
         {
             // No row has such a key.
             return (new AccessPath(key, [], null, null, true, -1), used.Count);
@@ -68,6 +68,9 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
 
         return (new AccessPath(key, partitions, from, below, used.Count == known.Count && known.Count == conditions.Length, next), used.Count);
     }
+
+    /// <summary>A range that ends before it begins; DynamoDB refuses it.</summary>
+    private static bool IsEmpty(string? from, string? below) => from is not null && below is not null && Encoding.UTF8.GetBytes(from).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(below)) >= 0;
 
     /// <summary>The first template that has a value in every row of the query; those before it must have none.</summary>
     private static BoundKeyTemplate? TemplateOf(KeyModel key, Dictionary<int, BoundQueryCondition> known)
