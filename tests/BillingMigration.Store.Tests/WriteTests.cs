@@ -75,6 +75,7 @@ public sealed class WriteTests(SampleStores stores)
         await RefusedAsync(StoreError.DuplicateKey, store.InsertAsync(BillingEntity.Account, Account("HAND-2"), Cancel));
         await RefusedAsync(StoreError.DuplicateKey, store.InsertAsync(BillingEntity.Account, Account(number), Cancel));
         Assert.Equal(written[1], await store.FindAsync(BillingEntity.Account, "account_number", "HAND-2", Cancel));
+        await RefusedAsync(StoreError.NotSupported, store.WriteAsync(new UnitOfWork().Update(written[1]!, Values(("balance", 1m))).Update(written[1]!, Values(("balance", 2m))), Cancel));
     }
 
     [Theory]

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using Amazon.DynamoDBv2.Model;
 using BillingMigration.Benchmarks.Export;
 using BillingMigration.Benchmarks.Sync;
 using BillingMigration.Store;
@@ -86,6 +87,11 @@ internal static class StoreBenchmark
             }
         }
 
+        for (var i = 0; i < Sizes.Length; i++)
+        {
+            await BareAsync(report, migration, FirstAccount + i, Sizes[i], cancellationToken);
+        }
+
         await BenchmarkTables.DeleteAsync(migration);
         return report.Finish(Repository.PathOf("artifacts", "bench", "store.json"));
     }
@@ -112,6 +118,30 @@ internal static class StoreBenchmark
         report.Note(string.Create(CultureInfo.InvariantCulture, $"  {backend,-9}{call.Name,-18}{clients,3} clients: p50 {middle,8:N1} ms, p99 {slow,8:N1} ms, {rate,7:N0} calls a second"));
         report.Set($"{call.Name}_{backend}_{clients}_p50", middle, "ms", true);
         report.Set($"{call.Name}_{backend}_{clients}_p99", slow, "ms", true);
+    }
+
+    /// <summary>The limit of an account's read: its pages as the SDK gets them, and nothing made of them.</summary>
+    private static async Task BareAsync(SyncReport report, SampleMigration migration, long account, int charges, CancellationToken cancellationToken)
+    {
+        var request = new QueryRequest
+        {
+            TableName = migration.Table,
+            ConsistentRead = true,
+            KeyConditionExpression = "pk = :p AND begins_with(sk, :s)",
+            ExpressionAttributeValues = new() { [":p"] = new AttributeValue($"ACCOUNT#{account}"), [":s"] = new AttributeValue("CHARGE#") },
+        };
+        var started = Stopwatch.GetTimestamp();
+        var read = 0;
+        do
+        {
+            var page = await migration.Client.QueryAsync(request, cancellationToken);
+            read += page.Items.Count;
+            request.ExclusiveStartKey = page.LastEvaluatedKey;
+        }
+        while (request.ExclusiveStartKey is { Count: > 0 });
+        var milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+        report.Note(string.Create(CultureInfo.InvariantCulture, $"  bare     account with {read:N0} charges: {milliseconds:N0} ms"));
+        report.Set($"account_{charges}_bare", milliseconds, "ms", read >= charges);
     }
 
     private static async Task WholeAccountAsync(SyncReport report, string backend, IBillingStore store, long account, int charges, CancellationToken cancellationToken)

@@ -17,13 +17,22 @@ internal sealed record PlannedChange(EntityModel Model, RowBuffer? Before, RowBu
 /// <summary>Turns changes into rows, the same for every backend: defaults, values that the server would set by itself, and everything that does not fit is refused here.</summary>
 internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
 {
-    public ImmutableArray<PlannedChange> Plan(UnitOfWork work) => [.. work.Changes.Select((change, i) => change switch
+    public ImmutableArray<PlannedChange> Plan(UnitOfWork work)
     {
-        InsertChange insert => Insert(insert, i),
-        UpdateChange update => Update(update, i),
-        DeleteChange { Read: var read } => Delete(read),
-        _ => throw new InvalidOperationException("an unknown change"),
-    })];
+        ImmutableArray<PlannedChange> changes = [.. work.Changes.Select((change, i) => change switch
+        {
+            InsertChange insert => Insert(insert, i),
+            UpdateChange update => Update(update, i),
+            DeleteChange { Read: var read } => Delete(read),
+            _ => throw new InvalidOperationException("an unknown change"),
+        })];
+        foreach (var twice in changes.Where(c => c.Before is not null).GroupBy(c => (c.Model, c.Model.Describe(c.Before!))).Where(g => g.Count() > 1))
+        {
+            throw StoreErrors.Twice(twice.Key.Model, twice.Key.Item2);
+        }
+
+        return changes;
+    }
 
     private PlannedChange Insert(InsertChange insert, int number)
     {

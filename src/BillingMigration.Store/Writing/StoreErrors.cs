@@ -23,6 +23,9 @@ internal static class StoreErrors
     public static StoreException Busy(EntityModel model, string row) =>
         new(StoreError.Conflict, model.Entity, $"{model.Entity} {row} is being deleted by another, or billed. Read it again a moment later, and decide again.");
 
+    public static StoreException Twice(EntityModel model, string row) =>
+        new(StoreError.NotSupported, model.Entity, $"The unit changes {model.Entity} {row} twice. Put both changes into one.");
+
     public static MigrationException OutcomeUnknown(string entity, Exception cause) => new(
         "WriteOutcomeUnknown", MigrationErrorKind.Unreachable,
         $"The way to the backend broke while a unit of {entity} was being committed: it is written, or it is not. Read its rows again before it is repeated.", entity, cause);
