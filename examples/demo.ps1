@@ -146,8 +146,8 @@ $found = Test-MigrationIntegrity
 if ($found.Passed -or $found.Differences.Length -ne 1) { throw 'The planted fault was not found.' }
 $found.Differences | Out-Default
 
-Step 'Repair it, and prove it again' 'Test-MigrationIntegrity -PassThru | Repair-BillingItem; Test-MigrationIntegrity'
-Test-MigrationIntegrity -PassThru | Repair-BillingItem | Out-Default
+Step 'Repair it, and prove it again' 'Test-MigrationIntegrity -PassThru | Repair-BillingItem -AllowDelete -Confirm:$false; Test-MigrationIntegrity'
+Test-MigrationIntegrity -PassThru | Repair-BillingItem -AllowDelete -Confirm:$false | Out-Default
 $again = Test-MigrationIntegrity
 $again | Out-Default
 if (-not $again.Passed) { throw 'The repair left something.' }

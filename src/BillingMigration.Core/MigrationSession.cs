@@ -12,15 +12,15 @@ public sealed class MigrationSession : IAsyncDisposable
 {
     private readonly SharedCipher cipher;
 
-    private MigrationSession(MigrationDefinition definition, SourceConnections source, TargetConnection target, RetryPolicy retry, TimeProvider time)
+    private MigrationSession(MigrationDefinition definition, SourceConnections source, TargetConnection target, RetryPolicy retry, TimeProvider time, SharedCipher cipher)
     {
+        this.cipher = cipher;
         Definition = definition;
         Source = source;
         Target = target;
         Retry = retry;
         Time = time;
-        cipher = new SharedCipher(new DataKey(target, definition, time));
-        Control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time, retry, new LeaseOptions());
+        Control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time, retry, new LeaseOptions { GiveUpAfter = retry.GiveUpAfter });
     }
 
     public MigrationDefinition Definition { get; }
@@ -40,7 +40,7 @@ public sealed class MigrationSession : IAsyncDisposable
     /// <exception cref="MigrationException">The source or the target cannot be reached, or refuses.</exception>
     public static Task<MigrationSession> ConnectAsync(
         MigrationDefinition definition, SourceCredential credential, TargetAccess access, TimeProvider time, CancellationToken cancellationToken) =>
-        ConnectAsync(definition, credential, access, new RetryPolicy(), time, cancellationToken);
+        ConnectAsync(definition, credential, access, new RetryPolicy { GiveUpAfter = Patience(definition.Throttle.OutageMinutes) }, time, cancellationToken);
 
     internal static async Task<MigrationSession> ConnectAsync(
         MigrationDefinition definition, SourceCredential credential, TargetAccess access, RetryPolicy retry, TimeProvider time, CancellationToken cancellationToken)
@@ -49,7 +49,7 @@ public sealed class MigrationSession : IAsyncDisposable
         try
         {
             var source = await SourceConnections.OpenAsync(definition, credential, cancellationToken);
-            return new MigrationSession(definition, source, target, retry, time);
+            return new MigrationSession(definition, source, target, retry, time, new SharedCipher(new DataKey(target, definition, time)));
         }
         catch
         {
@@ -61,6 +61,11 @@ public sealed class MigrationSession : IAsyncDisposable
     /// <summary>What encrypts the definition's columns; KMS is asked once a session. Null: none is encrypted.</summary>
     /// <exception cref="MigrationException"><c>DataKeyMissing</c>, <c>KmsKeyUnusable</c>, <c>KmsUnreachable</c>, <c>AccessDenied</c>.</exception>
     internal Task<AttributeCipher?> CipherAsync(CancellationToken cancellationToken) => cipher.GetAsync(cancellationToken);
+
+    /// <summary>The same session for a job that waits out any outage. It is this one that is disposed.</summary>
+    internal MigrationSession WithoutLimit() => new(Definition, Source, Target, Retry with { GiveUpAfter = TimeSpan.MaxValue }, Time, cipher);
+
+    private static TimeSpan Patience(double minutes) => minutes >= TimeSpan.MaxValue.TotalMinutes ? TimeSpan.MaxValue : TimeSpan.FromMinutes(minutes);
 
     public async ValueTask DisposeAsync()
     {

@@ -21,6 +21,9 @@ public enum HttpFault
     /// <summary>400 <c>AccessDeniedException</c>.</summary>
     AccessDenied,
 
+    /// <summary>400 <c>ReplicatedWriteConflictException</c>, of a global table.</summary>
+    ReplicatedConflict,
+
     /// <summary>The connection is reset; the server never sees the request.</summary>
     Reset,
 
@@ -114,6 +117,9 @@ public sealed class FaultSwitches
     /// <summary>What the caller may do, by operation and body of a request: what it may not is answered as <see cref="HttpFault.AccessDenied"/>. Null: everything.</summary>
     public Func<string, byte[], bool>? Allowed { get; set; }
 
+    /// <summary>How far the server's clock is ahead of this machine's: requests signed more than five minutes from it are refused, as DynamoDB refuses them.</summary>
+    public TimeSpan Clock { get; set; }
+
     /// <summary>A connection is reset after this many bytes from the server; null: never.</summary>
     public long? ResetAfterBytes { get; set; }
 
@@ -167,6 +173,7 @@ public sealed class FaultSwitches
         RefuseConnections = false;
         ResetAfterBytes = null;
         Allowed = null;
+        Clock = TimeSpan.Zero;
         BlackHole = false;
     }
 

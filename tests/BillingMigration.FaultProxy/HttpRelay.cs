@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -20,11 +21,13 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
             var operation = request.Header("X-Amz-Target")?.Split('.')[^1] ?? string.Empty;
             var answer = proxy.Faults.For(operation, request.Body) switch
             {
+                null when IsUntimely(request) => Error(400, "Bad Request", "InvalidSignatureException", "Signature expired: the date of the request is now earlier than the server's time less 5 min."),
                 null => await ForwardAsync(request, cancellationToken),
                 HttpFault.Throttle => Error(400, "Bad Request", "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded."),
                 HttpFault.InternalError => Error(500, "Internal Server Error", "InternalServerError", "The request processing has failed because of an unknown error."),
                 HttpFault.Unavailable => Answer(503, "Service Unavailable", "text/html", "<html><body>Service Unavailable</body></html>"),
                 HttpFault.ExpiredCredentials => Error(400, "Bad Request", "ExpiredTokenException", "The security token included in the request is expired"),
+                HttpFault.ReplicatedConflict => Error(400, "Bad Request", "ReplicatedWriteConflictException", "One or more items in this request are being modified by a request in another Region."),
                 HttpFault.AccessDenied => Error(
                     400,
                     "Bad Request",
@@ -42,6 +45,12 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
             }
 
             await PaceAsync(answer.Body.Length, cancellationToken);
+            if (proxy.Faults.Clock != TimeSpan.Zero)
+            {
+                answer.Headers.RemoveAll(h => h.Key.Equals("Date", StringComparison.OrdinalIgnoreCase));
+                answer.Headers.Add(new("Date", (DateTimeOffset.UtcNow + proxy.Faults.Clock).ToString("R", CultureInfo.InvariantCulture)));
+            }
+
             if (proxy.Faults.ResetAfterBytes is { } most && answer.Body.Length > most)
             {
                 await SendAsync(link.Client, answer.ToBytes().AsMemory(0, (int)most), cancellationToken);
@@ -52,6 +61,10 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
             await SendAsync(link.Client, answer.ToBytes(), cancellationToken);
         }
     }
+
+    private bool IsUntimely(HttpMessage request) => proxy.Faults.Clock != TimeSpan.Zero
+        && (!DateTimeOffset.TryParseExact(request.Header("X-Amz-Date"), "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var signed)
+            || (signed - DateTimeOffset.UtcNow - proxy.Faults.Clock).Duration() > TimeSpan.FromMinutes(5));
 
     private async Task PaceAsync(int bytes, CancellationToken cancellationToken)
     {

@@ -123,12 +123,12 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
 
         Assert.Empty(shell.Run("$result | Repair-BillingItem -WhatIf"));
         Assert.Equal(false, shell.One("Test-MigrationIntegrity").Properties["Passed"].Value);
-        var repaired = (RepairedItem)shell.One("Test-MigrationIntegrity -PassThru | Repair-BillingItem").BaseObject;
+        var repaired = (RepairedItem)shell.One("Test-MigrationIntegrity -PassThru | Repair-BillingItem -Confirm:$false").BaseObject;
         Assert.Equal((RepairOutcome.Repaired, RepairAction.Put), (repaired.Outcome, repaired.Action));
         Assert.Equal(true, shell.One("Test-MigrationIntegrity -Quick").Properties["Passed"].Value);
         Assert.Equal(true, shell.One("Test-MigrationIntegrity").Properties["Passed"].Value);
         Assert.Equal(true, shell.One("Test-MigrationIntegrity -Since").Properties["Passed"].Value);
-        Assert.Equal("AlreadyEqual", shell.One("($result | Repair-BillingItem).Outcome").ToString());
+        Assert.Equal("AlreadyEqual", shell.One("($result | Repair-BillingItem -Confirm:$false).Outcome").ToString());
     }
 
     [Fact]

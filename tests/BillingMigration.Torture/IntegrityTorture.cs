@@ -96,7 +96,7 @@ public sealed class IntegrityTorture(SampleMigration migration, TestDatabase dat
     private async Task<int> RepairAsync(IntegrityResult found, CancellationToken cancellationToken)
     {
         await using var session = await migration.ConnectAsync();
-        await using var repairer = await ItemRepairer.OpenAsync(session, cancellationToken);
+        await using var repairer = await ItemRepairer.OpenAsync(session, allowDelete: true, cancellationToken);
         var repaired = 0;
         foreach (var difference in found.Differences)
         {

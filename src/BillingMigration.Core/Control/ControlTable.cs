@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Source;
@@ -244,17 +245,26 @@ public sealed partial class ControlTable
     public async Task<ImmutableArray<SetAsideRow>> ListSetAsideAsync(string runId, int most, CancellationToken cancellationToken)
     {
         var rows = ImmutableArray.CreateBuilder<SetAsideRow>();
-        await foreach (var item in QueryAsync(SetAsideItem.Prefix(runId), cancellationToken))
+        await foreach (var row in SetAsideAsync(runId, cancellationToken))
         {
             if (rows.Count == most)
             {
                 break;
             }
 
-            rows.Add(SetAsideItem.FromItem(item));
+            rows.Add(row);
         }
 
         return rows.ToImmutable();
+    }
+
+    /// <summary>All rows set aside in the run, as they are read.</summary>
+    public async IAsyncEnumerable<SetAsideRow> SetAsideAsync(string runId, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var item in QueryAsync(SetAsideItem.Prefix(runId), cancellationToken))
+        {
+            yield return SetAsideItem.FromItem(item);
+        }
     }
 
     private static string Saving(SnapshotRange range) => $"Saving the checkpoint of {range.Entity}, range {range.Number}";

@@ -69,4 +69,9 @@ public sealed record SnapshotRange
 }
 
 /// <summary>A row that cannot be an item: its identity and the reason, never its content.</summary>
-public sealed record SetAsideRow(string Entity, string Key, string ReasonId, string Reason);
+/// <param name="Key">Primary key, <c>charge_id=42</c>; of a row that the table refused, its item's key as JSON.</param>
+public sealed record SetAsideRow(string Entity, string Key, string ReasonId, string Reason)
+{
+    /// <summary>Reason of rows that DynamoDB itself refused.</summary>
+    public const string RejectedByTable = "RejectedByTable";
+}

@@ -211,6 +211,7 @@ internal sealed partial class DefinitionBuilder(DefinitionProblems problems, str
             WriteUnitsPerSecond = reader.Rate("writeUnitsPerSecond"),
             RowsPerSecond = reader.Rate("rowsPerSecond"),
             MaxThreadsRunning = (int?)reader.Integer("maxThreadsRunning", "number of running threads", 1, 100_000),
+            OutageMinutes = reader.Rate("outageMinutes") ?? none.OutageMinutes,
             Readers = (int)(reader.Integer("readers", "number of readers", 1, 64) ?? none.Readers),
             Writers = (int)(reader.Integer("writers", "number of writers", 1, 256) ?? none.Writers),
         };

@@ -30,7 +30,7 @@ internal sealed record DefinitionShape(string Name, ImmutableArray<ShapeProperty
     private static readonly DefinitionShape Throttle = new(
         "throttle",
         [
-            new("itemsPerSecond"), new("bytesPerSecond"), new("writeUnitsPerSecond"), new("rowsPerSecond"), new("maxThreadsRunning"), new("readers"),
+            new("itemsPerSecond"), new("bytesPerSecond"), new("writeUnitsPerSecond"), new("rowsPerSecond"), new("maxThreadsRunning"), new("outageMinutes"), new("readers"),
             new("writers"),
         ]);
 

@@ -176,6 +176,9 @@ public sealed record ThrottleDefinition
     /// <summary>No new chunk is read while the source's <c>Threads_running</c> is above this.</summary>
     public int? MaxThreadsRunning { get; init; }
 
+    /// <summary>An outage of source, table or control table is waited out for so many minutes; a job that follows waits without limit.</summary>
+    public double OutageMinutes { get; init; } = 60;
+
     /// <summary>Key ranges read at the same time, 1 to 64.</summary>
     public int Readers { get; init; } = 4;
 

@@ -4,7 +4,8 @@ using BillingMigration.Model;
 namespace BillingMigration.Integrity;
 
 /// <summary>Collects the keys that changes touch, each once.</summary>
-internal sealed class ChangedRows(IntegrityContext context, long most) : IDisposable
+/// <param name="refused">Takes rows that have no key: they can be no items.</param>
+internal sealed class ChangedRows(IntegrityContext context, long most, Action<int, RowBuffer> refused) : IDisposable
 {
     private readonly Dictionary<string, Suspect> suspects = new(StringComparer.Ordinal);
     private readonly ItemEncoder[] encoders = [.. context.Models.Select(m => new ItemEncoder(m))];
@@ -34,8 +35,14 @@ internal sealed class ChangedRows(IntegrityContext context, long most) : IDispos
     private void Add(int entity, RowBuffer? row)
     {
         batch.Clear();
-        if (row is null || !encoders[entity].TryEncodeDelete(row, batch, out _))
+        if (row is null)
         {
+            return;
+        }
+
+        if (!encoders[entity].TryEncodeDelete(row, batch, out _))
+        {
+            refused(entity, row);
             return;
         }
 

@@ -6,7 +6,7 @@ using BillingMigration.Snapshot;
 namespace BillingMigration.Integrity;
 
 /// <summary>Compares entities with their tables by digests of both sides, and names the rows and items of what differs.</summary>
-internal sealed class Comparison(ImmutableArray<EntityModel> models, ImmutableArray<int> chosen, SourceSide source, TargetSide target, SourceLookup lookup, SuspectList suspects)
+internal sealed class Comparison(ImmutableArray<EntityModel> models, ImmutableArray<int> chosen, SourceSide source, TargetSide target, SourceLookup lookup, ISuspects suspects)
 {
     /// <summary>Key ranges of the chosen entities.</summary>
     public static async Task<ImmutableArray<(int Entity, SnapshotRange Range)>> PlanAsync(
@@ -37,7 +37,7 @@ internal sealed class Comparison(ImmutableArray<EntityModel> models, ImmutableAr
     /// <summary>Adds what differs to the suspects.</summary>
     /// <param name="strangers">Whether items of no entity are suspects too.</param>
     public async Task NameAsync(
-        DigestPair digests, ImmutableArray<(int Entity, SnapshotRange Range)> ranges, int segments, bool strangers, Action<int, RowBuffer, RowRefusal> refused, CancellationToken abort)
+        DigestPair digests, ImmutableArray<(int Entity, SnapshotRange Range)> ranges, int segments, bool strangers, CancellationToken abort)
     {
         var differing = new BucketSet?[models.Length + 1];
         foreach (var entity in chosen)
@@ -47,7 +47,7 @@ internal sealed class Comparison(ImmutableArray<EntityModel> models, ImmutableAr
 
         differing[^1] = strangers && digests.Strangers.Count > 0 ? BucketSet.All(digests.Strangers.Length) : null;
         var again = ranges.Where(r => differing[r.Entity] is not null || digests.Refused(r.Entity) > 0).ToArray();
-        await source.ReadAsync(again, () => new RowProbe(models, differing, digests, target, suspects, refused), CancellationToken.None, abort);
+        await source.ReadAsync(again, () => new RowProbe(models, differing, digests, target, suspects), CancellationToken.None, abort);
 
         // What is left in the table's digests now belongs to no row.
         for (var i = 0; i < differing.Length; i++)

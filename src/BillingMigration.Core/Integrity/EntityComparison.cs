@@ -23,7 +23,7 @@ internal static class EntityComparison
         var comparison = new Comparison(model.Entities, chosen, source, target, lookup, suspects);
         var ledger = new DigestLedger(new DigestPair(model.Entities));
         await comparison.DigestAsync(ledger, ranges, Enumerable.Range(0, segments), segments, CancellationToken.None, cancellationToken);
-        await comparison.NameAsync(ledger.Digests, ranges, segments, strangers: false, (_, _, _) => { }, cancellationToken);
-        return (suspects.All, suspects.More.Count == 0);
+        await comparison.NameAsync(ledger.Digests, ranges, segments, strangers: false, cancellationToken);
+        return (suspects.All, !suspects.HasMore);
     }
 }

@@ -31,6 +31,12 @@ public sealed record IntegrityOptions
     /// <summary>Differences that are kept as objects; more are only counted.</summary>
     public int MostDifferences { get; init; } = 10_000;
 
+    /// <summary>Changed rows that <see cref="IntegrityMethod.Since"/> compares at most; beyond that comparing everything is cheaper.</summary>
+    internal long MostChanges { get; init; } = 1_000_000;
+
+    /// <summary>What does not agree is looked at again as many at a time.</summary>
+    internal int SuspectsAtOnce { get; init; } = 10_000;
+
     /// <summary>How long the change stream may stand still before what waits for it is called not decidable.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 

@@ -20,8 +20,10 @@ internal sealed class IntegrityRun : IAsyncDisposable
     private readonly SourceSide sourceSide;
     private readonly TargetSide target;
     private readonly SourceLookup lookup;
-    private readonly SuspectList suspects;
+    private readonly SyncWatch sync;
+    private readonly Resolver resolver;
     private readonly RefusedRows refused;
+    private readonly Findings findings;
     private SourcePosition from;
     private ComparisonState? comparison;
     private long savedAt;
@@ -42,8 +44,10 @@ internal sealed class IntegrityRun : IAsyncDisposable
         sourceSide = new SourceSide(session, context.Models, options.RowsPerSecond);
         target = new TargetSide(session, context.Models, options.ReadUnitsPerSecond);
         lookup = new SourceLookup(session, context.Models);
-        suspects = new SuspectList(options.MostDifferences);
-        refused = new RefusedRows(session, context);
+        sync = new SyncWatch(session, context.Run, context.Changes, options.Patience);
+        resolver = new Resolver(new Examiner(context.Models, lookup, target), lookup, sync);
+        refused = new RefusedRows(session, context, lookup, sync, options.MostDifferences);
+        findings = new Findings(options.MostDifferences, (part, token) => resolver.ResolveAsync(part, null, token), refused, options.SuspectsAtOnce);
     }
 
     public async Task<IntegrityResult> RunAsync(CancellationTokenSource abort)
@@ -67,6 +71,8 @@ internal sealed class IntegrityRun : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        findings.Dispose();
+        refused.Dispose();
         target.Dispose();
         await lookup.DisposeAsync();
     }
@@ -115,7 +121,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
         var digests = ledger.Digests;
         counted = () => (ledger.Rows, ledger.Items);
         comparison = state;
-        var sides = new Comparison(context.Models, context.Chosen, sourceSide, target, lookup, suspects);
+        var sides = new Comparison(context.Models, context.Chosen, sourceSide, target, lookup, findings);
         await sides.DigestAsync(ledger, state.RangesLeft, state.SegmentsLeft, state.Segments, stopReading, abort);
         comparison = null;
         if (stopReading.IsCancellationRequested)
@@ -130,8 +136,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
         }
 
         doing = "naming differences";
-        await sides.NameAsync(digests, state.Ranges, state.Segments, context.IsAll, refused.Add, abort);
-        await refused.LookUpAsync(lookup, abort);
+        await sides.NameAsync(digests, state.Ranges, state.Segments, context.IsAll, abort);
         return true;
     }
 
@@ -181,11 +186,10 @@ internal sealed class IntegrityRun : IAsyncDisposable
         var rows = new SampleCount(context.Models.Length);
         counted = () => (rows.Rows, rows.Items);
         await sourceSide.ReadAsync(
-            ranges, () => rows.Counting(new RowProbe(context.Models, null, null, target, suspects, refused.Add)), CancellationToken.None, abort);
+            ranges, () => rows.Counting(new RowProbe(context.Models, null, null, target, findings)), CancellationToken.None, abort);
         await target.ScanAsync(
             sample.Of([.. Enumerable.Range(0, segments)]), segments,
-            () => rows.Counting(new ItemProbe(context.Models, all, digests, lookup, suspects)), CancellationToken.None, abort);
-        await refused.LookUpAsync(lookup, abort);
+            () => rows.Counting(new ItemProbe(context.Models, all, digests, lookup, findings)), CancellationToken.None, abort);
         foreach (var entity in context.Chosen)
         {
             builder.SetCounts(entity, rows.RowsOf(entity), rows.ItemsOf(entity));
@@ -203,7 +207,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
 
         builder.Base = good;
         doing = "reading the binlog";
-        using var changed = new ChangedRows(context, options.MostDifferences * 100L);
+        using var changed = new ChangedRows(context, options.MostChanges, findings.AddRefused);
         var now = await lookup.PositionAsync(abort);
         if (!await context.Changes.ReadAsync(good.From, now, changed.Add, abort))
         {
@@ -216,10 +220,20 @@ internal sealed class IntegrityRun : IAsyncDisposable
         foreach (var part in changed.Suspects.Chunk(1000))
         {
             var examined = await examiner.ReadItemsAsync(await examiner.ReadRowsAsync(part, abort), abort);
-            foreach (var one in examined.Where(e => !e.IsEqual))
+            foreach (var one in examined)
             {
-                suspects.Add(one.Suspect with { Kind = one.Kind });
+                if (one.Refusal.ReasonId is not null)
+                {
+                    findings.AddRefused(one.Suspect.Entity, one.Suspect.Row!);
+                }
+
+                if (!one.IsEqual)
+                {
+                    findings.Add(one.Suspect with { Kind = one.Kind });
+                }
             }
+
+            await findings.SettleAsync(abort);
         }
 
         foreach (var entity in context.Chosen)
@@ -233,20 +247,27 @@ internal sealed class IntegrityRun : IAsyncDisposable
         doing = "checking again";
         var to = await lookup.PositionAsync(abort);
         var quiet = !await context.Changes.AnyAsync(from, to, abort);
-        var sync = new SyncWatch(session, context.Run, context.Changes, options.Patience);
-        var resolver = new Resolver(new Examiner(context.Models, lookup, target), lookup, sync);
-        var settled = quiet && (suspects.Count == 0 || await sync.IsWrittenAsync(to, abort)) ? to : null;
-        var resolution = await resolver.ResolveAsync(suspects.All, settled, abort);
-        if (settled is not null && resolution.Confirmed.Count > 0 && await context.Changes.AnyAsync(settled, await lookup.PositionAsync(abort), abort))
-        {
-            // It has become noisy since: what was just read may be on its way.
-            (quiet, settled) = (false, null);
-            resolution = await resolver.ResolveAsync(suspects.All, null, abort);
-        }
+        var settled = quiet && (findings.Count == 0 || await sync.IsWrittenAsync(to, abort)) ? to : null;
+        await findings.SettleAllAsync(
+            async (part, token) =>
+            {
+                var resolution = await resolver.ResolveAsync(part, settled, token);
+                if (settled is not null && resolution.Confirmed.Count > 0 && await context.Changes.AnyAsync(settled, await lookup.PositionAsync(token), token))
+                {
+                    // It has become noisy since: what was just read may be on its way.
+                    settled = null;
+                    resolution = await resolver.ResolveAsync(part, null, token);
+                }
+
+                return resolution;
+            },
+            abort);
+        await refused.LookUpAsync(abort);
 
         doing = "checking references";
-        var orphans = await new ReferenceCheck(context.Models, lookup, target).FindAsync(resolution.Confirmed.Select(c => c.Examined), abort);
-        return builder.Build(resolution, suspects.More, refused, orphans, quiet, settled ?? await lookup.PositionAsync(abort));
+        var orphans = await new ReferenceCheck(context.Models, lookup, target).FindAsync(findings.Confirmed.Select(c => c.Examined), abort);
+        var isConsistent = await sync.WaitConsistentAsync(abort);
+        return builder.Build(findings, orphans, quiet, isConsistent, to);
     }
 
     private Task<ImmutableArray<(int Entity, SnapshotRange Range)>> RangesAsync(CancellationToken abort) =>
@@ -261,7 +282,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
             Rows = rows,
             Items = items,
             EstimatedRows = context.Chosen.Sum(e => context.Models[e].Table.EstimatedRows),
-            Differences = suspects.Count,
+            Differences = findings.Count,
             Elapsed = session.Time.GetElapsedTime(started),
             Waiting = sourceSide.Waiting ?? target.Waiting,
         };

@@ -23,8 +23,11 @@ public sealed class ItemRepairer : IAsyncDisposable
     private readonly ItemCanonicalizer canonical;
     private readonly ItemBatch batch = new();
 
-    private ItemRepairer(MigrationSession session, BillingModel model)
+    private readonly bool allowDelete;
+
+    private ItemRepairer(MigrationSession session, BillingModel model, bool allowDelete)
     {
+        this.allowDelete = allowDelete;
         this.session = session;
         this.model = model;
         source = new SourceLookup(session, model.Entities);
@@ -33,14 +36,15 @@ public sealed class ItemRepairer : IAsyncDisposable
     }
 
     /// <exception cref="MigrationException">The definition does not fit the source or the snapshot.</exception>
-    public static async Task<ItemRepairer> OpenAsync(MigrationSession session, CancellationToken cancellationToken)
+    /// <param name="allowDelete">Items of the migration's entities that have no row are deleted. Others never are.</param>
+    public static async Task<ItemRepairer> OpenAsync(MigrationSession session, bool allowDelete, CancellationToken cancellationToken)
     {
         await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
         var scope = await SnapshotScope.BindAsync(session, new SnapshotOptions(), connection, cancellationToken);
         var run = await session.Control.FindSnapshotAsync(cancellationToken);
         return run is null ? throw IntegrityErrors.SnapshotIncomplete(session.Definition.Name, run)
             : run.ModelDigest != scope.Model.Digest ? throw IntegrityErrors.ModelChanged(run)
-            : new ItemRepairer(session, scope.Model);
+            : new ItemRepairer(session, scope.Model, allowDelete);
     }
 
     /// <summary>Repairs one difference; not for two at a time.</summary>
@@ -52,6 +56,11 @@ public sealed class ItemRepairer : IAsyncDisposable
         }
 
         var entity = EntityOf(difference);
+        if (entity < 0)
+        {
+            return Result(difference, RepairAction.None, RepairOutcome.NotOfTheMigration, "The item names no entity of the definition, so it is not this migration's to delete. Find out who has written it.");
+        }
+
         var seen = difference.Seen;
         var action = RepairAction.None;
         for (var attempt = 0; attempt < Attempts; attempt++)
@@ -65,6 +74,11 @@ public sealed class ItemRepairer : IAsyncDisposable
             if (now.Seen != seen)
             {
                 return Result(difference, action, RepairOutcome.ChangedSince, ChangedSince);
+            }
+
+            if (now.Expected is null && !allowDelete)
+            {
+                return Result(difference, action, RepairOutcome.DeleteNotAllowed, "The item has no row. To delete it, run Repair-BillingItem with -AllowDelete.");
             }
 
             // Written or not, it is read again: the row may have changed since, and its change may have been written before this.

@@ -12,7 +12,7 @@ namespace BillingMigration.Integrity;
 /// <param name="buckets">By entity; null: none of its rows.</param>
 /// <param name="remaining">Null: nothing is to be taken out.</param>
 internal sealed class RowProbe(
-    ImmutableArray<EntityModel> models, BucketSet?[]? buckets, DigestPair? remaining, TargetSide target, SuspectList suspects, Action<int, RowBuffer, RowRefusal> refused) : IRowVisitor
+    ImmutableArray<EntityModel> models, BucketSet?[]? buckets, DigestPair? remaining, TargetSide target, ISuspects suspects) : IRowVisitor
 {
     private const int MostWaiting = 1000;
 
@@ -26,7 +26,7 @@ internal sealed class RowProbe(
     {
         if (item.Count == 0)
         {
-            refused(entity, row, refusal);
+            suspects.AddRefused(entity, row);
             return;
         }
 
@@ -41,6 +41,7 @@ internal sealed class RowProbe(
     {
         if (waiting.Count == 0)
         {
+            await suspects.SettleAsync(cancellationToken);
             return;
         }
 
@@ -57,6 +58,7 @@ internal sealed class RowProbe(
         }
 
         waiting.Clear();
+        await suspects.SettleAsync(cancellationToken);
     }
 
     public void EndPart(int entity, SnapshotRange range)
@@ -77,7 +79,7 @@ internal sealed class RowProbe(
 /// <summary>Looks up the row of every item that a bucket names. What does not agree is suspect.</summary>
 /// <param name="buckets">By entity, that of items of no entity last; null: none of its items.</param>
 internal sealed class ItemProbe(
-    ImmutableArray<EntityModel> models, BucketSet?[] buckets, DigestPair digests, SourceLookup source, SuspectList suspects) : IItemVisitor
+    ImmutableArray<EntityModel> models, BucketSet?[] buckets, DigestPair digests, SourceLookup source, ISuspects suspects) : IItemVisitor
 {
     private const int MostWaiting = 1000;
 
@@ -117,6 +119,7 @@ internal sealed class ItemProbe(
         }
 
         waiting.Clear();
+        await suspects.SettleAsync(cancellationToken);
     }
 
     public void EndPart(int segment)

@@ -1,61 +1,165 @@
 using System.Collections.Concurrent;
+using System.IO.Hashing;
+using System.Text;
 using BillingMigration.Control;
 using BillingMigration.Model;
 
 namespace BillingMigration.Integrity;
 
-/// <summary>Rows that cannot be items: set aside by the export, which is as it was chosen, or else missing.</summary>
-internal sealed class RefusedRows(MigrationSession session, IntegrityContext context)
+/// <summary>Rows that cannot be items: set aside by the export or the change stream, which is as it was chosen, or else missing.</summary>
+/// <param name="most">Differences kept as objects.</param>
+internal sealed class RefusedRows(MigrationSession session, IntegrityContext context, SourceLookup source, SyncWatch sync, int most) : IDisposable
 {
-    private const int MostKept = 100_000;
+    private const int Batch = 10_000;
 
-    private readonly ConcurrentQueue<(int Entity, RowBuffer Row)> rows = new();
+    private readonly ConcurrentDictionary<(int Entity, string Key), RowBuffer> rows = new();
+    private readonly List<ItemDifference> missing = [];
+    private readonly long[] accepted = new long[context.Models.Length];
+    private readonly long[] missingOf = new long[context.Models.Length];
+    private readonly SemaphoreSlim one = new(1);
+    private HashSet<UInt128>? setAside;
 
     /// <summary>Rows by entity that are known to be set aside.</summary>
-    public long[] Accepted { get; } = new long[context.Models.Length];
-
-    public void Add(int entity, RowBuffer row, RowRefusal refusal)
-    {
-        if (rows.Count < MostKept)
-        {
-            rows.Enqueue((entity, RowIdentity.Of(context.Models[entity], row)));
-        }
-    }
+    public IReadOnlyList<long> Accepted => accepted;
 
     /// <summary>Rows that were not set aside: each is a difference, though it has no key in the table.</summary>
-    public List<ItemDifference> Missing { get; } = [];
+    public IReadOnlyList<ItemDifference> Missing => missing;
 
-    /// <summary>Compares with what the export and the change stream set aside.</summary>
-    public async Task LookUpAsync(SourceLookup source, CancellationToken cancellationToken)
+    /// <summary>The same, those that are not kept included.</summary>
+    public IReadOnlyList<long> MissingOf => missingOf;
+
+    /// <summary>Rows that were not set aside, while the change stream stands still.</summary>
+    public long Undecided { get; private set; }
+
+    public void Add(int entity, RowBuffer row)
     {
-        if (rows.IsEmpty)
-        {
-            return;
-        }
+        var identity = RowIdentity.Of(context.Models[entity], row);
+        rows.TryAdd((entity, context.Models[entity].Describe(identity)), identity);
+    }
 
-        var setAside = (await session.Control.ListSetAsideAsync(context.Run.RunId, MostKept, cancellationToken)).Select(r => (r.Entity, r.Key)).ToHashSet();
-        foreach (var group in rows.GroupBy(r => r.Entity))
+    public async ValueTask SettleAsync(CancellationToken cancellationToken)
+    {
+        if (rows.Count >= Batch)
         {
-            var model = context.Models[group.Key];
-            var now = await source.ReadAsync(group.Key, [.. group.Select(r => r.Row)], cancellationToken);
-            foreach (var (key, row) in now.Where(r => r.Value.Item is null))
-            {
-                if (setAside.Contains((model.Entity, key)))
-                {
-                    Accepted[group.Key]++;
-                    continue;
-                }
-
-                Missing.Add(new ItemDifference
-                {
-                    Entity = model.Entity,
-                    Key = key,
-                    Kind = DifferenceKind.Missing,
-                    PartitionKey = "",
-                    SortKey = "",
-                    Cause = $"The row cannot be an item: {row.Refusal.ReasonId}, {row.Refusal.Reason}.",
-                });
-            }
+            await LookUpAsync(cancellationToken);
         }
     }
+
+    /// <summary>Compares with what was set aside.</summary>
+    public async Task LookUpAsync(CancellationToken cancellationToken)
+    {
+        await one.WaitAsync(cancellationToken);
+        try
+        {
+            while (!rows.IsEmpty)
+            {
+                var part = rows.Take(Batch).ToArray();
+                foreach (var group in part.GroupBy(r => r.Key.Entity))
+                {
+                    var unknown = await SortAsync(group.Key, [.. group.Select(r => r.Value)], cancellationToken);
+                    // The change stream may be about to set it aside.
+                    if (unknown.Count > 0 && !await sync.WaitWrittenAsync(await source.PositionAsync(cancellationToken), cancellationToken))
+                    {
+                        Undecided += unknown.Count;
+                    }
+                    else if (unknown.Count > 0)
+                    {
+                        setAside = null;
+                        foreach (var row in await SortAsync(group.Key, [.. unknown.Select(r => r.Row)], cancellationToken))
+                        {
+                            AddMissing(group.Key, row);
+                        }
+                    }
+                }
+
+                foreach (var (key, _) in part)
+                {
+                    rows.TryRemove(key, out _);
+                }
+            }
+        }
+        finally
+        {
+            one.Release();
+        }
+    }
+
+    /// <summary>True for a row that DynamoDB refused and that was set aside for it; it is counted so.</summary>
+    /// <param name="key">Its item's key as JSON.</param>
+    public async Task<bool> TakeRejectedAsync(int entity, string key, CancellationToken cancellationToken)
+    {
+        await one.WaitAsync(cancellationToken);
+        try
+        {
+            if (!(await SetAsideAsync(cancellationToken)).Contains(Digest(SetAsideRow.RejectedByTable, key)))
+            {
+                return false;
+            }
+
+            accepted[entity]++;
+            return true;
+        }
+        finally
+        {
+            one.Release();
+        }
+    }
+
+    public void Dispose() => one.Dispose();
+
+    /// <summary>Counts those that are set aside.</summary>
+    /// <returns>Those that can be no items either, and are not.</returns>
+    private async Task<List<FoundRow>> SortAsync(int entity, IReadOnlyCollection<RowBuffer> keys, CancellationToken cancellationToken)
+    {
+        var left = new List<FoundRow>();
+        foreach (var (key, row) in (await source.ReadAsync(entity, keys, cancellationToken)).Where(r => r.Value.Item is null))
+        {
+            if ((await SetAsideAsync(cancellationToken)).Contains(Digest(context.Models[entity].Entity, key)))
+            {
+                accepted[entity]++;
+            }
+            else
+            {
+                left.Add(row);
+            }
+        }
+
+        return left;
+    }
+
+    private void AddMissing(int entity, FoundRow row)
+    {
+        missingOf[entity]++;
+        if (missing.Count < most)
+        {
+            missing.Add(new ItemDifference
+            {
+                Entity = context.Models[entity].Entity,
+                Key = context.Models[entity].Describe(row.Row),
+                Kind = DifferenceKind.Missing,
+                PartitionKey = "",
+                SortKey = "",
+                Cause = $"The row cannot be an item: {row.Refusal.ReasonId}, {row.Refusal.Reason}.",
+            });
+        }
+    }
+
+    /// <summary>Sixteen bytes for each row that was set aside, however many there are.</summary>
+    private async ValueTask<HashSet<UInt128>> SetAsideAsync(CancellationToken cancellationToken)
+    {
+        if (setAside is null)
+        {
+            var all = new HashSet<UInt128>();
+            await foreach (var row in session.Control.SetAsideAsync(context.Run.RunId, cancellationToken))
+            {
+                all.Add(Digest(row.ReasonId == SetAsideRow.RejectedByTable ? row.ReasonId : row.Entity, row.Key));
+            }
+
+            setAside = all;
+        }
+
+        return setAside;
+    }
+
+    internal static UInt128 Digest(string kind, string key) => XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{kind}\n{key}"));
 }

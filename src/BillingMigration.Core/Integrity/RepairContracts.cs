@@ -15,6 +15,12 @@ public enum RepairOutcome
 
     /// <summary>The row cannot be an item.</summary>
     RowRefused,
+
+    /// <summary>The item has no row, and deleting was not allowed: nothing was written.</summary>
+    DeleteNotAllowed,
+
+    /// <summary>The item names no entity of the definition: whoever has written it must delete it.</summary>
+    NotOfTheMigration,
 }
 
 /// <summary>What became of one difference.</summary>

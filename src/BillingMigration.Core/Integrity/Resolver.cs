@@ -5,7 +5,10 @@ namespace BillingMigration.Integrity;
 /// <summary>What became of the suspects.</summary>
 /// <param name="Confirmed">Real differences, with the position at which each is one.</param>
 /// <param name="Undecided">Neither confirmed nor gone.</param>
-internal sealed record Resolution(IReadOnlyList<(Examined Examined, SourcePosition Position)> Confirmed, IReadOnlyCollection<Suspect> Undecided, string? Reason);
+/// <param name="Reason">Why there are such.</param>
+/// <param name="StandsStill">The change stream does not move: waiting for it again is of no use.</param>
+internal sealed record Resolution(
+    IReadOnlyList<(Examined Examined, SourcePosition Position)> Confirmed, IReadOnlyCollection<Suspect> Undecided, string? Reason, bool StandsStill = false);
 
 /// <summary>
 /// Looks at suspects again until each is a difference or gone. While applications write, row and item are never read at one moment: a difference is real when
@@ -42,7 +45,7 @@ internal sealed class Resolver(Examiner examiner, SourceLookup source, SyncWatch
             var position = await source.PositionAsync(cancellationToken);
             if (!await sync.WaitWrittenAsync(position, cancellationToken))
             {
-                return new Resolution(confirmed, left, $"The change stream does not come to {position}, so what differs may be on its way. Run Sync-BillingChanges, with -Follow while applications write, and check again.");
+                return new Resolution(confirmed, left, $"The change stream does not come to {position}, so what differs may be on its way. Run Sync-BillingChanges, with -Follow while applications write, and check again.", true);
             }
 
             var examined = await examiner.ReadItemsAsync(rows, cancellationToken);

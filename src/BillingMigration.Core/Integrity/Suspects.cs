@@ -19,35 +19,46 @@ internal sealed record Suspect(int Entity, byte[] Key, RowBuffer? Row, Differenc
     public static byte[] KeyOf(ReadOnlySpan<byte> canonicalKey) => [.. canonicalKey, (byte)'}'];
 }
 
-/// <summary>What is to be looked at again: every key once, a bounded number of them; the others are counted.</summary>
-internal sealed class SuspectList(int most)
+/// <summary>Takes what does not agree.</summary>
+internal interface ISuspects
+{
+    void Add(Suspect suspect);
+
+    /// <summary>A row that cannot be an item.</summary>
+    void AddRefused(int entity, RowBuffer row);
+
+    /// <summary>Called by every reader between its parts: may look at what has come together, while the reader waits.</summary>
+    ValueTask SettleAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>What is to be read again: every key once, a bounded number of them.</summary>
+internal sealed class SuspectList(int most) : ISuspects
 {
     private readonly ConcurrentDictionary<string, Suspect> suspects = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<(int Entity, DifferenceKind Kind), long> more = new();
 
     public IReadOnlyCollection<Suspect> All => [.. suspects.Values.OrderBy(s => s.Entity).ThenBy(s => s.KeyText, StringComparer.Ordinal)];
 
-    public int Count => suspects.Count;
-
-    /// <summary>Those beyond the limit, as they were seen.</summary>
-    public IReadOnlyDictionary<(int Entity, DifferenceKind Kind), long> More => more;
+    /// <summary>True when there were more.</summary>
+    public bool HasMore { get; private set; }
 
     public void Add(Suspect suspect)
     {
-        if (suspects.ContainsKey(suspect.KeyText))
-        {
-            return;
-        }
-
         if (suspects.Count < most)
         {
             suspects.TryAdd(suspect.KeyText, suspect);
         }
-        else
+        else if (!suspects.ContainsKey(suspect.KeyText))
         {
-            more.AddOrUpdate((suspect.Entity, suspect.Kind), 1, (_, count) => count + 1);
+            HasMore = true;
         }
     }
+
+    public void AddRefused(int entity, RowBuffer row)
+    {
+        // It is not to be written, so there is nothing to read again.
+    }
+
+    public ValueTask SettleAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
 }
 
 /// <summary>Finds out which row an item claims to be.</summary>

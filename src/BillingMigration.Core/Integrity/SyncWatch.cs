@@ -46,6 +46,39 @@ internal sealed class SyncWatch(MigrationSession session, SnapshotRun run, Chang
         return await IsWrittenAsync(position, cancellationToken);
     }
 
+    /// <summary>
+    /// True when what the change stream writes next is newer than what the table has: it has passed all that was read ahead of it. Before that it may write an old state of a row again. Waits as long as it moves.
+    /// </summary>
+    public async Task<bool> WaitConsistentAsync(CancellationToken cancellationToken)
+    {
+        SyncCheckpoint? before = null;
+        var since = session.Time.GetTimestamp();
+        while (true)
+        {
+            var sync = await session.Control.FindSyncAsync(run.RunId, cancellationToken);
+            if (sync is null)
+            {
+                return run.End is { } end && !await changes.AnyAsync(run.Start, end, cancellationToken);
+            }
+
+            if (sync.State == SyncState.Consistent)
+            {
+                return true;
+            }
+
+            if (before is null || sync.SavedAt != before.SavedAt)
+            {
+                (before, since) = (sync, session.Time.GetTimestamp());
+            }
+            else if (session.Time.GetElapsedTime(since) >= patience)
+            {
+                return false;
+            }
+
+            await Task.Delay(Pause, session.Time, cancellationToken);
+        }
+    }
+
     private static bool HasReached(SourcePosition written, SourcePosition position) => new StreamPoint(written, written).HasReached(position);
 
     private async Task<SourcePosition> WrittenAsync(CancellationToken cancellationToken)

@@ -29,45 +29,52 @@ internal sealed class VerdictBuilder(MigrationSession session, IntegrityOptions 
     public IntegrityResult Stopped(SourcePosition to) => Result(
         IntegrityOutcome.Stopped, "Stopped by its limit of time. Run the same command again to go on.", to, exact: false, [], new long[context.Models.Length], 0, []);
 
-    /// <param name="more">Suspects beyond the limit, as they were seen.</param>
-    /// <param name="quiet">True when no migrated row changed meanwhile.</param>
-    public IntegrityResult Build(
-        Resolution resolution, IReadOnlyDictionary<(int Entity, DifferenceKind Kind), long> more, RefusedRows refused, ImmutableArray<OrphanedItem> orphans, bool quiet, SourcePosition to)
+    /// <summary>What the words of a verdict hang on, and nothing else.</summary>
+    /// <param name="differences">Confirmed, or seen after others were confirmed.</param>
+    /// <param name="undecided">Neither confirmed nor found equal.</param>
+    /// <param name="isConsistent">The change stream writes nothing older than what the table has.</param>
+    internal static IntegrityOutcome Judge(long differences, long undecided, bool isConsistent) =>
+        differences > 0 ? IntegrityOutcome.Failed : undecided > 0 || !isConsistent ? IntegrityOutcome.NotDecidable : IntegrityOutcome.Passed;
+
+    /// <param name="quiet">True when no migrated row changed up to <paramref name="to"/>.</param>
+    /// <param name="isConsistent">See <see cref="Judge"/>.</param>
+    public IntegrityResult Build(Findings findings, ImmutableArray<OrphanedItem> orphans, bool quiet, bool isConsistent, SourcePosition to)
     {
         var report = new DifferenceReport(context.Models);
-        var differences = resolution.Confirmed.Select(c => report.Describe(c.Examined, c.Position)).Concat(refused.Missing.Select(m => m with { Position = to })).ToImmutableArray();
-        var decidedMore = resolution.Reason is null && quiet;
-        var undecided = resolution.Undecided.Count + (decidedMore ? 0 : more.Values.Sum());
-        var outcome = differences.Length > 0 ? IntegrityOutcome.Failed : undecided > 0 ? IntegrityOutcome.NotDecidable : IntegrityOutcome.Passed;
-        var counted = decidedMore ? more : ImmutableDictionary<(int, DifferenceKind), long>.Empty;
-        var total = differences.Length + counted.Values.Sum();
+        var refused = findings.Refused!;
+        var differences = findings.Confirmed.Select(c => report.Describe(c.Examined, c.Position)).Concat(refused.Missing.Select(m => m with { Position = to })).Take(options.MostDifferences).ToImmutableArray();
+        var counts = findings.Counts;
+        var (total, undecided) = (counts.Values.Sum(), findings.Undecided + refused.Undecided);
+        var outcome = Judge(total, undecided, isConsistent);
+        const string Converging = "The change stream has yet to pass what the export read ahead of it, and may write older states of rows again. Run Sync-BillingChanges until the table is consistent, and check again.";
+        var open = findings.Reason ?? (undecided > 0 ? "Rows that cannot be items are not set aside, and the change stream does not move. Run Sync-BillingChanges -SetAside, and check again." : isConsistent ? "" : Converging);
         var reason = outcome switch
         {
-            IntegrityOutcome.Failed => string.Create(CultureInfo.InvariantCulture, $"{total:N0} differences. Look at them in Differences, and repair them with Repair-BillingItem.") + (undecided > 0 ? " " + resolution.Reason : ""),
-            IntegrityOutcome.NotDecidable => resolution.Reason ?? "More differences were seen than could be looked at again while applications write. Check again, or raise the limit of differences.",
+            IntegrityOutcome.Failed => string.Create(CultureInfo.InvariantCulture, $"{total:N0} differences. Look at them in Differences, and repair them with Repair-BillingItem. {open}").TrimEnd(),
+            IntegrityOutcome.NotDecidable => open,
             _ => null,
         };
-        return Result(outcome, reason, to, quiet, differences, refused.Accepted, undecided, orphans, counted);
+        return Result(outcome, reason, to, quiet, differences, refused.Accepted, undecided, orphans, counts);
     }
 
     /// <summary>Verdict of counts alone.</summary>
-    public IntegrityResult Counted(IntegrityOutcome outcome, string? reason, SourcePosition to, bool quiet) =>
-        Result(outcome, reason, to, quiet, [], new long[context.Models.Length], 0, []);
+    /// <param name="setAside">Rows set aside, by entity.</param>
+    public IntegrityResult Counted(IntegrityOutcome outcome, string? reason, SourcePosition to, bool quiet, IReadOnlyList<long> setAside) =>
+        Result(outcome, reason, to, quiet, [], setAside, 0, []);
 
     private IntegrityResult Result(
-        IntegrityOutcome outcome, string? reason, SourcePosition to, bool exact, ImmutableArray<ItemDifference> differences, long[] setAside, long undecided, ImmutableArray<OrphanedItem> orphans,
-        IReadOnlyDictionary<(int Entity, DifferenceKind Kind), long>? more = null)
+        IntegrityOutcome outcome, string? reason, SourcePosition to, bool exact, ImmutableArray<ItemDifference> differences, IReadOnlyList<long> setAside, long undecided,
+        ImmutableArray<OrphanedItem> orphans, IReadOnlyDictionary<(int Entity, DifferenceKind Kind), long>? counts = null)
     {
         EntityFigures Figures(int entity)
         {
             var model = context.Models[entity];
-            long Count(DifferenceKind kind) => differences.Count(d => d.Entity == model.Entity && d.Kind == kind) + (more?.GetValueOrDefault((entity, kind)) ?? 0);
+            long Count(DifferenceKind kind) => counts?.GetValueOrDefault((entity, kind)) ?? 0;
             return new EntityFigures(
                 model.Entity, model.Table.Name, rows[entity], items[entity], RowsExact, ItemsExact,
                 Count(DifferenceKind.Missing), Count(DifferenceKind.Extra), Count(DifferenceKind.Different), setAside[entity]);
         }
 
-        var known = context.Models.Select(m => m.Entity).ToHashSet(StringComparer.Ordinal);
         var verdict = new IntegrityVerdict
         {
             Id = context.VerdictId,
@@ -83,7 +90,7 @@ internal sealed class VerdictBuilder(MigrationSession session, IntegrityOptions 
             StartedAt = startedAt,
             EndedAt = session.Time.GetUtcNow(),
             Entities = [.. context.Chosen.Select(Figures)],
-            Strangers = differences.Count(d => !known.Contains(d.Entity)) + (more?.Where(m => m.Key.Entity < 0).Sum(m => m.Value) ?? 0),
+            Strangers = counts?.Where(m => m.Key.Entity < 0).Sum(m => m.Value) ?? 0,
             Orphans = orphans.Length,
             Undecided = undecided,
             ReadUnits = metrics.ConsumedUnits,

@@ -46,7 +46,7 @@ internal sealed class ExportRun : IDisposable
         this.started = started;
         limits = Limits(session, options);
         throttle = new TransferThrottle(limits, session.Time);
-        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time, lease.EnsureHeld);
+        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time, lease.WaitHeldAsync);
         bool IsMine(SnapshotRange range) => !range.Done && range.Number % options.ShardCount == options.ShardIndex;
         trackers = [.. ranges.Where(IsMine).Select(r => new RangeTracker(r, options.SetAside))];
         otherRanges = [.. ranges.Where(r => !IsMine(r))];
@@ -225,6 +225,11 @@ internal sealed class ExportRun : IDisposable
 
     private string? SourceWaiting()
     {
+        if (lease.IsPaused)
+        {
+            return Lease.PausedText;
+        }
+
         if (gate.IsWaiting)
         {
             return "the source is busy (Threads_running)";

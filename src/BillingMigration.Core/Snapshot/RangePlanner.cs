@@ -16,7 +16,18 @@ internal sealed class RangePlanner(MySqlConnection connection, long rowsPerRange
 
     internal const int MaxRanges = 4096;
 
-    /// <summary>Ranges of an integer key are computed from its extremes; other keys are walked, a boundary every so many rows.</summary>
+    /// <summary>A range with too many rows is cut into no more parts than these at once.</summary>
+    private const int MostParts = 32;
+
+    /// <summary>Looks into the index; beyond them ranges stay as they are.</summary>
+    private const int MostDives = 50_000;
+
+    private int dives;
+
+    /// <summary>
+    /// Ranges of an integer key are cut where its rows are: what has more rows than a range takes, by the index's own pages, is cut again, and neighbours with few are put together. So neither gaps nor a
+    /// single id far away make one range of all rows. Other keys are walked, a boundary every so many rows.
+    /// </summary>
     public async Task<ImmutableArray<SnapshotRange>> PlanAsync(EntityModel model, CancellationToken cancellationToken)
     {
         if (model.PrimaryKey.IsEmpty)
@@ -27,9 +38,8 @@ internal sealed class RangePlanner(MySqlConnection connection, long rowsPerRange
         }
 
         var statement = new SelectStatement(model);
-        var wanted = (int)Math.Clamp(model.Table.EstimatedRows / rowsPerRange, 1, MaxRanges);
         var bounds = statement.HasIntegerKey
-            ? await ComputeAsync(statement, wanted, cancellationToken)
+            ? await CutAsync(statement, Math.Max(rowsPerRange, 2 * model.Table.EstimatedRows / MaxRanges), cancellationToken)
             : await WalkAsync(statement, Math.Max(rowsPerRange, model.Table.EstimatedRows / MaxRanges), cancellationToken);
         var ranges = ImmutableArray.CreateBuilder<SnapshotRange>(bounds.Count + 1);
         ImmutableArray<string>? from = null;
@@ -42,28 +52,68 @@ internal sealed class RangePlanner(MySqlConnection connection, long rowsPerRange
         return ranges.ToImmutable();
     }
 
-    private async Task<List<ImmutableArray<string>>> ComputeAsync(SelectStatement statement, int ranges, CancellationToken cancellationToken)
+    private async Task<List<ImmutableArray<string>>> CutAsync(SelectStatement statement, long most, CancellationToken cancellationToken)
     {
         var bounds = new List<ImmutableArray<string>>();
-        await using var command = new MySqlCommand(statement.Extremes(), connection);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        if (!await reader.ReadAsync(cancellationToken) || await reader.IsDBNullAsync(0, cancellationToken))
+        if (await ExtremesAsync(statement, cancellationToken) is not var (lowest, highest))
         {
             return bounds;
         }
 
-        var lowest = Number(reader.GetValue(0));
-        var width = Number(reader.GetValue(1)) - lowest + 1;
-        for (var i = 1; i < ranges; i++)
+        var pieces = new List<(BigInteger To, long Rows)>();
+        await CutAsync(statement, lowest - 1, highest, most, pieces, cancellationToken);
+        var rows = 0L;
+        for (var i = 0; i < pieces.Count; i++)
         {
-            var bound = (lowest + (width * i / ranges)).ToString(CultureInfo.InvariantCulture);
-            if (bounds.Count == 0 || bounds[^1][0] != bound)
+            if (rows > 0 && rows + pieces[i].Rows > most)
             {
-                bounds.Add([bound]);
+                bounds.Add([pieces[i - 1].To.ToString(CultureInfo.InvariantCulture)]);
+                rows = 0;
             }
+
+            rows += pieces[i].Rows;
         }
 
         return bounds;
+    }
+
+    private async Task CutAsync(SelectStatement statement, BigInteger from, BigInteger to, long most, List<(BigInteger To, long Rows)> pieces, CancellationToken cancellationToken)
+    {
+        var rows = await DiveAsync(statement, from, to, cancellationToken);
+        if (rows <= most || to - from <= 1 || dives >= MostDives)
+        {
+            pieces.Add((to, rows));
+            return;
+        }
+
+        var parts = Math.Clamp((rows / most) + 1, 2, MostParts);
+        var last = from;
+        for (var i = 1; i <= parts; i++)
+        {
+            var bound = from + ((to - from) * i / parts);
+            if (bound > last)
+            {
+                await CutAsync(statement, last, bound, most, pieces, cancellationToken);
+                last = bound;
+            }
+        }
+    }
+
+    private async Task<(BigInteger Lowest, BigInteger Highest)?> ExtremesAsync(SelectStatement statement, CancellationToken cancellationToken)
+    {
+        await using var command = new MySqlCommand(statement.Extremes(), connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken) && !await reader.IsDBNullAsync(0, cancellationToken) ? (Number(reader.GetValue(0)), Number(reader.GetValue(1))) : null;
+    }
+
+    /// <returns>At least 1: the server does not say none.</returns>
+    private async Task<long> DiveAsync(SelectStatement statement, BigInteger from, BigInteger to, CancellationToken cancellationToken)
+    {
+        dives++;
+        await using var command = new MySqlCommand(statement.Dive(from, to), connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var at = await reader.ReadAsync(cancellationToken) ? reader.GetOrdinal("rows") : -1;
+        return at < 0 || await reader.IsDBNullAsync(at, cancellationToken) ? 1 : Math.Max(1, Convert.ToInt64(reader.GetValue(at), CultureInfo.InvariantCulture));
     }
 
     private async Task<List<ImmutableArray<string>>> WalkAsync(SelectStatement statement, long step, CancellationToken cancellationToken)

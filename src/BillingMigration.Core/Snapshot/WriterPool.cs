@@ -69,7 +69,7 @@ internal sealed class WriterPool
         {
             var result = await writer.WriteAsync(job.Batch, cancellationToken);
             SetAsideRow[] rejected = result.Rejected.IsDefaultOrEmpty ? [] : [.. result.Rejected.Select(r => new SetAsideRow(
-                job.Range.Start.Entity, Encoding.UTF8.GetString(job.Batch.Key(r.Index).Span) + "}", "RejectedByTable", r.Message))];
+                job.Range.Start.Entity, Encoding.UTF8.GetString(job.Batch.Key(r.Index).Span) + "}", SetAsideRow.RejectedByTable, r.Message))];
             Interlocked.Add(ref items, job.Batch.Count - rejected.Length);
             Interlocked.Add(ref bytes, job.Batch.ByteLength);
             job.Range.Close(job.Portion, rejected);

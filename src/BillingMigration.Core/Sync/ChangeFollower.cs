@@ -12,9 +12,8 @@ namespace BillingMigration.Sync;
 public sealed class ChangeFollower(MigrationSession session, SyncOptions options)
 {
     private const string Job = "SYNC";
-    private const int MostSetAside = 100_000;
 
-    public MigrationSession Session { get; } = session;
+    public MigrationSession Session { get; } = options.Follow ? session.WithoutLimit() : session;
 
     public SyncOptions Options { get; } = options;
 
@@ -48,7 +47,12 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
 
         await using var lease = await Session.Control.AcquireLeaseAsync(Job, cancellationToken);
         var checkpoint = await FindCheckpointAsync(tables, cancellationToken);
-        var setAside = (await Session.Control.ListSetAsideAsync(checkpoint.RunId, MostSetAside, cancellationToken)).Select(r => r.Entity).Distinct().ToArray();
+        var setAside = new HashSet<string>(StringComparer.Ordinal);
+        await foreach (var row in Session.Control.SetAsideAsync(checkpoint.RunId, cancellationToken))
+        {
+            setAside.Add(row.Entity);
+        }
+
         await using var run = new SyncRun(Session, Options, checkpoint, tables, setAside, lease, progress);
         var reached = await run.RunAsync(stopReading.Token, cancellationToken);
         return new SyncResult

@@ -55,7 +55,7 @@ internal sealed class SyncRun : IAsyncDisposable
         retry = new SourceRetry(session.Source, patience, session.Time);
         var limits = Limits(session, options);
         throttle = new TransferThrottle(limits, session.Time);
-        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time, lease.EnsureHeld);
+        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time, lease.WaitHeldAsync);
         writer = new WindowWriter(batchWriter, limits.Writers, options.SetAside);
         items = new ItemReader(session.Target, session.Definition.Target.Table, new TransferMetrics(), session.Retry, session.Time);
         rows = new SourceLookup(session, tables.Model.All, patience);
@@ -395,6 +395,6 @@ internal sealed class SyncRun : IAsyncDisposable
         Lag = Lag,
         State = State,
         Elapsed = meter.Elapsed,
-        Waiting = retry.IsWaiting ? "the source does not answer: trying again" : comparison.Waiting ?? throttle.State.ToString(),
+        Waiting = lease.IsPaused ? Lease.PausedText : retry.IsWaiting ? "the source does not answer: trying again" : comparison.Waiting ?? throttle.State.ToString(),
     };
 }

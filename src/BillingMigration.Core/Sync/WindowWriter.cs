@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using BillingMigration.Control;
 using BillingMigration.Model;
 using BillingMigration.Target;
@@ -59,7 +60,7 @@ internal sealed class WindowWriter(IBatchWriter writer, int writers, bool setAsi
 
         foreach (var rejected in result.Rejected)
         {
-            var row = new SetAsideRow("", Encoding.UTF8.GetString(batch.Key(rejected.Index).Span) + "}", "RejectedByTable", rejected.Message);
+            var row = new SetAsideRow(EntityOf(batch.Item(rejected.Index).Span), Encoding.UTF8.GetString(batch.Key(rejected.Index).Span) + "}", SetAsideRow.RejectedByTable, rejected.Message);
             if (!setAside)
             {
                 throw SyncErrors.RowRefused(row);
@@ -70,5 +71,27 @@ internal sealed class WindowWriter(IBatchWriter writer, int writers, bool setAsi
                 window.SetAside.Add(row);
             }
         }
+    }
+
+    /// <summary>The entity that an item names; empty for a delete, which has its key only.</summary>
+    private static string EntityOf(ReadOnlySpan<byte> item)
+    {
+        var json = new Utf8JsonReader(item);
+        json.Read();
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            var isEntity = json.ValueTextEquals(EntityModel.EntityAttribute);
+            json.Read();
+            if (isEntity)
+            {
+                json.Read();
+                json.Read();
+                return json.GetString() ?? "";
+            }
+
+            json.Skip();
+        }
+
+        return "";
     }
 }

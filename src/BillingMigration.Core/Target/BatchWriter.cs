@@ -19,13 +19,14 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
     private readonly RetryPolicy policy;
     private readonly TimeProvider time;
     private readonly Func<Call, CancellationToken, ValueTask> attempt;
-    private readonly Action? ensureRight;
+    private readonly Func<CancellationToken, ValueTask<CancellationToken>>? right;
 
-    /// <param name="ensureRight">Throws when nothing may be written any more: asked right before each request.</param>
+    /// <param name="right">Asked right before each request: returns when it may be sent, with a token that breaks it off when it may not be any more.</param>
     public BatchWriter(
-        TargetConnection target, string table, TransferThrottle throttle, TransferMetrics metrics, RetryPolicy policy, TimeProvider time, Action? ensureRight = null)
+        TargetConnection target, string table, TransferThrottle throttle, TransferMetrics metrics, RetryPolicy policy, TimeProvider time,
+        Func<CancellationToken, ValueTask<CancellationToken>>? right = null)
     {
-        this.ensureRight = ensureRight;
+        this.right = right;
         this.target = target;
         this.table = table;
         this.throttle = throttle;
@@ -134,13 +135,18 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
 
     private async ValueTask SendAsync(Call call, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
-        ensureRight?.Invoke();
+        var held = right is null ? CancellationToken.None : await right(cancellationToken);
+        using var both = held.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, held) : null;
         var started = time.GetTimestamp();
         call.Requests++;
         try
         {
-            using var reply = await http.SendAsync("BatchWriteItem", body, cancellationToken);
+            using var reply = await http.SendAsync("BatchWriteItem", body, both?.Token ?? cancellationToken);
             call.Failure = reply.Status == 200 ? ReadReply(call, reply) : TransferFailure.FromReply(reply);
+        }
+        catch (OperationCanceledException e) when (held.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            call.Failure = new TransferFailure(FailureKind.Network, "LeasePaused", "The control table could not be reached, and nothing is written meanwhile.", e);
         }
         catch (Exception e) when (TransferFailure.FromException(e) is { } failure)
         {

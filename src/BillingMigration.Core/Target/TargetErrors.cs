@@ -90,6 +90,12 @@ internal static partial class TargetErrors
                 + $"Give it more write capacity, or lower writeUnitsPerSecond in the definition's throttle. {CheckpointKept}",
                 endpoint,
                 failure.Cause),
+            FailureKind.Network when failure.Code == "CredentialsUnavailable" => new MigrationException(
+                "CredentialsUnavailable",
+                MigrationErrorKind.AuthenticationFailed,
+                $"{doing}: AWS credentials could not be had for {minutes:0.#} minutes ({failure.Message.TrimEnd('.')}). Check the profile, the role or the metadata service that gives them, sign in again, and connect again. {CheckpointKept}",
+                endpoint,
+                failure.Cause),
             FailureKind.Network or FailureKind.Server => new MigrationException(
                 "NetworkLost",
                 MigrationErrorKind.Unreachable,

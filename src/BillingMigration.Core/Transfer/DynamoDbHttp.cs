@@ -14,6 +14,8 @@ namespace BillingMigration.Transfer;
 internal sealed class DynamoDbHttp : IDisposable
 {
     private const int UnacknowledgedMilliseconds = 10_000;
+    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(1);
+
     private const string TargetPrefix = "DynamoDB_20120810.";
     private static readonly MediaTypeHeaderValue Json = new("application/x-amz-json-1.0");
 
@@ -24,6 +26,8 @@ internal sealed class DynamoDbHttp : IDisposable
     private readonly SigV4Signer signer;
     private readonly TimeProvider time;
     private readonly TimeSpan attemptTimeout;
+    private volatile ImmutableCredentials? last;
+    private long clockTicks;
 
     public DynamoDbHttp(Uri endpoint, string region, AWSCredentials credentials, RetryPolicy policy, TimeProvider time)
     {
@@ -86,9 +90,9 @@ internal sealed class DynamoDbHttp : IDisposable
         using var registration = cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), timeout);
         try
         {
-            var owner = await credentials.GetCredentialsAsync().WaitAsync(timeout.Token);
-            using var request = CreateRequest(operation, body, owner);
+            using var request = CreateRequest(operation, body, await OwnerAsync(timeout.Token));
             using var response = await http.SendAsync(request, timeout.Token);
+            LearnClock(response);
             return await DynamoDbReply.ReadAsync(response, timeout.Token);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
@@ -97,14 +101,46 @@ internal sealed class DynamoDbHttp : IDisposable
         }
     }
 
+    /// <summary>What gives credentials (STS, a metadata service) may be away for a moment, as the network may.</summary>
+    private async ValueTask<ImmutableCredentials> OwnerAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return last = await credentials.GetCredentialsAsync().WaitAsync(cancellationToken);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Those that are known may hold for a while; when they do not, the answer says so.
+            return last ?? throw new CredentialsAwayException(e);
+        }
+    }
+
+    /// <summary>
+    /// A signature holds for minutes around its date. Where this machine's clock is further off than that, the endpoint's is taken: it stands in each answer, also in the one that refuses the signature.
+    /// </summary>
+    private void LearnClock(HttpResponseMessage response)
+    {
+        if (response.Headers.Date is not { } date)
+        {
+            return;
+        }
+
+        var off = date - time.GetUtcNow();
+        Volatile.Write(ref clockTicks, off.Duration() > ClockTolerance ? off.Ticks : 0);
+    }
+
     /// <summary>Makes the next request ask the credentials' source again, where it has one.</summary>
-    public void RefreshCredentials() => (credentials as RefreshingAWSCredentials)?.ClearCredentials();
+    public void RefreshCredentials()
+    {
+        last = null;
+        (credentials as RefreshingAWSCredentials)?.ClearCredentials();
+    }
 
     public void Dispose() => http.Dispose();
 
     private HttpRequestMessage CreateRequest(string operation, ReadOnlyMemory<byte> body, ImmutableCredentials owner)
     {
-        var date = SigV4Signer.FormatDate(time.GetUtcNow());
+        var date = SigV4Signer.FormatDate(time.GetUtcNow() + TimeSpan.FromTicks(Volatile.Read(ref clockTicks)));
         var target = TargetPrefix + operation;
         var content = new ReadOnlyMemoryContent(body);
         content.Headers.ContentType = Json;
@@ -140,6 +176,9 @@ internal sealed class DynamoDbHttp : IDisposable
         return request;
     }
 }
+
+/// <summary>What gives the credentials does not answer, or refuses; those that were known are not accepted any more.</summary>
+internal sealed class CredentialsAwayException(Exception cause) : Exception(cause.Message, cause);
 
 /// <summary>Status and body of an answer, in a pooled buffer.</summary>
 internal sealed class DynamoDbReply : IDisposable

@@ -3,8 +3,8 @@ namespace BillingMigration.Transfer;
 /// <summary>How long and how patiently a request is tried again.</summary>
 public sealed record RetryPolicy
 {
-    /// <summary>Trouble that lasts this long without a single success ends the job; its checkpoint is kept.</summary>
-    public TimeSpan GiveUpAfter { get; init; } = TimeSpan.FromMinutes(5);
+    /// <summary>Trouble that lasts this long without a single success ends the job; its checkpoint is kept. Until then the job waits, and goes on by itself.</summary>
+    public TimeSpan GiveUpAfter { get; init; } = TimeSpan.FromHours(1);
 
     /// <summary>Upper bound of the first wait; it doubles with each failure in a row. The wait itself is random between zero and the bound.</summary>
     public TimeSpan BaseDelay { get; init; } = TimeSpan.FromMilliseconds(50);

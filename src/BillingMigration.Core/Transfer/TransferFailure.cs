@@ -31,6 +31,7 @@ internal sealed record TransferFailure(FailureKind Kind, string Code, string Mes
 {
     public static TransferFailure? FromException(Exception exception) => exception switch
     {
+        CredentialsAwayException => new TransferFailure(FailureKind.Network, "CredentialsUnavailable", Innermost(exception), exception),
         TimeoutException => new TransferFailure(FailureKind.Network, "Timeout", exception.Message, exception),
         HttpRequestException or IOException or SocketException =>
             new TransferFailure(FailureKind.Network, exception is HttpRequestException http ? http.HttpRequestError.ToString() : "Connection", Innermost(exception), exception),
@@ -45,7 +46,8 @@ internal sealed record TransferFailure(FailureKind Kind, string Code, string Mes
             _ when FailureCodes.IsThrottling(code) => FailureKind.Throttled,
             _ when FailureCodes.IsCredentialTrouble(code) => FailureKind.Credentials,
             "ValidationException" or "SerializationException" => FailureKind.Validation,
-            "RequestTimeout" or "InternalServerError" or "InternalFailure" or "ServiceUnavailable" => FailureKind.Server,
+            // A global table is written in two Regions at the same time: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+            "RequestTimeout" or "InternalServerError" or "InternalFailure" or "ServiceUnavailable" or "ReplicatedWriteConflictException" => FailureKind.Server,
             _ when reply.Status == 413 => FailureKind.Validation,
             _ when reply.Status == 429 => FailureKind.Throttled,
             _ when reply.Status >= 500 => FailureKind.Server,

@@ -4,7 +4,7 @@ using BillingMigration.Integrity;
 namespace BillingMigration.PowerShell.Commands;
 
 /// <summary>Makes the items of differences what their rows say.</summary>
-[Cmdlet(VerbsDiagnostic.Repair, "BillingItem", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Cmdlet(VerbsDiagnostic.Repair, "BillingItem", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.High)]
 [OutputType(typeof(RepairedItem))]
 public sealed class RepairBillingItemCommand : SessionCmdlet
 {
@@ -14,6 +14,9 @@ public sealed class RepairBillingItemCommand : SessionCmdlet
     [Alias("Differences")]
     [ValidateNotNull]
     public ItemDifference[] Difference { get; set; } = [];
+
+    [Parameter]
+    public SwitchParameter AllowDelete { get; set; }
 
     private protected override void Process(MigrationSession session)
     {
@@ -28,13 +31,9 @@ public sealed class RepairBillingItemCommand : SessionCmdlet
 
             var repaired = Run(async token => await (await RepairerAsync(session, token)).RepairAsync(difference, token));
             WriteObject(ResultObject.Of(repaired, session));
-            if (repaired.Outcome is RepairOutcome.ChangedSince or RepairOutcome.RowRefused)
+            if (ErrorOf(repaired.Outcome) is var (id, kind))
             {
-                WriteError(Errors.ToRecord(new MigrationException(
-                    repaired.Outcome == RepairOutcome.ChangedSince ? "ItemChangedSince" : "RowsRefused",
-                    repaired.Outcome == RepairOutcome.ChangedSince ? MigrationErrorKind.Busy : MigrationErrorKind.DataRefused,
-                    $"{name} {difference.Key}: {repaired.Reason}",
-                    repaired)));
+                WriteError(Errors.ToRecord(new MigrationException(id, kind, $"{name} {difference.Key}: {repaired.Reason}", repaired)));
             }
         }
     }
@@ -52,11 +51,20 @@ public sealed class RepairBillingItemCommand : SessionCmdlet
         base.Dispose(disposing);
     }
 
+    private static (string Id, MigrationErrorKind Kind)? ErrorOf(RepairOutcome outcome) => outcome switch
+    {
+        RepairOutcome.ChangedSince => ("ItemChangedSince", MigrationErrorKind.Busy),
+        RepairOutcome.RowRefused => ("RowsRefused", MigrationErrorKind.DataRefused),
+        RepairOutcome.DeleteNotAllowed => ("DeleteNotAllowed", MigrationErrorKind.PermissionDenied),
+        RepairOutcome.NotOfTheMigration => ("NotOfTheMigration", MigrationErrorKind.PermissionDenied),
+        _ => null,
+    };
+
     private async Task<ItemRepairer> RepairerAsync(MigrationSession session, CancellationToken cancellationToken)
     {
         if (!repairers.TryGetValue(session, out var repairer))
         {
-            repairers[session] = repairer = await ItemRepairer.OpenAsync(session, cancellationToken);
+            repairers[session] = repairer = await ItemRepairer.OpenAsync(session, AllowDelete, cancellationToken);
         }
 
         return repairer;

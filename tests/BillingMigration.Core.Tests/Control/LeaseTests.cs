@@ -105,20 +105,61 @@ public sealed class LeaseTests(DynamoDbLocalFixture server) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_holder_that_cannot_renew_stops_before_another_may_begin()
+    public async Task A_holder_that_cannot_renew_writes_nothing_before_another_may_begin_and_goes_on_when_none_has()
     {
         await using var proxy = FaultProxy.Start("127.0.0.1", server.Port, ProxiedProtocol.Http);
         await using var throughProxy = await server.ConnectAsync(proxy.Url);
         var time = new FakeTimeProvider();
         var options = new LeaseOptions();
-        var lease = await Control(time, options, throughProxy).AcquireLeaseAsync("export", Token);
+        await using var lease = await Control(time, options, throughProxy).AcquireLeaseAsync("export", Token);
+        var held = await lease.WaitHeldAsync(Token);
         proxy.Faults.BlackHole = true;
         time.Advance(options.Duration - options.Margin - TimeSpan.FromSeconds(0.1));
-        Assert.False(lease.Lost.IsCancellationRequested);
+        Assert.False(held.IsCancellationRequested);
         time.Advance(TimeSpan.FromSeconds(0.2));
-        Assert.True(lease.Lost.IsCancellationRequested);
+        Assert.True(held.IsCancellationRequested);
+        Assert.True(lease.IsPaused);
+        var waiting = lease.WaitHeldAsync(Token).AsTask();
+        time.Advance(TimeSpan.FromMinutes(20));
+        Assert.False(waiting.IsCompleted);
+        Assert.False(lease.Lost.IsCancellationRequested);
+
+        proxy.Faults.BlackHole = false;
+        proxy.Faults.ResetConnections();
+        Assert.False((await waiting.WhilePassingAsync(time, target.Client)).IsCancellationRequested);
+        Assert.False(lease.IsPaused || lease.Lost.IsCancellationRequested, lease.LostReason);
+    }
+
+    [Fact]
+    public async Task A_holder_whose_lease_was_taken_during_an_outage_is_told_when_it_comes_back()
+    {
+        await using var proxy = FaultProxy.Start("127.0.0.1", server.Port, ProxiedProtocol.Http);
+        await using var throughProxy = await server.ConnectAsync(proxy.Url);
+        var options = Quick;
+        await using var lease = await Control(TimeProvider.System, options, throughProxy).AcquireLeaseAsync("export", Elsewhere, Token);
+        proxy.Faults.BlackHole = true;
+        await using var successor = await Control(TimeProvider.System, options).AcquireLeaseAsync("export", Token);
+        Assert.True(lease.IsPaused);
+        var waiting = lease.WaitHeldAsync(Token).AsTask();
+        Assert.False(waiting.IsCompleted);
+        proxy.Faults.BlackHole = false;
+        proxy.Faults.ResetConnections();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        Assert.Equal("another worker has taken it", lease.LostReason);
+    }
+
+    [Fact]
+    public async Task An_outage_that_lasts_longer_than_is_waited_for_ends_the_lease()
+    {
+        await using var proxy = FaultProxy.Start("127.0.0.1", server.Port, ProxiedProtocol.Http);
+        await using var throughProxy = await server.ConnectAsync(proxy.Url);
+        await using var lease = await Control(TimeProvider.System, Quick with { GiveUpAfter = TimeSpan.FromMilliseconds(200) }, throughProxy).AcquireLeaseAsync("export", Token);
+        proxy.Faults.RefuseConnections = true;
+        proxy.Faults.ResetConnections();
+        var ended = new TaskCompletionSource();
+        await using var registration = lease.Lost.Register(ended.SetResult);
+        await ended.Task.WaitAsync(Token);
         Assert.Equal("it could not be renewed in time", lease.LostReason);
-        await lease.DisposeAsync();
     }
 
     [Fact]
@@ -215,11 +256,13 @@ public sealed class LeaseTests(DynamoDbLocalFixture server) : IAsyncLifetime
     {
         var time = new SuspendedTime();
         await using var lease = await Control(time, new LeaseOptions()).AcquireLeaseAsync("export", Token);
-        lease.EnsureHeld();
+        var held = await lease.WaitHeldAsync(Token);
         time.Suspended = TimeSpan.FromMinutes(2);
 
-        Assert.ThrowsAny<OperationCanceledException>(lease.EnsureHeld);
-        Assert.True(lease.Lost.IsCancellationRequested);
+        var waiting = lease.WaitHeldAsync(Token).AsTask();
+        Assert.True(held.IsCancellationRequested);
+        // The renewal that comes next asks the table: nobody has taken it.
+        Assert.False((await waiting).IsCancellationRequested);
     }
 
     private sealed class SuspendedTime : TimeProvider

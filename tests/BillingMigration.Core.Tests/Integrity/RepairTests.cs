@@ -61,10 +61,30 @@ public sealed class RepairTests(TestServers servers)
         (RepairOutcome, RepairAction) Of(int charge) => (repaired[charges[charge]["sk"].S].Outcome, repaired[charges[charge]["sk"].S].Action);
     }
 
-    private static async Task<List<RepairedItem>> RepairAsync(Scenario scenario, IntegrityResult found)
+    [Fact]
+    public async Task An_item_without_a_row_is_deleted_only_where_that_is_allowed_and_what_another_wrote_never()
+    {
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, rows: 500);
+        await scenario.ExportAsync();
+        var charge = (await scenario.ItemsAsync("CHARGE"))[0];
+        await scenario.PutAsync(new(charge) { ["sk"] = new("CHARGE#nowhere") });
+        await scenario.PutAsync(new() { ["pk"] = new("STRANGE"), ["sk"] = new("THING"), ["entity"] = new("INVOICE") });
+        await scenario.PutAsync(new() { ["pk"] = new("STRANGE"), ["sk"] = new("NAMELESS") });
+        var found = await scenario.CheckAsync();
+        Assert.Equal(3, found.Differences.Length);
+
+        var careful = (await RepairAsync(scenario, found, allowDelete: false)).ToDictionary(r => r.SortKey, r => r.Outcome);
+        Assert.Equal((RepairOutcome.DeleteNotAllowed, RepairOutcome.NotOfTheMigration, RepairOutcome.NotOfTheMigration), (careful["CHARGE#nowhere"], careful["THING"], careful["NAMELESS"]));
+        Assert.Equal(3, (await scenario.CheckAsync()).Differences.Length);
+        var allowed = (await RepairAsync(scenario, found)).ToDictionary(r => r.SortKey, r => r.Outcome);
+        Assert.Equal((RepairOutcome.Repaired, RepairOutcome.NotOfTheMigration, RepairOutcome.NotOfTheMigration), (allowed["CHARGE#nowhere"], allowed["THING"], allowed["NAMELESS"]));
+        Assert.Equal(2, (await scenario.CheckAsync()).Verdict.Strangers);
+    }
+
+    private static async Task<List<RepairedItem>> RepairAsync(Scenario scenario, IntegrityResult found, bool allowDelete = true)
     {
         await using var session = await scenario.Migration.ConnectAsync();
-        await using var repairer = await ItemRepairer.OpenAsync(session, Cancel);
+        await using var repairer = await ItemRepairer.OpenAsync(session, allowDelete, Cancel);
         var repaired = new List<RepairedItem>();
         foreach (var difference in found.Differences)
         {

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using BillingMigration.Control;
 using BillingMigration.Definition;
 using BillingMigration.Snapshot;
 using BillingMigration.Testing;
@@ -86,6 +88,37 @@ public sealed class FaultTests(TestServers servers)
         Assert.NotNull(end);
         await end.DisposeAsync();
         Assert.Equal((SnapshotOutcome.Complete, Rows), (result.Outcome, result.Items));
+        await scenario.AssertWholeAsync();
+    }
+
+    /// <summary>Longer than a lease holds without a renewal: nobody else wants it, so it is this worker's again.</summary>
+    [Fact]
+    public async Task Both_sides_silent_for_two_minutes_pause_the_export_and_it_goes_on()
+    {
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, Rows);
+        await using var ways = Ways.Open(scenario);
+        var time = new FastTime(8);
+        ITimer? end = null;
+        var waits = new ConcurrentBag<string?>();
+
+        var result = await scenario.ExportAsync(
+            new SnapshotOptions { ItemsPerSecond = 50 },
+            progress =>
+            {
+                waits.Add(progress.Waiting);
+                if (progress.Items > 0 && end is null)
+                {
+                    ways.SetSilent(true);
+                    end = time.CreateTimer(_ => ways.SetSilent(false), null, TimeSpan.FromMinutes(2), Timeout.InfiniteTimeSpan);
+                }
+            },
+            ways.Definition,
+            time: time);
+
+        Assert.NotNull(end);
+        await end.DisposeAsync();
+        Assert.Equal((SnapshotOutcome.Complete, Rows), (result.Outcome, result.Items));
+        Assert.Contains(Lease.PausedText, waits);
         await scenario.AssertWholeAsync();
     }
 
