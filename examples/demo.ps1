@@ -141,7 +141,7 @@ if (-not $verdict.Passed) { throw "The table is not the source: $($verdict.Reaso
 
 Step 'Somebody changes an amount by hand; find it' 'Test-MigrationIntegrity'
 $victim = @($read.Charges)[-1]
-Set-ItemByHand ('CHARGE#{0}#{1:D20}' -f $victim.charged_at, [long]$victim.charge_id) '0.01'
+Set-ItemByHand ("CHARGE#{0:yyyy-MM-dd'T'HH':'mm':'ss.ffffff}#{1:D20}" -f $victim.charged_at, [long]$victim.charge_id) '0.01'
 $found = Test-MigrationIntegrity
 if ($found.Passed -or $found.Differences.Length -ne 1) { throw 'The planted fault was not found.' }
 $found.Differences | Out-Default
