@@ -272,9 +272,7 @@ public sealed class ItemEncoder
                 CanonicalJson.WriteEscaped(value, batch);
                 return null;
             case AttributeForm.Binary:
-                ItemBytes += value.Length;
-                Base64.EncodeToUtf8(value, batch.GetSpan(Base64.GetMaxEncodedToUtf8Length(value.Length)), out _, out length);
-                batch.Advance(length);
+                WriteBinary(value, batch);
                 return null;
             case AttributeForm.Time:
             case AttributeForm.NumberText:
@@ -313,11 +311,16 @@ public sealed class ItemEncoder
             return refusal;
         }
 
-        var encrypted = encryption!.Encrypt(attribute, row, length < 0 ? value : canonical[..length]);
-        ItemBytes += encrypted.Length;
-        Base64.EncodeToUtf8(encrypted, batch.GetSpan(Base64.GetMaxEncodedToUtf8Length(encrypted.Length)), out _, out var written);
-        batch.Advance(written);
+        WriteBinary(encryption!.Encrypt(attribute, row, length < 0 ? value : canonical[..length]), batch);
         return null;
+    }
+
+    [MethodImpl(HotPath.Optimized)]
+    private void WriteBinary(ReadOnlySpan<byte> value, ItemBatch batch)
+    {
+        ItemBytes += value.Length;
+        Base64.EncodeToUtf8(value, batch.GetSpan(Base64.GetMaxEncodedToUtf8Length(value.Length)), out _, out var length);
+        batch.Advance(length);
     }
 
     /// <summary>What stands before a value: the end of the value before it, if any, name and type.</summary>

@@ -128,11 +128,7 @@ public sealed class ItemEncoderTests
 
             var back = new RowBuffer(values.Length);
             new ItemDecoder(model).Decode(batch.Item(0).Span, back);
-            for (var i = 0; i < values.Length; i++)
-            {
-                Assert.Equal(row.IsNull(i), back.IsNull(i));
-                Assert.Equal(Convert.ToHexString(row[i]), Convert.ToHexString(back[i]));
-            }
+            AssertSame(row, back);
 
             Assert.True(new ItemEncoder(model).TryEncode(back, batch, out _));
             Assert.Equal(Encoding.UTF8.GetString(batch.Item(0).Span), Encoding.UTF8.GetString(batch.Item(1).Span));

@@ -70,6 +70,17 @@ internal static class ModelFixtures
         return new ItemEncoder(model).TryEncode(row, batch, out var refusal) ? Encoding.UTF8.GetString(batch.Item(0).Span) : refusal.ReasonId;
     }
 
+    /// <summary>Two rows have the same bytes, or NULL, in every column.</summary>
+    public static void AssertSame(RowBuffer expected, RowBuffer actual)
+    {
+        Assert.Equal(expected.Count, actual.Count);
+        for (var i = 0; i < expected.Count; i++)
+        {
+            Assert.Equal(expected.IsNull(i), actual.IsNull(i));
+            Assert.Equal(Convert.ToHexString(expected[i]), Convert.ToHexString(actual[i]));
+        }
+    }
+
     private static int[] Numbers(string columnType) => columnType.IndexOf('(', StringComparison.Ordinal) is > 0 and var at && columnType[at + 1] != '\''
         ? [.. columnType[(at + 1)..columnType.IndexOf(')', StringComparison.Ordinal)].Split(',').Select(int.Parse)]
         : [];
