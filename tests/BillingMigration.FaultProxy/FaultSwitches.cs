@@ -32,6 +32,12 @@ public enum HttpFault
 
     /// <summary>The request is swallowed: no answer ever.</summary>
     Swallow,
+
+    /// <summary>
+    /// The request waits on the way until its sender has given it up and <see cref="FaultSwitches.DeliverLate"/> is called. Then it arrives after all, as the bytes of an orderly closed
+    /// connection do, unless its connection was reset.
+    /// </summary>
+    Late,
 }
 
 /// <summary>When a fault happens; the first rule that applies to a request decides. Dispose ends it.</summary>
@@ -102,6 +108,9 @@ public sealed class FaultSwitches
     private readonly object gate = new();
     private readonly List<HttpFaultRule> rules = [];
     private TaskCompletionSource? hole;
+    private TaskCompletionSource late = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long arrivedLate;
+    private long takenBack;
 
     internal event Action? ResetRequested;
 
@@ -111,11 +120,17 @@ public sealed class FaultSwitches
     /// <summary>Bandwidth of each connection, each way; null: unlimited.</summary>
     public long? BytesPerSecond { get; set; }
 
+    /// <summary>A way that all connections share; null: each has its own.</summary>
+    public SharedLink? Link { get; set; }
+
     /// <summary>New connections are accepted and reset.</summary>
     public bool RefuseConnections { get; set; }
 
     /// <summary>What the caller may do, by operation and body of a request: what it may not is answered as <see cref="HttpFault.AccessDenied"/>. Null: everything.</summary>
     public Func<string, byte[], bool>? Allowed { get; set; }
+
+    /// <summary>Partition keys whose puts BatchWriteItem leaves unprocessed, as a partition does that is written more than it can take; null: none.</summary>
+    public Func<string, bool>? Hot { get; set; }
 
     /// <summary>How far the server's clock is ahead of this machine's: requests signed more than five minutes from it are refused, as DynamoDB refuses them.</summary>
     public TimeSpan Clock { get; set; }
@@ -144,6 +159,15 @@ public sealed class FaultSwitches
         }
     }
 
+    /// <summary>Requests of <see cref="HttpFault.Late"/> that arrived after their senders had given them up.</summary>
+    public long ArrivedLate => Interlocked.Read(ref arrivedLate);
+
+    /// <summary>Requests of <see cref="HttpFault.Late"/> that were taken back by a reset.</summary>
+    public long TakenBack => Interlocked.Read(ref takenBack);
+
+    /// <summary>Lets the requests arrive that <see cref="HttpFault.Late"/> holds.</summary>
+    public void DeliverLate() => Interlocked.Exchange(ref late, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+
     /// <summary>Resets every open connection now.</summary>
     public void ResetConnections() => ResetRequested?.Invoke();
 
@@ -170,6 +194,8 @@ public sealed class FaultSwitches
 
         Latency = TimeSpan.Zero;
         BytesPerSecond = null;
+        Link = null;
+        Hot = null;
         RefuseConnections = false;
         ResetAfterBytes = null;
         Allowed = null;
@@ -191,6 +217,10 @@ public sealed class FaultSwitches
     }
 
     internal Task PassAsync(CancellationToken cancellationToken) => Volatile.Read(ref hole) is { } open ? open.Task.WaitAsync(cancellationToken) : Task.CompletedTask;
+
+    internal Task LateDelivery => Volatile.Read(ref late).Task;
+
+    internal void CountLate(bool arrived) => Interlocked.Increment(ref arrived ? ref arrivedLate : ref takenBack);
 
     private HttpFaultRule Add(HttpFaultRule rule)
     {

@@ -17,11 +17,12 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
         while (await requests.ReadAsync(ContinueAsync, cancellationToken) is { } request)
         {
             proxy.CountRequest();
-            await PaceAsync(request.Body.Length, cancellationToken);
+            await PaceAsync(request.Body.Length, toServer: true, cancellationToken);
             var operation = request.Header("X-Amz-Target")?.Split('.')[^1] ?? string.Empty;
             var answer = proxy.Faults.For(operation, request.Body) switch
             {
                 null when IsUntimely(request) => Error(400, "Bad Request", "InvalidSignatureException", "Signature expired: the date of the request is now earlier than the server's time less 5 min."),
+                null when proxy.Faults.Hot is { } hot && operation == "BatchWriteItem" => await ForwardPartAsync(request, (puts, _) => hot(PartitionKeyOf(puts)), cancellationToken),
                 null => await ForwardAsync(request, cancellationToken),
                 HttpFault.Throttle => Error(400, "Bad Request", "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded."),
                 HttpFault.InternalError => Error(500, "Internal Server Error", "InternalServerError", "The request processing has failed because of an unknown error."),
@@ -33,8 +34,10 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
                     "Bad Request",
                     "AccessDeniedException",
                     $"User: arn:aws:iam::123456789012:user/migrator is not authorized to perform: dynamodb:{operation} on resource: arn:aws:dynamodb:eu-central-1:123456789012:table/billing because no identity-based policy allows the dynamodb:{operation} action"),
-                HttpFault.PartialBatch => await ForwardPartAsync(request, operation, cancellationToken),
+                HttpFault.PartialBatch when operation == "BatchWriteItem" => await ForwardPartAsync(request, (_, place) => place.Number >= place.Of / 2, cancellationToken),
+                HttpFault.PartialBatch => await ForwardAsync(request, cancellationToken),
                 HttpFault.LoseAnswer => await ForwardAndLoseAsync(request, cancellationToken),
+                HttpFault.Late => await DeliverLateAsync(request, cancellationToken),
                 HttpFault.Swallow => await SwallowAsync(cancellationToken),
                 _ => null,
             };
@@ -44,7 +47,7 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
                 return;
             }
 
-            await PaceAsync(answer.Body.Length, cancellationToken);
+            await PaceAsync(proxy.Faults.Link is null ? answer.Body.Length : 0, toServer: false, cancellationToken);
             if (proxy.Faults.Clock != TimeSpan.Zero)
             {
                 answer.Headers.RemoveAll(h => h.Key.Equals("Date", StringComparison.OrdinalIgnoreCase));
@@ -58,17 +61,36 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
                 return;
             }
 
-            await SendAsync(link.Client, answer.ToBytes(), cancellationToken);
+            await SendAnswerAsync(answer.ToBytes(), cancellationToken);
         }
+    }
+
+    /// <summary>Piece by piece where the link is narrow, as the client would see it come.</summary>
+    private async Task SendAnswerAsync(ReadOnlyMemory<byte> answer, CancellationToken cancellationToken)
+    {
+        while (proxy.Faults.Link is { } shared && !answer.IsEmpty)
+        {
+            var piece = answer[..Math.Min(answer.Length, SharedLink.Piece)];
+            await shared.PassAsync(piece.Length, toServer: false, cancellationToken);
+            await SendAsync(link.Client, piece, cancellationToken);
+            answer = answer[piece.Length..];
+        }
+
+        await SendAsync(link.Client, answer, cancellationToken);
     }
 
     private bool IsUntimely(HttpMessage request) => proxy.Faults.Clock != TimeSpan.Zero
         && (!DateTimeOffset.TryParseExact(request.Header("X-Amz-Date"), "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var signed)
             || (signed - DateTimeOffset.UtcNow - proxy.Faults.Clock).Duration() > TimeSpan.FromMinutes(5));
 
-    private async Task PaceAsync(int bytes, CancellationToken cancellationToken)
+    private async Task PaceAsync(int bytes, bool toServer, CancellationToken cancellationToken)
     {
         await proxy.Faults.PassAsync(cancellationToken);
+        if (proxy.Faults.Link is { } shared)
+        {
+            await shared.PassAsync(bytes, toServer, cancellationToken);
+        }
+
         var transfer = proxy.Faults.BytesPerSecond is { } rate ? TimeSpan.FromSeconds((double)bytes / rate) : TimeSpan.Zero;
         if (proxy.Faults.Latency + transfer is { Ticks: > 0 } wait)
         {
@@ -90,29 +112,57 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
         return null;
     }
 
-    private async Task<HttpMessage?> ForwardPartAsync(HttpMessage request, string operation, CancellationToken cancellationToken)
+    /// <summary>As a network does that is slow to notice: an orderly end comes behind the bytes, a reset takes them back.</summary>
+    private async Task<HttpMessage?> DeliverLateAsync(HttpMessage request, CancellationToken cancellationToken)
     {
-        if (operation != "BatchWriteItem")
+        var delivery = proxy.Faults.LateDelivery;
+        var isReset = false;
+        try
         {
-            return await ForwardAsync(request, cancellationToken);
+            await link.Client.ReceiveAsync(new byte[1].AsMemory(), SocketFlags.Peek, cancellationToken);
+        }
+        catch (SocketException)
+        {
+            isReset = true;
         }
 
+        await delivery.WaitAsync(cancellationToken);
+        if (!isReset)
+        {
+            await ForwardAsync(request, cancellationToken);
+        }
+
+        proxy.Faults.CountLate(arrived: !isReset);
+        return null;
+    }
+
+    private static string PartitionKeyOf(JsonNode write) => (write["PutRequest"]?["Item"] ?? write["DeleteRequest"]?["Key"])?["pk"]?["S"]?.GetValue<string>() ?? "";
+
+    /// <summary>Forwards a part of the writes of a BatchWriteItem.</summary>
+    /// <param name="isLeft">Tells by the write and its place in the request whether it comes back unprocessed.</param>
+    private async Task<HttpMessage> ForwardPartAsync(HttpMessage request, Func<JsonNode, (int Number, int Of), bool> isLeft, CancellationToken cancellationToken)
+    {
         var body = JsonNode.Parse(request.Body)!;
         var left = new JsonObject();
-        foreach (var (table, puts) in body["RequestItems"]!.AsObject().ToList())
+        foreach (var (table, writes) in body["RequestItems"]!.AsObject().ToList())
         {
-            var all = puts!.AsArray();
-            var keep = all.Count / 2;
-            left[table] = new JsonArray(all.Skip(keep).Select(put => put!.DeepClone()).Reverse().ToArray());
-            while (all.Count > keep)
+            var all = writes!.AsArray();
+            var parts = all.Select((write, number) => (Write: write!, IsLeft: isLeft(write!, (number, all.Count)))).ToLookup(w => w.IsLeft, w => w.Write.DeepClone());
+            if (parts[true].Any())
             {
-                all.RemoveAt(all.Count - 1);
+                left[table] = new JsonArray([.. parts[true].Reverse()]);
             }
 
-            if (keep == 0)
+            body["RequestItems"]!.AsObject().Remove(table);
+            if (parts[false].Any())
             {
-                body["RequestItems"]!.AsObject().Remove(table);
+                body["RequestItems"]![table] = new JsonArray([.. parts[false]]);
             }
+        }
+
+        if (left.Count == 0)
+        {
+            return await ForwardAsync(request, cancellationToken);
         }
 
         if (body["RequestItems"]!.AsObject().Count == 0)

@@ -61,12 +61,17 @@ internal sealed class RawRelay(Link link, FaultSwitches faults, Socket server)
             {
                 while (true)
                 {
-                    var size = faults.BytesPerSecond is { } rate ? (int)Math.Clamp(rate / 20, 1, buffer.Length) : buffer.Length;
+                    var size = faults.Link is not null ? SharedLink.Piece : faults.BytesPerSecond is { } rate ? (int)Math.Clamp(rate / 20, 1, buffer.Length) : buffer.Length;
                     var read = await from.ReceiveAsync(buffer.AsMemory(0, size), cancellationToken);
                     if (read == 0)
                     {
                         queue.Writer.Complete();
                         return;
+                    }
+
+                    if (faults.Link is { } shared)
+                    {
+                        await shared.PassAsync(read, toServer: !countsAsServer, cancellationToken);
                     }
 
                     var due = Stopwatch.GetTimestamp() + (long)(faults.Latency.TotalSeconds * Stopwatch.Frequency);

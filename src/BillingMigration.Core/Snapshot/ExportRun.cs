@@ -46,7 +46,7 @@ internal sealed class ExportRun : IDisposable
         this.started = started;
         limits = Limits(session, options);
         throttle = new TransferThrottle(limits, session.Time);
-        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time, lease.WaitHeldAsync);
+        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time, lease.WaitHeldAsync, limits.Writers);
         bool IsMine(SnapshotRange range) => !range.Done && range.Number % options.ShardCount == options.ShardIndex;
         trackers = [.. ranges.Where(IsMine).Select(r => new RangeTracker(r, options.SetAside))];
         otherRanges = [.. ranges.Where(r => !IsMine(r))];
@@ -142,6 +142,7 @@ internal sealed class ExportRun : IDisposable
             }
         }
 
+        await writers.WhenEndedAsync();
         if (first is not null)
         {
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);

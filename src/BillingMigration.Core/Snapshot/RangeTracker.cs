@@ -12,6 +12,9 @@ internal sealed class RangeTracker : IDisposable
     /// <summary>Batches of one range that may be under way: a stuck one must not let the others pile up behind it.</summary>
     private const int MaxOpenPortions = 256;
 
+    /// <summary>Batches of one range that the table throttles at the same time; its reader waits for them, and only it.</summary>
+    private const int MaxHeldBack = 8;
+
     private readonly object gate = new();
     private readonly Queue<Portion> open = new();
     private readonly SemaphoreSlim room = new(MaxOpenPortions, MaxOpenPortions);
@@ -19,6 +22,8 @@ internal sealed class RangeTracker : IDisposable
     private List<SetAsideRow> setAside = [];
     private SnapshotRange written;
     private bool readToEnd;
+    private TaskCompletionSource? resumption;
+    private int heldBack;
     private bool dirty;
 
     /// <param name="range">The range as the last checkpoint left it; <see cref="MustBeginAnew"/> has been seen to.</param>
@@ -67,6 +72,11 @@ internal sealed class RangeTracker : IDisposable
 
     public async ValueTask OpenAsync(Portion portion, CancellationToken cancellationToken)
     {
+        while (Volatile.Read(ref resumption) is { } held)
+        {
+            await held.Task.WaitAsync(cancellationToken);
+        }
+
         await room.WaitAsync(cancellationToken);
         lock (gate)
         {
@@ -101,6 +111,30 @@ internal sealed class RangeTracker : IDisposable
 
             dirty = true;
             FinishIfDrained();
+        }
+    }
+
+    /// <summary>A batch of this range is throttled; ends with <see cref="GoOn"/>.</summary>
+    public void HoldBack()
+    {
+        lock (gate)
+        {
+            if (++heldBack >= MaxHeldBack)
+            {
+                resumption ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
+    }
+
+    public void GoOn()
+    {
+        lock (gate)
+        {
+            if (--heldBack < MaxHeldBack)
+            {
+                resumption?.SetResult();
+                resumption = null;
+            }
         }
     }
 

@@ -55,7 +55,7 @@ internal sealed class SyncRun : IAsyncDisposable
         retry = new SourceRetry(session.Source, patience, session.Time);
         var limits = Limits(session, options);
         throttle = new TransferThrottle(limits, session.Time);
-        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time, lease.WaitHeldAsync);
+        batchWriter = new BatchWriter(session.Target, session.Definition.Target.Table, throttle, Metrics, session.Retry, session.Time, lease.WaitHeldAsync, limits.Writers);
         writer = new WindowWriter(batchWriter, limits.Writers, options.SetAside);
         items = new ItemReader(session.Target, session.Definition.Target.Table, new TransferMetrics(), session.Retry, session.Time);
         rows = new SourceLookup(session, tables.Model.All, patience);

@@ -94,6 +94,14 @@ internal sealed class BatchWriteRequest(string table)
         return seen ? (left, units) : throw new JsonException("the answer has no UnprocessedItems");
     }
 
+    /// <summary>Value of <c>pk</c> of an item of the batch.</summary>
+    public static string PartitionKeyOf(ItemBatch batch, int index)
+    {
+        var reader = new Utf8JsonReader(batch.Item(index).Span);
+        Expect(ref reader, JsonTokenType.StartObject);
+        return ReadKey(ref reader).PartitionKey;
+    }
+
     private static double ReadUnits(ref Utf8JsonReader reader)
     {
         var units = 0.0;

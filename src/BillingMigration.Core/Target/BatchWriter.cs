@@ -9,6 +9,9 @@ namespace BillingMigration.Target;
 /// <summary>Writes batches over the signed hot path. Many batches may be under way at the same time.</summary>
 public sealed class BatchWriter : IBatchWriter, IDisposable
 {
+    private const int MostRequests = 256;
+    private const string Unprocessed = "UnprocessedItems";
+
     private readonly DynamoDbHttp http;
     private readonly TargetConnection target;
     private readonly string table;
@@ -18,14 +21,19 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
     private readonly RequestRetry retry;
     private readonly RetryPolicy policy;
     private readonly TimeProvider time;
+    private readonly TransferWindow window;
+    private readonly HotKeys hotKeys;
     private readonly Func<Call, CancellationToken, ValueTask> attempt;
     private readonly Func<CancellationToken, ValueTask<CancellationToken>>? right;
 
+    /// <param name="mostRequests">Requests under way at the same time, at most.</param>
     /// <param name="right">Asked right before each request: returns when it may be sent, with a token that breaks it off when it may not be any more.</param>
     public BatchWriter(
         TargetConnection target, string table, TransferThrottle throttle, TransferMetrics metrics, RetryPolicy policy, TimeProvider time,
-        Func<CancellationToken, ValueTask<CancellationToken>>? right = null)
+        Func<CancellationToken, ValueTask<CancellationToken>>? right = null, int mostRequests = MostRequests)
     {
+        window = new TransferWindow(mostRequests, policy.AttemptTimeout, time);
+        hotKeys = new HotKeys(time);
         this.right = right;
         this.target = target;
         this.table = table;
@@ -40,8 +48,21 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
     }
 
     /// <summary>One call: the items of a batch, or a part of it, that are still to be written.</summary>
-    private sealed class Call(ItemBatch batch, int[] pending, int count) : RetriedCall
+    private sealed class Call(ItemBatch batch, int[] pending, int count, Action? onHeldBack) : RetriedCall
     {
+        private bool isHeldBack;
+
+        public void HoldBack()
+        {
+            if (!isHeldBack)
+            {
+                isHeldBack = true;
+                onHeldBack?.Invoke();
+            }
+        }
+
+        public Action? OnHeldBack => onHeldBack;
+
         public ItemBatch Batch { get; } = batch;
 
         public int[] Pending { get; } = pending;
@@ -50,12 +71,15 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
 
         public double Units { get; set; }
 
+        /// <summary>Of the last request, items that the table left: the first of those pending.</summary>
+        public int Left { get; set; }
+
         public int Requests { get; set; }
 
         public int Throttled { get; set; }
     }
 
-    public async ValueTask<BatchWriteResult> WriteAsync(ItemBatch batch, CancellationToken cancellationToken)
+    public async ValueTask<BatchWriteResult> WriteAsync(ItemBatch batch, CancellationToken cancellationToken, Action? onHeldBack = null)
     {
         if (batch.Count == 0)
         {
@@ -68,7 +92,7 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
             all[i] = i;
         }
 
-        var call = new Call(batch, all, all.Length);
+        var call = new Call(batch, all, all.Length, onHeldBack);
         await retry.RunAsync(call, attempt, cancellationToken);
         if (call.Failure is null)
         {
@@ -103,7 +127,7 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
         var half = call.Count / 2;
         foreach (var part in new[] { call.Pending[..half], call.Pending[half..call.Count] })
         {
-            var inner = new Call(call.Batch, part, part.Length);
+            var inner = new Call(call.Batch, part, part.Length, call.OnHeldBack);
             await retry.RunAsync(inner, attempt, cancellationToken);
             var result = await IsolateAsync(inner, rejected, cancellationToken);
             total = new BatchWriteResult(
@@ -113,36 +137,76 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
         return total;
     }
 
+    /// <summary>Sends what is pending, in as many requests as the link is better served by, until one fails.</summary>
     private async ValueTask AttemptAsync(Call call, CancellationToken cancellationToken)
     {
-        var size = request.Length(call.Batch, call.Pending.AsSpan(0, call.Count));
-        var estimate = throttle.EstimateUnits(call.Count, size);
-        await throttle.AcquireAsync(call.Count, size, estimate, cancellationToken);
+        do
+        {
+            await AttemptPartAsync(call, cancellationToken);
+        }
+        while (call.Failure is null && call.Count > 0);
+    }
+
+    private async ValueTask AttemptPartAsync(Call call, CancellationToken cancellationToken)
+    {
+        var sent = PartOf(call, out var size);
+        var estimate = throttle.EstimateUnits(sent, size);
+        await throttle.AcquireAsync(sent, size, estimate, cancellationToken);
         var body = ArrayPool<byte>.Shared.Rent(size);
-        var sent = call.Count;
+        var count = call.Count;
         var units = call.Units;
         try
         {
             request.Write(call.Batch, call.Pending.AsSpan(0, sent), body);
-            await SendAsync(call, body.AsMemory(0, size), cancellationToken);
+            await SendAsync(call, sent, body.AsMemory(0, size), cancellationToken);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(body);
-            throttle.Settle(sent, sent - call.Count, estimate, call.Units - units);
+            throttle.Settle(sent, count - call.Count, estimate, call.Units - units);
         }
     }
 
-    private async ValueTask SendAsync(Call call, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    /// <summary>How many of the pending items the next request takes: all, or as many as pass within seconds, one at least.</summary>
+    private int PartOf(Call call, out int size)
     {
-        var held = right is null ? CancellationToken.None : await right(cancellationToken);
+        var most = window.MostBytes;
+        var count = call.Count;
+        while ((size = request.Length(call.Batch, call.Pending.AsSpan(0, count))) > most && count > 1)
+        {
+            count = (count + 1) / 2;
+        }
+
+        return count;
+    }
+
+    private async ValueTask SendAsync(Call call, int sent, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    {
+        var pass = await window.EnterAsync(body.Length, cancellationToken);
+        var end = TransferWindow.End.Broken;
+        try
+        {
+            var held = right is null ? CancellationToken.None : await right(cancellationToken);
+            pass = pass with { StartedAt = time.GetTimestamp() };
+            end = await SendNowAsync(call, sent, body, pass.Time, held, cancellationToken);
+        }
+        finally
+        {
+            window.Leave(pass, end);
+        }
+    }
+
+    private async ValueTask<TransferWindow.End> SendNowAsync(Call call, int sent, ReadOnlyMemory<byte> body, TimeSpan attemptTime, CancellationToken held, CancellationToken cancellationToken)
+    {
         using var both = held.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, held) : null;
         var started = time.GetTimestamp();
+        var end = TransferWindow.End.Broken;
         call.Requests++;
         try
         {
-            using var reply = await http.SendAsync("BatchWriteItem", body, both?.Token ?? cancellationToken);
-            call.Failure = reply.Status == 200 ? ReadReply(call, reply) : TransferFailure.FromReply(reply);
+            using var reply = await http.SendAsync("BatchWriteItem", body, attemptTime, both?.Token ?? cancellationToken);
+            end = TransferWindow.End.Answered;
+            call.Failure = reply.Status == 200 ? ReadReply(call, sent, reply) : TransferFailure.FromReply(reply);
         }
         catch (OperationCanceledException e) when (held.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -151,23 +215,26 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
         catch (Exception e) when (TransferFailure.FromException(e) is { } failure)
         {
             call.Failure = failure;
+            end = e is TimeoutException ? TransferWindow.End.TimedOut : end;
         }
 
         metrics.CountRequest(body.Length, time.GetElapsedTime(started));
         if (call.Failure is { } trouble)
         {
-            NoteTrouble(call, trouble);
+            NoteTrouble(call, sent, trouble);
         }
+
+        return end;
     }
 
-    private TransferFailure? ReadReply(Call call, DynamoDbReply reply)
+    private TransferFailure? ReadReply(Call call, int sent, DynamoDbReply reply)
     {
         Span<int> left = stackalloc int[ItemBatch.MaxItems];
         int unprocessed;
         double units;
         try
         {
-            (unprocessed, units) = BatchWriteRequest.Read(reply.Body, call.Batch, call.Pending.AsSpan(0, call.Count), left);
+            (unprocessed, units) = BatchWriteRequest.Read(reply.Body, call.Batch, call.Pending.AsSpan(0, sent), left);
         }
         catch (JsonException e)
         {
@@ -175,28 +242,36 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
             return new TransferFailure(FailureKind.Network, "UnreadableAnswer", e.Message, e);
         }
 
-        metrics.CountAccepted(call.Count - unprocessed, units);
+        metrics.CountAccepted(sent - unprocessed, units);
         call.Units += units;
-        if (unprocessed < call.Count)
+        if (unprocessed < sent)
         {
             retry.Succeeded(call);
         }
 
         left[..unprocessed].CopyTo(call.Pending);
-        call.Count = unprocessed;
+        call.Pending.AsSpan(sent, call.Count - sent).CopyTo(call.Pending.AsSpan(unprocessed));
+        call.Count -= sent - unprocessed;
+        call.Left = unprocessed;
         return unprocessed == 0
             ? null
-            : new TransferFailure(FailureKind.Throttled, "UnprocessedItems", $"{unprocessed} items of a batch were left unprocessed", null);
+            : new TransferFailure(FailureKind.Throttled, Unprocessed, $"{unprocessed} items of a batch were left unprocessed", null);
     }
 
-    private void NoteTrouble(Call call, TransferFailure trouble)
+    private void NoteTrouble(Call call, int sent, TransferFailure trouble)
     {
         call.FailuresInRow++;
         if (trouble.Kind == FailureKind.Throttled)
         {
             call.Throttled++;
             metrics.CountThrottled();
-            throttle.SlowDown();
+            var left = trouble.Code == Unprocessed ? call.Left : sent;
+            if (hotKeys.Strike(call.Pending.Take(left).Select(index => BatchWriteRequest.PartitionKeyOf(call.Batch, index))))
+            {
+                throttle.SlowDown();
+            }
+
+            call.HoldBack();
         }
         else if (trouble.Kind == FailureKind.Credentials && !call.CredentialsRefreshed)
         {

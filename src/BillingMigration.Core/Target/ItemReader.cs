@@ -176,7 +176,7 @@ public sealed partial class ItemReader : IDisposable
         var started = time.GetTimestamp();
         try
         {
-            using var reply = await http.SendAsync(call.Operation, call.Body, cancellationToken);
+            using var reply = await http.SendAsync(call.Operation, call.Body, null, cancellationToken);
             if (reply.Status == 200)
             {
                 call.Page = ItemPage.Read(reply.Body);

@@ -71,7 +71,7 @@ internal sealed class DynamoDbHttp : IDisposable
             }
 
             await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
-            return new NetworkStream(socket, ownsSocket: true);
+            return new ResettingStream(socket);
         }
         catch
         {
@@ -80,24 +80,40 @@ internal sealed class DynamoDbHttp : IDisposable
         }
     }
 
+    /// <summary>A <see cref="NetworkStream"/> shuts its socket down before it closes it: the bytes that wait would be sent first. This one resets the connection at once.</summary>
+    private sealed class ResettingStream(Socket socket) : NetworkStream(socket, ownsSocket: true)
+    {
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                Socket.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
+    }
+
     /// <summary>One attempt.</summary>
     /// <exception cref="HttpRequestException">The connection failed.</exception>
     /// <exception cref="IOException">The answer broke off.</exception>
     /// <exception cref="TimeoutException">No complete answer within the attempt's time.</exception>
-    public async ValueTask<DynamoDbReply> SendAsync(string operation, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    /// <param name="attemptTime">How long the answer's beginning may take; once it comes, any pause in it. Null: the policy's.</param>
+    public async ValueTask<DynamoDbReply> SendAsync(string operation, ReadOnlyMemory<byte> body, TimeSpan? attemptTime, CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(attemptTimeout, time);
+        var longest = attemptTime ?? attemptTimeout;
+        using var timeout = new CancellationTokenSource(longest, time);
         using var registration = cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), timeout);
         try
         {
             using var request = CreateRequest(operation, body, await OwnerAsync(timeout.Token));
             using var response = await http.SendAsync(request, timeout.Token);
             LearnClock(response);
-            return await DynamoDbReply.ReadAsync(response, timeout.Token);
+            return await DynamoDbReply.ReadAsync(response, timeout, longest);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new TimeoutException($"No answer within {attemptTimeout.TotalSeconds:0.#} s.", e);
+            throw new TimeoutException($"No answer within {longest.TotalSeconds:0.#} s.", e);
         }
     }
 
@@ -197,8 +213,10 @@ internal sealed class DynamoDbReply : IDisposable
 
     public ReadOnlySpan<byte> Body => buffer.AsSpan(0, length);
 
-    public static async ValueTask<DynamoDbReply> ReadAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    /// <param name="timeout">Ends the reading; put off with each piece that comes.</param>
+    public static async ValueTask<DynamoDbReply> ReadAsync(HttpResponseMessage response, CancellationTokenSource timeout, TimeSpan pause)
     {
+        var cancellationToken = timeout.Token;
         var expected = response.Content.Headers.ContentLength;
         var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(expected ?? 4096, 16 * 1024 * 1024) + 1);
         var length = 0;
@@ -222,6 +240,10 @@ internal sealed class DynamoDbReply : IDisposable
                 }
 
                 length += read;
+                if (length < expected)
+                {
+                    timeout.CancelAfter(pause);
+                }
             }
         }
         catch

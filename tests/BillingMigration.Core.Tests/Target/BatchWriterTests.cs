@@ -117,6 +117,64 @@ public sealed class BatchWriterTests(DynamoDbLocalFixture server) : IAsyncLifeti
         Assert.Equal(25, (await ReadAsync("P#1")).Count);
     }
 
+    /// <summary>The bytes of a request that its sender has given up may still be on their way, in this machine's own buffers too.</summary>
+    [Fact]
+    public async Task What_timed_out_does_not_arrive_behind_what_is_newer()
+    {
+        using var writer = Writer(quick with { AttemptTimeout = TimeSpan.FromSeconds(1) });
+        using var late = proxy.Faults.Next(1, HttpFault.Late, "BatchWriteItem");
+        using var older = Batches.Of(("P#1", "ITEM", ",\"amount\":{\"N\":\"1\"}"));
+        using var newer = Batches.Of(("P#1", "ITEM", ",\"amount\":{\"N\":\"2\"}"));
+
+        Assert.Equal(2, (await writer.WriteAsync(older, Token)).Requests);
+        await writer.WriteAsync(newer, Token);
+        proxy.Faults.DeliverLate();
+        while (proxy.Faults.TakenBack + proxy.Faults.ArrivedLate == 0)
+        {
+            await Task.Delay(10, Token);
+        }
+
+        Assert.Equal("2", Assert.Single(await ReadAsync("P#1")).GetProperty("amount").GetProperty("N").GetString());
+        Assert.Equal((1, 0), (proxy.Faults.TakenBack, proxy.Faults.ArrivedLate));
+    }
+
+    [Fact]
+    public async Task A_batch_that_is_large_for_its_link_is_sent_in_parts_and_each_part_once()
+    {
+        using var writer = Writer(quick with { AttemptTimeout = TimeSpan.FromSeconds(2) });
+        using var batch = Batches.Numbered("P#1", 25, $",\"note\":{{\"S\":\"{new string('x', 60_000)}\"}}");
+        proxy.Faults.Link = new SharedLink(250_000);
+
+        var result = await writer.WriteAsync(batch, Token);
+
+        Assert.Equal(0, metrics.Retries);
+        Assert.True(result.Requests > 1, $"{result.Requests} requests");
+        Assert.Equal(25, metrics.Items);
+        proxy.Faults.Link = null;
+        Assert.Equal(25, (await ReadAsync("P#1")).Count);
+    }
+
+    [Fact]
+    public async Task An_answer_that_comes_slowly_is_waited_for_as_long_as_it_comes()
+    {
+        using (var writer = Writer(quick))
+        {
+            using var batch = Batches.Numbered("P#1", 20, $",\"note\":{{\"S\":\"{new string('x', 40_000)}\"}}");
+            await writer.WriteAsync(batch, Token);
+        }
+
+        proxy.Faults.Link = new SharedLink(250_000);
+        var read = new TransferMetrics();
+        using var reader = new ItemReader(target, table, read, quick with { AttemptTimeout = TimeSpan.FromSeconds(1) }, TimeProvider.System);
+        var items = 0;
+        await foreach (var _ in reader.QueryPartitionAsync("P#1", null, Token))
+        {
+            items++;
+        }
+
+        Assert.Equal((20, 0L), (items, read.Retries));
+    }
+
     [Fact]
     public async Task A_network_that_stays_away_ends_the_job_as_NetworkLost()
     {
@@ -192,16 +250,16 @@ public sealed class BatchWriterTests(DynamoDbLocalFixture server) : IAsyncLifeti
         var source = new Metadata();
         using var http = new DynamoDbHttp(proxy.Url, "eu-central-1", source, quick, TimeProvider.System);
         source.IsAway = true;
-        var away = await Assert.ThrowsAsync<CredentialsAwayException>(async () => await http.SendAsync("ListTables", "{}"u8.ToArray(), Token));
+        var away = await Assert.ThrowsAsync<CredentialsAwayException>(async () => await http.SendAsync("ListTables", "{}"u8.ToArray(), null, Token));
         Assert.Equal((FailureKind.Network, "CredentialsUnavailable"), (TransferFailure.FromException(away)!.Kind, TransferFailure.FromException(away)!.Code));
         source.IsAway = false;
-        Assert.Equal(200, (await http.SendAsync("ListTables", "{}"u8.ToArray(), Token)).Status);
+        Assert.Equal(200, (await http.SendAsync("ListTables", "{}"u8.ToArray(), null, Token)).Status);
 
         // Those that are known are used on, until the table refuses them.
         source.IsAway = true;
-        Assert.Equal(200, (await http.SendAsync("ListTables", "{}"u8.ToArray(), Token)).Status);
+        Assert.Equal(200, (await http.SendAsync("ListTables", "{}"u8.ToArray(), null, Token)).Status);
         http.RefreshCredentials();
-        await Assert.ThrowsAsync<CredentialsAwayException>(async () => await http.SendAsync("ListTables", "{}"u8.ToArray(), Token));
+        await Assert.ThrowsAsync<CredentialsAwayException>(async () => await http.SendAsync("ListTables", "{}"u8.ToArray(), null, Token));
     }
 
     private sealed class Metadata : AWSCredentials
