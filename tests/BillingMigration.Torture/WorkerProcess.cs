@@ -4,7 +4,7 @@ using System.Globalization;
 namespace BillingMigration.Torture;
 
 /// <summary>One life of the export worker.</summary>
-internal sealed class WorkerProcess : IDisposable
+public sealed class WorkerProcess : IDisposable
 {
     private readonly Process process;
     private readonly TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -77,6 +77,23 @@ internal sealed class WorkerProcess : IDisposable
         };
     }
 
+    /// <summary>Returns when it is in its moment.</summary>
+    public Task ReachedAsync(CancellationToken cancellationToken) => reached.Task.WaitAsync(cancellationToken);
+
+    /// <summary>SIGSTOP: the process stands still, with all that it has in its hands, until <see cref="ThawAsync"/>.</summary>
+    public Task FreezeAsync(CancellationToken cancellationToken) => SignalAsync("STOP", cancellationToken);
+
+    /// <summary>SIGCONT.</summary>
+    public Task ThawAsync(CancellationToken cancellationToken) => SignalAsync("CONT", cancellationToken);
+
+    /// <summary>Waits until it ends by itself.</summary>
+    /// <returns>Exit code, and what it wrote to its standard error.</returns>
+    public async Task<(int Code, string Errors)> EndedAsync(CancellationToken cancellationToken)
+    {
+        await EndAsync(cancellationToken);
+        return (process.ExitCode, await errors);
+    }
+
     /// <summary>Lets it live until it ends by itself.</summary>
     /// <exception cref="InvalidOperationException">The export did not complete.</exception>
     public async Task LiveAsync(CancellationToken cancellationToken)
@@ -102,6 +119,12 @@ internal sealed class WorkerProcess : IDisposable
     {
         await process.WaitForExitAsync(cancellationToken);
         await output;
+    }
+
+    private async Task SignalAsync(string signal, CancellationToken cancellationToken)
+    {
+        using var kill = Process.Start("kill", ["-s", signal, process.Id.ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync(cancellationToken);
     }
 
     private InvalidOperationException Failed(string text) => new($"The export worker ended with {process.ExitCode} while {Phase}: {text}");

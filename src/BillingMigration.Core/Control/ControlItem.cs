@@ -127,6 +127,9 @@ internal sealed class ControlItem
         return value >= least && value <= most ? (int)value : throw Unreadable($"attribute '{attribute}' is {value}, outside {least} to {most}");
     }
 
+    /// <summary>False where the item has none.</summary>
+    public bool OptionalBool(string attribute) => attributes.ContainsKey(attribute) && Bool(attribute);
+
     public bool Bool(string attribute) => attributes.TryGetValue(attribute, out var value) && value.BOOL is { } flag
         ? flag
         : throw Unreadable($"attribute '{attribute}' is missing or not true or false");

@@ -26,6 +26,7 @@ internal sealed record SnapshotRunItem(SnapshotRun Run, ImmutableSortedDictionar
             .Set(State, run.State.ToString())
             .Set("shardCount", run.ShardCount)
             .Set("modelDigest", run.ModelDigest)
+            .Set("sweep", run.Sweep)
             .Set(Plan, new AttributeValue { M = [], IsMSet = true })
             .Build();
 
@@ -43,6 +44,7 @@ internal sealed record SnapshotRunItem(SnapshotRun Run, ImmutableSortedDictionar
             CompletedAt = item.OptionalTime(CompletedAt),
             ShardCount = item.Int("shardCount", 1, 1000),
             ModelDigest = item.String("modelDigest"),
+            Sweep = item.OptionalBool("sweep"),
             PlannedEntities = [.. plans.Keys],
         };
         return new SnapshotRunItem(run, plans);

@@ -11,7 +11,7 @@ namespace BillingMigration.Integrity;
 /// <summary>Proves that the billing table is the source, or names what is not: see <c>docs/integrity.md</c> for what each method can tell.</summary>
 public sealed class IntegrityChecker(MigrationSession session, IntegrityOptions options)
 {
-    private const string Job = "INTEGRITY";
+    internal const string Job = "INTEGRITY";
 
     public MigrationSession Session { get; } = session;
 

@@ -1,10 +1,12 @@
 using BillingMigration.Control;
+using BillingMigration.Integrity;
+using BillingMigration.Sync;
 
 namespace BillingMigration.Snapshot;
 
 /// <summary>
 /// The leases of a run that is about to be replaced, held until the new run stands. A worker of the old run that went on writing could put a row
-/// that it read before the new run's start position over the newer one of the new run, and the change stream would not bring it back.
+/// that it read before the new run's start position over the newer one of the new run, and the change stream would not bring it back. Whoever follows the old run's changes, or compares, ends too.
 /// </summary>
 internal sealed class OldWorkers : IAsyncDisposable
 {
@@ -16,21 +18,21 @@ internal sealed class OldWorkers : IAsyncDisposable
     {
     }
 
-    /// <param name="run">The run to be replaced; null or complete: nobody works on it.</param>
+    /// <param name="run">The run to be replaced; null: there is none.</param>
     /// <param name="job">Name of the job of a shard, by its index and the number of shards.</param>
     /// <param name="own">The job whose lease is held already.</param>
     /// <exception cref="MigrationException"><c>LeaseHeld</c>: a worker is still at work.</exception>
     public static async Task<OldWorkers> ShutOutAsync(ControlTable control, SnapshotRun? run, Func<int, int, string> job, string own, CancellationToken cancellationToken)
     {
         var old = new OldWorkers();
-        if (run is not { State: SnapshotState.Running })
+        if (run is null)
         {
             return old;
         }
 
         try
         {
-            var jobs = Enumerable.Range(0, run.ShardCount).Select(i => job(i, run.ShardCount)).Where(j => j != own);
+            var jobs = Enumerable.Range(0, run.ShardCount).Select(i => job(i, run.ShardCount)).Where(j => j != own).Concat([ChangeFollower.Job, IntegrityChecker.Job]);
             await Parallel.ForEachAsync(jobs, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (each, ct) =>
             {
                 var lease = await control.AcquireLeaseAsync(each, ct);

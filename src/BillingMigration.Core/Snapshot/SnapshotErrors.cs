@@ -26,6 +26,11 @@ internal static class SnapshotErrors
         "SnapshotShardCountChanged", MigrationErrorKind.WrongState,
         $"The snapshot {run.RunId} is shared by {run.ShardCount} workers, and this one was started with -ShardCount {shardCount}. Use -ShardCount {run.ShardCount}, or begin anew with -Restart.", run.RunId);
 
+    public static MigrationException TableHoldsItems(MigrationDefinition definition) => new(
+        "TableHoldsItems", MigrationErrorKind.WrongState,
+        $"The table {definition.Target.Table} holds items, and no snapshot of the migration {definition.Name} has written them. Name an empty table as target.table, or take the items away. If they are this migration's own (its control "
+        + "table was lost), begin with -Restart: items of the definition's entities that have no row are then deleted by Sync-BillingChanges, and other items stay as they are.", definition.Target.Table);
+
     public static MigrationException UnknownEntity(string entity, IEnumerable<string> known) => new(
         "UnknownEntity", MigrationErrorKind.InvalidArgument,
         $"The definition has no entity {entity}. It has: {string.Join(", ", known)}.", entity);

@@ -4,6 +4,7 @@ using BillingMigration.Control;
 using BillingMigration.Source;
 using BillingMigration.Source.Binlog;
 using BillingMigration.Target;
+using BillingMigration.Transfer;
 
 namespace BillingMigration.Snapshot;
 
@@ -83,6 +84,13 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
                 : throw SnapshotErrors.SourceBehindStart(Session.Source.Source, found.Start);
         }
 
+        var holdsItems = await HoldsItemsAsync(cancellationToken);
+        if (found is null && !Options.Restart && holdsItems)
+        {
+            // Another worker may have begun the run meanwhile, and these are its items.
+            return await Session.Control.FindSnapshotAsync(cancellationToken) is null ? throw SnapshotErrors.TableHoldsItems(Session.Definition) : await FindOrBeginAsync(scope, connection, cancellationToken);
+        }
+
         // The end position needs a privilege that the start may not need: better missed now than after hours.
         await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken);
         await using var old = await OldWorkers.ShutOutAsync(Session.Control, found, Job, Job(Options.ShardIndex, Options.ShardCount), cancellationToken);
@@ -96,11 +104,18 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
                 State = SnapshotState.Running,
                 ShardCount = Options.ShardCount,
                 ModelDigest = scope.Model.Digest,
+                Sweep = holdsItems,
             },
             found?.RunId,
             cancellationToken);
         Check(run, scope);
         return run;
+    }
+
+    private async Task<bool> HoldsItemsAsync(CancellationToken cancellationToken)
+    {
+        using var reader = new ItemReader(Session.Target, Session.Definition.Target.Table, new TransferMetrics(), Session.Retry, Session.Time);
+        return await reader.AnyAsync(cancellationToken);
     }
 
     private void Check(SnapshotRun run, SnapshotScope scope)

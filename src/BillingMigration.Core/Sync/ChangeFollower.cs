@@ -11,7 +11,7 @@ namespace BillingMigration.Sync;
 /// <summary>Writes the changes that the source makes after a snapshot into the billing table, in the order of its binlog. Resumable at any instant.</summary>
 public sealed class ChangeFollower(MigrationSession session, SyncOptions options)
 {
-    private const string Job = "SYNC";
+    internal const string Job = "SYNC";
 
     public MigrationSession Session { get; } = options.Follow ? session.WithoutLimit() : session;
 
@@ -99,8 +99,8 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             Position = run.Start,
             State = SyncState.Converging,
             Horizon = end,
-            // Rows that were read from two servers: the first may have had transactions that the second never got.
-            ToCompare = run.Start.ServerIdentity == end.ServerIdentity ? [] : [.. tables.Model.Entities.Select(e => e.Entity)],
+            // Rows that were read from two servers: the first may have had transactions that the second never got. Items that were there before the run: it may not have written them all anew.
+            ToCompare = run.Start.ServerIdentity == end.ServerIdentity && !run.Sweep ? [] : [.. tables.Model.Entities.Select(e => e.Entity)],
             SavedAt = Session.Time.GetUtcNow(),
         };
         if (found.IsLast)

@@ -3,14 +3,14 @@ using BillingMigration.Model;
 
 namespace BillingMigration.Sync;
 
-/// <summary>Compares entities with the source beside the running stream, where neither it nor the table tells which rows changed; what differs is read again.</summary>
+/// <summary>Compares entities with the source beside the running stream, where neither it nor the table tells which rows changed, or which items are left over from another snapshot; what differs is read again.</summary>
 internal sealed class WholeComparison(MigrationSession session, BillingModel model, SyncLedger ledger, ChildFollower children) : IAsyncDisposable
 {
     private readonly CancellationTokenSource stop = new();
     private Task<(IReadOnlyCollection<Suspect> Suspects, bool AreAll)>? running;
     private System.Collections.Immutable.ImmutableArray<EntityModel> entities = [];
 
-    public string? Waiting => running is { IsCompleted: false } ? $"comparing {string.Join(", ", entities.Select(e => e.Entity))}: the binlog does not tell which of their rows changed" : null;
+    public string? Waiting => running is { IsCompleted: false } ? $"comparing {string.Join(", ", entities.Select(e => e.Entity))} with the source, before the table is called consistent" : null;
 
     /// <summary>Begins a comparison that is due, or takes the result of one that has ended. Nothing is under way to the table meanwhile.</summary>
     public async ValueTask GoOnAsync(CancellationToken cancellationToken)

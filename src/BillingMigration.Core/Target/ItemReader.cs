@@ -108,6 +108,33 @@ public sealed partial class ItemReader : IDisposable
         }
     }
 
+    /// <summary>True when the table has an item.</summary>
+    public async Task<bool> AnyAsync(CancellationToken cancellationToken)
+    {
+        ReadOnlyMemory<byte> startKey = default;
+        do
+        {
+            var page = await CallAsync(
+                "Scan",
+                Request(
+                    json =>
+                    {
+                        json.WriteBoolean("ConsistentRead", true);
+                        json.WriteNumber("Limit", 1);
+                    },
+                    startKey),
+                cancellationToken);
+            if (page.Items.Count > 0)
+            {
+                return true;
+            }
+
+            startKey = page.LastEvaluatedKey;
+        }
+        while (!startKey.IsEmpty);
+        return false;
+    }
+
     /// <summary>Items of one segment of a parallel scan.</summary>
     public IAsyncEnumerable<ReadOnlyMemory<byte>> ScanSegmentAsync(int segment, int segments, CancellationToken cancellationToken) => PagesAsync(
         "Scan",
