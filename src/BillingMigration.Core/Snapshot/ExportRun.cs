@@ -64,14 +64,21 @@ internal sealed class ExportRun : IDisposable
         : trackers.All(t => t.Written.Done) ? SnapshotOutcome.Complete
         : SnapshotOutcome.Failed;
 
+    /// <summary>True when it ended by its time limit with writes under way that did not come through: what the control table has is further back than what is written.</summary>
+    public bool IsBrokenOff { get; private set; }
+
+    /// <summary>The ranges of all workers, as far as this one knows.</summary>
+    public IEnumerable<SnapshotRange> Ranges => trackers.Select(t => t.Written).Concat(otherRanges);
+
     /// <returns>True when every range of this worker is done.</returns>
     public async Task<bool> RunAsync(CancellationToken cancellationToken)
     {
-        using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
         // What it took to get here (binding, lease, plan) is part of the operator's limit.
         using var stopReading = options.MaxDuration is { } most
             ? new CancellationTokenSource(Max(TimeSpan.Zero, most - session.Time.GetElapsedTime(started)), session.Time)
             : new CancellationTokenSource();
+        using var lastWrites = new LastWrites(session.Time, stopReading.Token);
+        using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost, lastWrites.Over);
         using var end = new CancellationTokenSource();
         writers = new WriterPool(batchWriter, limits.Writers, abort.Token);
         var reporting = CheckpointTimer.RunAsync(() => progress.Report(meter.Measure(trackers, otherRanges)), SaveAsync, session.Time, abort, end.Token);
@@ -84,13 +91,18 @@ internal sealed class ExportRun : IDisposable
         }
         catch (Exception e)
         {
-            failure = e;
+            IsBrokenOff = lastWrites.Ended(e, cancellationToken, lease.Lost);
+            failure = IsBrokenOff ? null : e;
         }
 
         await end.CancelAsync();
         await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await SaveLastAsync(cancellationToken);
-        await ThrowAsync(failure, reporting, cancellationToken);
+        if (!IsBrokenOff)
+        {
+            await ThrowAsync(failure, reporting, cancellationToken);
+        }
+
         progress.Report(meter.Measure(trackers, otherRanges));
         return Outcome == SnapshotOutcome.Complete;
     }

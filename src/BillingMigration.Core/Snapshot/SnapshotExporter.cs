@@ -23,6 +23,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
         var scope = await SnapshotScope.BindForPlanAsync(Session, Options, connection, cancellationToken);
         var source = await VetSourceAsync(connection, cancellationToken);
+        await RefuseForeignTableAsync(cancellationToken);
         var plan = await new SnapshotEstimator(Session, Options, scope, connection).EstimateAsync(cancellationToken);
         return plan with { Warnings = [.. source.Warnings, .. new[] { source.ExpiryWarning(plan.EstimatedDuration) }.OfType<string>()] };
     }
@@ -112,6 +113,22 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         return run;
     }
 
+    /// <summary>As the export itself will; tables that are not there yet hold nothing.</summary>
+    private async Task RefuseForeignTableAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (!Options.Restart && await Session.Control.FindSnapshotAsync(cancellationToken) is null && await HoldsItemsAsync(cancellationToken)
+                && await Session.Control.FindSnapshotAsync(cancellationToken) is null)
+            {
+                throw SnapshotErrors.TableHoldsItems(Session.Definition);
+            }
+        }
+        catch (MigrationException e) when (e.ErrorId is "ControlTableNotFound" or "TableNotFound")
+        {
+        }
+    }
+
     private async Task<bool> HoldsItemsAsync(CancellationToken cancellationToken)
     {
         using var reader = new ItemReader(Session.Target, Session.Definition.Target.Table, new TransferMetrics(), Session.Retry, Session.Time);
@@ -191,8 +208,10 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
 
     private async Task<SnapshotResult> ResultAsync(SnapshotScope scope, SnapshotRun run, ExportRun? work, long started, CancellationToken cancellationToken)
     {
-        var ranges = (await Session.Control.ListRangesAsync(run.RunId, null, cancellationToken)).ToLookup(r => r.Entity);
-        var refused = await Session.Control.ListSetAsideAsync(run.RunId, MostRefusedShown, cancellationToken);
+        // Broken off in an outage, it does not wait for the control table to tell.
+        var all = work is { IsBrokenOff: true } ? work.Ranges : await Session.Control.ListRangesAsync(run.RunId, null, cancellationToken);
+        var ranges = all.ToLookup(r => r.Entity);
+        var refused = work is { IsBrokenOff: true } ? [] : await Session.Control.ListSetAsideAsync(run.RunId, MostRefusedShown, cancellationToken);
         var entities = scope.Chosen.Select(e => new EntityResult(
             e.Entity, e.Table.Name, ranges[e.Entity].Sum(r => r.Rows), ranges[e.Entity].Sum(r => r.Items), ranges[e.Entity].Sum(r => r.SetAside),
             ranges[e.Entity].Count(r => r.Done), ranges[e.Entity].Count())).ToImmutableArray();

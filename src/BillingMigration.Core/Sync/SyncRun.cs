@@ -90,29 +90,33 @@ internal sealed class SyncRun : IAsyncDisposable
     /// <returns>True when the goal is reached, false when it was stopped before.</returns>
     public async Task<bool> RunAsync(CancellationToken stopReading, CancellationToken cancellationToken)
     {
-        using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
+        using var lastWrites = new LastWrites(session.Time, stopReading);
+        using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost, lastWrites.Over);
         using var end = new CancellationTokenSource();
         var reporting = CheckpointTimer.RunAsync(() => progress.Report(Measure()), token => ledger.SaveAsync(isLast: false, token), session.Time, abort, end.Token);
         Exception? failure = null;
-        var reached = false;
+        var (reached, completed, isBrokenOff) = (false, false, false);
         try
         {
             reached = await FollowAsync(stopReading, abort.Token);
 
             // The goal may be reached while later changes are under way: nothing of this run may arrive after its end.
             await writing;
+            completed = true;
         }
         catch (Exception e)
         {
-            failure = e;
+            isBrokenOff = lastWrites.Ended(e, cancellationToken, lease.Lost);
+            failure = isBrokenOff ? null : e;
+            reached &= !isBrokenOff;
             await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         await comparison.StopAsync();
         await end.CancelAsync();
         await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await ledger.SaveLastAsync(failure is null, cancellationToken);
-        if (reporting.IsFaulted && failure is null or OperationCanceledException)
+        await ledger.SaveLastAsync(completed, cancellationToken);
+        if (!isBrokenOff && reporting.IsFaulted && failure is null or OperationCanceledException)
         {
             await reporting;
         }

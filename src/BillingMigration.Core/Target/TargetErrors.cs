@@ -134,6 +134,17 @@ internal static partial class TargetErrors
         var tls = inner is not null && Chain(inner).Any(e => e is AuthenticationException)
             ? " The TLS handshake failed: TLS 1.2 or newer and a certificate that this machine trusts are needed."
             : string.Empty;
+        if (inner is not null && Chain(inner).Any(e => e is OperationCanceledException) && !Chain(inner).Any(e => e.Message.Contains("ConnectTimeout", StringComparison.Ordinal)))
+        {
+            return new MigrationException(
+                "TargetUnreachable",
+                MigrationErrorKind.Unreachable,
+                $"DynamoDB at {endpoint} takes connections, and has not answered a request within {new Transfer.RetryPolicy().AttemptTimeout.TotalSeconds:0} s, tried several times. "
+                + "Either it is slow for now, or something between (firewall, proxy, VPN) swallows what is sent: try the same command again, and if that does not help, look at the way between.",
+                endpoint,
+                inner);
+        }
+
         return new MigrationException(
             "TargetUnreachable",
             MigrationErrorKind.Unreachable,

@@ -8,7 +8,16 @@ internal sealed class FastTime(int times) : TimeProvider
     public override long GetTimestamp() => started + ((System.GetTimestamp() - started) * times);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-        System.CreateTimer(callback, state, Real(dueTime), Real(period));
+        new FastTimer(this, System.CreateTimer(callback, state, Real(dueTime), Real(period)));
 
     private TimeSpan Real(TimeSpan span) => span == Timeout.InfiniteTimeSpan ? span : span / times;
+
+    private sealed class FastTimer(FastTime time, ITimer timer) : ITimer
+    {
+        public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(time.Real(dueTime), time.Real(period));
+
+        public void Dispose() => timer.Dispose();
+
+        public ValueTask DisposeAsync() => timer.DisposeAsync();
+    }
 }
