@@ -12,7 +12,7 @@ public sealed record RetryPolicy
     /// <summary>Largest upper bound of a wait.</summary>
     public TimeSpan MaxDelay { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>One attempt, from connecting to the last byte of the answer: ends what a black hole swallows.</summary>
+    /// <summary>One attempt, from connecting to the beginning of the answer, and each pause in it: ends what a black hole swallows. What a slow link needs for the bytes under way is added to it.</summary>
     public TimeSpan AttemptTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
