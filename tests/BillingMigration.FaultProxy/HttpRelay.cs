@@ -18,6 +18,12 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
         {
             proxy.CountRequest();
             await PaceAsync(request.Body.Length, toServer: true, cancellationToken);
+            if (link.Client.Poll(0, SelectMode.SelectRead) && link.Client.Available == 0)
+            {
+                // Given up while it was on its way: the bytes went with the connection.
+                return;
+            }
+
             var operation = request.Header("X-Amz-Target")?.Split('.')[^1] ?? string.Empty;
             var answer = proxy.Faults.For(operation, request.Body) switch
             {

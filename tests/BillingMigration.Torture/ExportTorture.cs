@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using BillingMigration.Testing;
+using BillingMigration.Testing.Faults;
 using SampleBilling;
 
 namespace BillingMigration.Torture;
@@ -14,19 +15,31 @@ public sealed record ExportTortureOptions
     /// <summary>Of the rows and of the moments.</summary>
     public int Seed { get; init; } = 1;
 
+    /// <summary>Workers that are frozen while they write, and woken when others have ended their work.</summary>
+    public int Freezes { get; init; } = 1;
+
+    /// <summary>Times that the way to the table is silent for <see cref="OutageTime"/> while a worker writes.</summary>
+    public int Outages { get; init; }
+
+    public TimeSpan OutageTime { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Part of the requests that are held on the way until their senders have given them up, and then delivered if they still can be.</summary>
+    public double Late { get; init; } = 0.002;
+
     /// <summary>Stretches the export, so that all the kills fall inside it.</summary>
     public double ItemsPerSecond { get; init; } = 4_000;
 }
 
 /// <param name="Moments">Kills by what the export was doing.</param>
+/// <param name="Late">Requests that were held on the way and taken back by their senders, and those that arrived after all.</param>
 /// <param name="Exports">How many exports it took to place all kills.</param>
 public sealed record ExportTortureResult(
-    int Kills, IReadOnlyDictionary<KillMoment, int> Moments, int Exports, long Rows, IReadOnlyList<string> Differences, TimeSpan Duration)
+    int Kills, IReadOnlyDictionary<KillMoment, int> Moments, int Freezes, int Outages, (long TakenBack, long Arrived) Late, int Exports, long Rows, IReadOnlyList<string> Differences, TimeSpan Duration)
 {
     public override string ToString()
     {
         var moments = string.Join(", ", Moments.OrderBy(m => m.Key).Select(m => $"{m.Value} {m.Key}"));
-        return FormattableString.Invariant($"{Kills} kills ({moments}) in {Exports} exports of {Rows:N0} rows, {Differences.Count} differences, {Duration.TotalSeconds:0} s");
+        return FormattableString.Invariant($"{Kills} kills ({moments}), {Freezes} frozen, {Outages} outages, {Late.TakenBack} late requests taken back and {Late.Arrived} not, in {Exports} exports of {Rows:N0} rows, {Differences.Count} differences, {Duration.TotalSeconds:0} s");
     }
 }
 
@@ -39,6 +52,9 @@ public static class ExportTorture
         var started = Stopwatch.GetTimestamp();
         await using var database = await source.CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, options.Rows, options.Seed, cancellationToken: cancellationToken);
+        await using var proxy = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
+        using var late = proxy.Faults.Sometimes(options.Late, options.Seed, HttpFault.Late, "BatchWriteItem");
+        var trouble = new ExportTrouble(proxy, options, log);
         var random = new Random(options.Seed);
         var moments = Enum.GetValues<KillMoment>().ToDictionary(m => m, _ => 0);
         var differences = new List<string>();
@@ -50,28 +66,35 @@ public static class ExportTorture
             await using var migration = SampleMigration.Create(database.ConnectionString, dynamoDb);
             await migration.InitializeAsync();
             var plan = new KillPlan(options.Kills - moments.Values.Sum(), random);
-            await KillToTheEndAsync(migration, database.ConnectionString, dynamoDb, options, plan, random, moments, log, cancellationToken);
+            await KillToTheEndAsync(migration, database.ConnectionString, proxy.Url, options, plan, trouble, moments, log, cancellationToken);
             differences.AddRange(await ExportCheck.FindDifferencesAsync(migration, database.ConnectionString));
             await migration.DropAsync();
         }
         while (moments.Values.Sum() < options.Kills);
-        return new(moments.Values.Sum(), moments, exports, options.Rows, differences, Stopwatch.GetElapsedTime(started));
+        return new(moments.Values.Sum(), moments, trouble.Frozen, trouble.Outages, (proxy.Faults.TakenBack, proxy.Faults.ArrivedLate), exports, options.Rows, differences, Stopwatch.GetElapsedTime(started));
     }
 
     private static async Task KillToTheEndAsync(
-        SampleMigration migration, string source, Uri dynamoDb, ExportTortureOptions options, KillPlan plan, Random random, Dictionary<KillMoment, int> moments, TextWriter log, CancellationToken cancellationToken)
+        SampleMigration migration, string source, Uri dynamoDb, ExportTortureOptions options, KillPlan plan, ExportTrouble trouble, Dictionary<KillMoment, int> moments, TextWriter log, CancellationToken cancellationToken)
     {
         long written = 0;
         var typical = TimeSpan.FromMilliseconds(500);
         while (plan.Next is { } moment)
         {
+            if (moment == KillMoment.Running && await trouble.MakeAsync(() => WorkerProcess.Start(source, dynamoDb, migration.Table, options.ItemsPerSecond, moment, written + 1, options.Rows), cancellationToken))
+            {
+                continue;
+            }
+
             var order = plan.Draw(written, options.Rows, typical);
             using var worker = WorkerProcess.Start(source, dynamoDb, migration.Table, options.ItemsPerSecond, moment, order.Items, options.Rows);
             var killed = await worker.KillAsync(order.After, cancellationToken);
+            trouble.DeliverLate();
             typical = worker.ConnectedAfter ?? typical;
             written = worker.Items ?? written;
             if (!killed)
             {
+                await trouble.WakeAsync(cancellationToken);
                 return;
             }
 
@@ -82,5 +105,6 @@ public static class ExportTorture
 
         using var last = WorkerProcess.Start(source, dynamoDb, migration.Table, options.ItemsPerSecond, null, 0, options.Rows);
         await last.LiveAsync(cancellationToken);
+        await trouble.WakeAsync(cancellationToken);
     }
 }

@@ -4,8 +4,9 @@ using BillingMigration.Testing;
 using BillingMigration.Torture;
 
 const string usage = """
-    Torture export [--kills 50] [--rows 200000] [--seed N] [--server mysql|mariadb|both]
-      Kills an export with SIGKILL at so many random moments (per server), lets it end, and compares the table with the source item for item.
+    Torture export [--kills 50] [--freezes 1] [--outages 0] [--rows 200000] [--seed N] [--server mysql|mariadb|both]
+      Kills an export with SIGKILL at so many random moments (per server), freezes others with SIGSTOP past their lease, holds requests on the way until they are late, cuts the way to the
+      table for two minutes at a time, lets it end, and compares the table with the source item for item.
     Torture integrity [--rows 1000000] [--faults 1000] [--runs 10] [--seed N] [--server mysql|mariadb|both]
       Plants faults of every kind, compares, repairs and compares again; then so many comparisons while 500 changes a second are made and followed.
     Torture sync [--minutes 10] [--seed N] [--server mysql|mysql-native-fk|mariadb|all] [--rows 20000] [--rate 200] [--life 10]
@@ -57,7 +58,7 @@ static async Task<int> ExportAsync(Arguments arguments)
         var dynamoDb = await servers.DynamoDbAsync();
         foreach (var mariaDb in arguments.MariaDb)
         {
-            var options = new ExportTortureOptions { Kills = arguments.Kills, Rows = arguments.Rows, Seed = arguments.Seed };
+            var options = new ExportTortureOptions { Kills = arguments.Kills, Freezes = arguments.Freezes, Outages = arguments.Outages, Rows = arguments.Rows, Seed = arguments.Seed };
             var result = await ExportTorture.RunAsync(await servers.SourceAsync(mariaDb), dynamoDb.Endpoint, options, Console.Out, stop.Token);
             Console.WriteLine($"{(mariaDb ? "mariadb" : "mysql")}: {result}");
             foreach (var difference in result.Differences.Take(20))
@@ -78,17 +79,19 @@ static async Task<int> ExportAsync(Arguments arguments)
     return kills >= wanted && differences == 0 ? 0 : 1;
 }
 
-internal sealed record Arguments(int Kills, long Rows, int Seed, bool[] MariaDb)
+internal sealed record Arguments(int Kills, int Freezes, int Outages, long Rows, int Seed, bool[] MariaDb)
 {
     public static Arguments Parse(string[] args)
     {
-        var arguments = new Arguments(50, 200_000, Random.Shared.Next(1, 1_000_000), [false, true]);
+        var arguments = new Arguments(50, 1, 0, 200_000, Random.Shared.Next(1, 1_000_000), [false, true]);
         for (var i = 0; i < args.Length; i += 2)
         {
             var value = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value.");
             arguments = args[i] switch
             {
                 "--kills" => arguments with { Kills = int.Parse(value, CultureInfo.InvariantCulture) },
+                "--freezes" => arguments with { Freezes = int.Parse(value, CultureInfo.InvariantCulture) },
+                "--outages" => arguments with { Outages = int.Parse(value, CultureInfo.InvariantCulture) },
                 "--rows" => arguments with { Rows = long.Parse(value, CultureInfo.InvariantCulture) },
                 "--seed" => arguments with { Seed = int.Parse(value, CultureInfo.InvariantCulture) },
                 "--server" => arguments with

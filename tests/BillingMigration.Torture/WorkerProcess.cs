@@ -77,6 +77,8 @@ public sealed class WorkerProcess : IDisposable
         };
     }
 
+    public bool HasEnded => process.HasExited;
+
     /// <summary>Returns when it is in its moment.</summary>
     public Task ReachedAsync(CancellationToken cancellationToken) => reached.Task.WaitAsync(cancellationToken);
 

@@ -11,8 +11,6 @@ namespace BillingMigration.Integrity;
 /// <summary>Proves that the billing table is the source, or names what is not: see <c>docs/integrity.md</c> for what each method can tell.</summary>
 public sealed class IntegrityChecker(MigrationSession session, IntegrityOptions options)
 {
-    internal const string Job = "INTEGRITY";
-
     public MigrationSession Session { get; } = session;
 
     public IntegrityOptions Options { get; } = options;
@@ -27,7 +25,7 @@ public sealed class IntegrityChecker(MigrationSession session, IntegrityOptions 
     {
         var started = Session.Time.GetTimestamp();
         var context = await ContextAsync(cancellationToken);
-        await using var lease = await Session.Control.AcquireLeaseAsync(Job, cancellationToken);
+        await using var lease = await Session.Control.AcquireLeaseAsync(Jobs.Integrity, cancellationToken);
         using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost);
         await using var run = new IntegrityRun(Session, Options, context, lease, progress, started);
         try

@@ -1,6 +1,4 @@
 using BillingMigration.Control;
-using BillingMigration.Integrity;
-using BillingMigration.Sync;
 
 namespace BillingMigration.Snapshot;
 
@@ -19,10 +17,9 @@ internal sealed class OldWorkers : IAsyncDisposable
     }
 
     /// <param name="run">The run to be replaced; null: there is none.</param>
-    /// <param name="job">Name of the job of a shard, by its index and the number of shards.</param>
     /// <param name="own">The job whose lease is held already.</param>
     /// <exception cref="MigrationException"><c>LeaseHeld</c>: a worker is still at work.</exception>
-    public static async Task<OldWorkers> ShutOutAsync(ControlTable control, SnapshotRun? run, Func<int, int, string> job, string own, CancellationToken cancellationToken)
+    public static async Task<OldWorkers> ShutOutAsync(ControlTable control, SnapshotRun? run, string own, CancellationToken cancellationToken)
     {
         var old = new OldWorkers();
         if (run is null)
@@ -32,7 +29,7 @@ internal sealed class OldWorkers : IAsyncDisposable
 
         try
         {
-            var jobs = Enumerable.Range(0, run.ShardCount).Select(i => job(i, run.ShardCount)).Where(j => j != own).Concat([ChangeFollower.Job, IntegrityChecker.Job]);
+            var jobs = Enumerable.Range(0, run.ShardCount).Select(i => Jobs.Export(i, run.ShardCount)).Where(j => j != own).Concat([Jobs.Sync, Jobs.Integrity]);
             await Parallel.ForEachAsync(jobs, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (each, ct) =>
             {
                 var lease = await control.AcquireLeaseAsync(each, ct);

@@ -44,7 +44,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         var scope = await SnapshotScope.BindAsync(Session, Options, connection, cancellationToken);
         await VetSourceAsync(connection, cancellationToken);
         await new TableInitializer(Session).EnsureUsableAsync(cancellationToken);
-        await using var lease = await Session.Control.AcquireLeaseAsync(Job(Options.ShardIndex, Options.ShardCount), cancellationToken);
+        await using var lease = await Session.Control.AcquireLeaseAsync(Jobs.Export(Options.ShardIndex, Options.ShardCount), cancellationToken);
 
         var run = await FindOrBeginAsync(scope, connection, cancellationToken);
         if (run.State == SnapshotState.Complete)
@@ -71,9 +71,6 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         return settings;
     }
 
-    private static string Job(int shardIndex, int shardCount) =>
-        shardCount == 1 ? "EXPORT" : string.Create(CultureInfo.InvariantCulture, $"EXPORT-{shardIndex}-OF-{shardCount}");
-
     private async Task<SnapshotRun> FindOrBeginAsync(SnapshotScope scope, MySqlConnector.MySqlConnection connection, CancellationToken cancellationToken)
     {
         var found = await Session.Control.FindSnapshotAsync(cancellationToken);
@@ -85,8 +82,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
                 : throw SnapshotErrors.SourceBehindStart(Session.Source.Source, found.Start);
         }
 
-        var holdsItems = await HoldsItemsAsync(cancellationToken);
-        if (found is null && !Options.Restart && holdsItems)
+        if (found is null && !Options.Restart && await HoldsItemsAsync(cancellationToken))
         {
             // Another worker may have begun the run meanwhile, and these are its items.
             return await Session.Control.FindSnapshotAsync(cancellationToken) is null ? throw SnapshotErrors.TableHoldsItems(Session.Definition) : await FindOrBeginAsync(scope, connection, cancellationToken);
@@ -94,7 +90,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
 
         // The end position needs a privilege that the start may not need: better missed now than after hours.
         await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken);
-        await using var old = await OldWorkers.ShutOutAsync(Session.Control, found, Job, Job(Options.ShardIndex, Options.ShardCount), cancellationToken);
+        await using var old = await OldWorkers.ShutOutAsync(Session.Control, found, Jobs.Export(Options.ShardIndex, Options.ShardCount), cancellationToken);
         var now = Session.Time.GetUtcNow();
         var run = await Session.Control.BeginSnapshotAsync(
             new SnapshotRun
@@ -105,7 +101,8 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
                 State = SnapshotState.Running,
                 ShardCount = Options.ShardCount,
                 ModelDigest = scope.Model.Digest,
-                Sweep = holdsItems,
+                // Asked when nobody writes any more.
+                Sweep = await HoldsItemsAsync(cancellationToken),
             },
             found?.RunId,
             cancellationToken);

@@ -11,8 +11,6 @@ namespace BillingMigration.Sync;
 /// <summary>Writes the changes that the source makes after a snapshot into the billing table, in the order of its binlog. Resumable at any instant.</summary>
 public sealed class ChangeFollower(MigrationSession session, SyncOptions options)
 {
-    internal const string Job = "SYNC";
-
     public MigrationSession Session { get; } = options.Follow ? session.WithoutLimit() : session;
 
     public SyncOptions Options { get; } = options;
@@ -45,7 +43,7 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             tables = new BoundTables(model, await CharsetTable.LoadAsync(connection, charsets, cancellationToken));
         }
 
-        await using var lease = await Session.Control.AcquireLeaseAsync(Job, cancellationToken);
+        await using var lease = await Session.Control.AcquireLeaseAsync(Jobs.Sync, cancellationToken);
         var checkpoint = await FindCheckpointAsync(tables, cancellationToken);
         var setAside = new HashSet<string>(StringComparer.Ordinal);
         await foreach (var row in Session.Control.SetAsideAsync(checkpoint.RunId, cancellationToken))

@@ -71,6 +71,9 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
 
         public double Units { get; set; }
 
+        /// <summary>When the last request that was sent and got no answer was given up; null: each got one.</summary>
+        public long? UnansweredAt { get; set; }
+
         /// <summary>Of the last request, items that the table left: the first of those pending.</summary>
         public int Left { get; set; }
 
@@ -93,7 +96,7 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
         }
 
         var call = new Call(batch, all, all.Length, onHeldBack);
-        await retry.RunAsync(call, attempt, cancellationToken);
+        await RunAsync(call, cancellationToken);
         if (call.Failure is null)
         {
             return new BatchWriteResult(call.Units, call.Requests, call.Throttled, []);
@@ -105,6 +108,16 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
     }
 
     public void Dispose() => http.Dispose();
+
+    /// <summary>Attempts until the end, and until a request that was sent and not answered cannot be at work in the service any more: it would put its items over newer ones.</summary>
+    private async ValueTask RunAsync(Call call, CancellationToken cancellationToken)
+    {
+        await retry.RunAsync(call, attempt, cancellationToken);
+        if (call.UnansweredAt is { } unanswered && policy.SettleTime - time.GetElapsedTime(unanswered) is { Ticks: > 0 } left)
+        {
+            await Task.Delay(left, time, cancellationToken);
+        }
+    }
 
     /// <summary>DynamoDB refuses a whole batch for one bad item: halves it until the bad ones stand alone, and writes the others.</summary>
     private async ValueTask<BatchWriteResult> IsolateAsync(Call call, ImmutableArray<RejectedItem>.Builder rejected, CancellationToken cancellationToken)
@@ -128,7 +141,7 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
         foreach (var part in new[] { call.Pending[..half], call.Pending[half..call.Count] })
         {
             var inner = new Call(call.Batch, part, part.Length, call.OnHeldBack);
-            await retry.RunAsync(inner, attempt, cancellationToken);
+            await RunAsync(inner, cancellationToken);
             var result = await IsolateAsync(inner, rejected, cancellationToken);
             total = new BatchWriteResult(
                 total.ConsumedWriteUnits + result.ConsumedWriteUnits, total.Requests + result.Requests, total.ThrottledRequests + result.ThrottledRequests, []);
@@ -221,6 +234,7 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
         metrics.CountRequest(body.Length, time.GetElapsedTime(started));
         if (call.Failure is { } trouble)
         {
+            call.UnansweredAt = trouble.Kind == FailureKind.Network ? time.GetTimestamp() : call.UnansweredAt;
             NoteTrouble(call, sent, trouble);
         }
 

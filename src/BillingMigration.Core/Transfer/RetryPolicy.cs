@@ -15,6 +15,11 @@ public sealed record RetryPolicy
     /// <summary>One attempt, from connecting to the beginning of the answer, and each pause in it: ends what a black hole swallows. What a slow link needs for the bytes under way is added to it.</summary>
     public TimeSpan AttemptTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// A request whose connection broke may still be at work in the service: what comes behind it for the same key waits until so long after. Batches are repeated at once; only their end is held back.
+    /// </summary>
+    public TimeSpan SettleTime { get; init; } = TimeSpan.FromSeconds(2);
+
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Exponential backoff with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).</summary>
