@@ -34,7 +34,7 @@ public enum HttpFault
     Swallow,
 
     /// <summary>
-    /// The request waits on the way until its sender has given it up and <see cref="FaultSwitches.DeliverLate"/> is called. Then it arrives after all, as the bytes of an orderly closed
+    /// The request waits on the way until its sender has given it up and <see cref="FaultSwitches.DeliverLateAsync"/> is called. Then it arrives after all, as the bytes of an orderly closed
     /// connection do, unless its connection was reset.
     /// </summary>
     Late,
@@ -109,6 +109,7 @@ public sealed class FaultSwitches
     private readonly List<HttpFaultRule> rules = [];
     private TaskCompletionSource? hole;
     private TaskCompletionSource late = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<Task> held = [];
     private long arrivedLate;
     private long takenBack;
 
@@ -166,7 +167,18 @@ public sealed class FaultSwitches
     public long TakenBack => Interlocked.Read(ref takenBack);
 
     /// <summary>Lets the requests arrive that <see cref="HttpFault.Late"/> holds.</summary>
-    public void DeliverLate() => Interlocked.Exchange(ref late, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+    /// <returns>Ends when each of them has arrived, or turned out to be taken back.</returns>
+    public Task DeliverLateAsync()
+    {
+        lock (gate)
+        {
+            var all = Task.WhenAll(held);
+            held.Clear();
+            late.SetResult();
+            late = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return all;
+        }
+    }
 
     /// <summary>Resets every open connection now.</summary>
     public void ResetConnections() => ResetRequested?.Invoke();
@@ -218,7 +230,17 @@ public sealed class FaultSwitches
 
     internal Task PassAsync(CancellationToken cancellationToken) => Volatile.Read(ref hole) is { } open ? open.Task.WaitAsync(cancellationToken) : Task.CompletedTask;
 
-    internal Task LateDelivery => Volatile.Read(ref late).Task;
+    /// <summary>A request is held until <see cref="DeliverLateAsync"/>.</summary>
+    /// <param name="deliver">What becomes of it then; given the delivery.</param>
+    internal Task HoldAsync(Func<Task, Task> deliver)
+    {
+        lock (gate)
+        {
+            var delivered = deliver(late.Task);
+            held.Add(delivered);
+            return delivered;
+        }
+    }
 
     internal void CountLate(bool arrived) => Interlocked.Increment(ref arrived ? ref arrivedLate : ref takenBack);
 

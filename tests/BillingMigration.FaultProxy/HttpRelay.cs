@@ -121,7 +121,12 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
     /// <summary>As a network does that is slow to notice: an orderly end comes behind the bytes, a reset takes them back.</summary>
     private async Task<HttpMessage?> DeliverLateAsync(HttpMessage request, CancellationToken cancellationToken)
     {
-        var delivery = proxy.Faults.LateDelivery;
+        await proxy.Faults.HoldAsync(delivery => HoldAsync(request, delivery, cancellationToken));
+        return null;
+    }
+
+    private async Task HoldAsync(HttpMessage request, Task delivery, CancellationToken cancellationToken)
+    {
         var isReset = false;
         try
         {
@@ -139,7 +144,6 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
         }
 
         proxy.Faults.CountLate(arrived: !isReset);
-        return null;
     }
 
     private static string PartitionKeyOf(JsonNode write) => (write["PutRequest"]?["Item"] ?? write["DeleteRequest"]?["Key"])?["pk"]?["S"]?.GetValue<string>() ?? "";

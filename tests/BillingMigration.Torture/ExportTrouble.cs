@@ -55,7 +55,8 @@ internal sealed class ExportTrouble(FaultProxy proxy, ExportTortureOptions optio
         return false;
     }
 
-    public void DeliverLate() => proxy.Faults.DeliverLate();
+    /// <summary>Those whose senders still wait follow when they have given up.</summary>
+    public void DeliverLate() => _ = proxy.Faults.DeliverLateAsync();
 
     /// <summary>Wakes those that are frozen: others have done their work, and they may only end.</summary>
     public async Task WakeAsync(CancellationToken cancellationToken)

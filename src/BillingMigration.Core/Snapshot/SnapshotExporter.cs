@@ -82,11 +82,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
                 : throw SnapshotErrors.SourceBehindStart(Session.Source.Source, found.Start);
         }
 
-        if (found is null && !Options.Restart && await HoldsItemsAsync(cancellationToken))
-        {
-            // Another worker may have begun the run meanwhile, and these are its items.
-            return await Session.Control.FindSnapshotAsync(cancellationToken) is null ? throw SnapshotErrors.TableHoldsItems(Session.Definition) : await FindOrBeginAsync(scope, connection, cancellationToken);
-        }
+        await RefuseForeignTableAsync(cancellationToken);
 
         // The end position needs a privilege that the start may not need: better missed now than after hours.
         await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken);
@@ -110,7 +106,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         return run;
     }
 
-    /// <summary>As the export itself will; tables that are not there yet hold nothing.</summary>
+    /// <summary>Items that no snapshot has written, unless the operator begins over them. Another worker may have begun meanwhile: then they are its own. Tables that are not there yet hold nothing.</summary>
     private async Task RefuseForeignTableAsync(CancellationToken cancellationToken)
     {
         try

@@ -95,14 +95,13 @@ internal sealed class SyncRun : IAsyncDisposable
         using var end = new CancellationTokenSource();
         var reporting = CheckpointTimer.RunAsync(() => progress.Report(Measure()), token => ledger.SaveAsync(isLast: false, token), session.Time, abort, end.Token);
         Exception? failure = null;
-        var (reached, completed, isBrokenOff) = (false, false, false);
+        var (reached, isBrokenOff) = (false, false);
         try
         {
             reached = await FollowAsync(stopReading, abort.Token);
 
             // The goal may be reached while later changes are under way: nothing of this run may arrive after its end.
             await writing;
-            completed = true;
         }
         catch (Exception e)
         {
@@ -115,7 +114,7 @@ internal sealed class SyncRun : IAsyncDisposable
         await comparison.StopAsync();
         await end.CancelAsync();
         await reporting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await ledger.SaveLastAsync(completed, cancellationToken);
+        await ledger.SaveLastAsync(failure is null && !isBrokenOff, cancellationToken);
         if (!isBrokenOff && reporting.IsFaulted && failure is null or OperationCanceledException)
         {
             await reporting;

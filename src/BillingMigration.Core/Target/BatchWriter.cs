@@ -50,17 +50,6 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
     /// <summary>One call: the items of a batch, or a part of it, that are still to be written.</summary>
     private sealed class Call(ItemBatch batch, int[] pending, int count, Action? onHeldBack) : RetriedCall
     {
-        private bool isHeldBack;
-
-        public void HoldBack()
-        {
-            if (!isHeldBack)
-            {
-                isHeldBack = true;
-                onHeldBack?.Invoke();
-            }
-        }
-
         public Action? OnHeldBack => onHeldBack;
 
         public ItemBatch Batch { get; } = batch;
@@ -201,7 +190,7 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
         {
             var held = right is null ? CancellationToken.None : await right(cancellationToken);
             pass = pass with { StartedAt = time.GetTimestamp() };
-            end = await SendNowAsync(call, sent, body, pass.Time, held, cancellationToken);
+            end = await SendNowAsync(call, sent, body, pass, held, cancellationToken);
         }
         finally
         {
@@ -209,15 +198,14 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
         }
     }
 
-    private async ValueTask<TransferWindow.End> SendNowAsync(Call call, int sent, ReadOnlyMemory<byte> body, TimeSpan attemptTime, CancellationToken held, CancellationToken cancellationToken)
+    private async ValueTask<TransferWindow.End> SendNowAsync(Call call, int sent, ReadOnlyMemory<byte> body, TransferWindow.Pass pass, CancellationToken held, CancellationToken cancellationToken)
     {
         using var both = held.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, held) : null;
-        var started = time.GetTimestamp();
         var end = TransferWindow.End.Broken;
         call.Requests++;
         try
         {
-            using var reply = await http.SendAsync("BatchWriteItem", body, attemptTime, both?.Token ?? cancellationToken);
+            using var reply = await http.SendAsync("BatchWriteItem", body, pass.Time, both?.Token ?? cancellationToken);
             end = TransferWindow.End.Answered;
             call.Failure = reply.Status == 200 ? ReadReply(call, sent, reply) : TransferFailure.FromReply(reply);
         }
@@ -231,7 +219,7 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
             end = e is TimeoutException ? TransferWindow.End.TimedOut : end;
         }
 
-        metrics.CountRequest(body.Length, time.GetElapsedTime(started));
+        metrics.CountRequest(body.Length, time.GetElapsedTime(pass.StartedAt));
         if (call.Failure is { } trouble)
         {
             call.UnansweredAt = trouble.Kind == FailureKind.Network ? time.GetTimestamp() : call.UnansweredAt;
@@ -285,7 +273,7 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
                 throttle.SlowDown();
             }
 
-            call.HoldBack();
+            call.OnHeldBack?.Invoke();
         }
         else if (trouble.Kind == FailureKind.Credentials && !call.CredentialsRefreshed)
         {

@@ -10,7 +10,7 @@ public interface IBatchWriter
     /// Returns when every item of the batch is either accepted by the table or rejected for good. Throttling, unprocessed items and
     /// network trouble are waited out within the limits of the retry policy.
     /// </summary>
-    /// <param name="onHeldBack">Called at most once for each part of the batch, when the table throttles it: from then on it waits, and the link is free for others.</param>
+    /// <param name="onHeldBack">Called whenever the table throttles a part of the batch: from then on it waits, and the link is free for others.</param>
     /// <exception cref="MigrationException">The table or the way to it failed for good; what was accepted is not known.</exception>
     ValueTask<BatchWriteResult> WriteAsync(ItemBatch batch, CancellationToken cancellationToken, Action? onHeldBack = null);
 }

@@ -111,28 +111,16 @@ public sealed partial class ItemReader : IDisposable
     /// <summary>True when the table has an item.</summary>
     public async Task<bool> AnyAsync(CancellationToken cancellationToken)
     {
-        ReadOnlyMemory<byte> startKey = default;
-        do
-        {
-            var page = await CallAsync(
-                "Scan",
-                Request(
-                    json =>
-                    {
-                        json.WriteBoolean("ConsistentRead", true);
-                        json.WriteNumber("Limit", 1);
-                    },
-                    startKey),
-                cancellationToken);
-            if (page.Items.Count > 0)
+        var first = PagesAsync(
+            "Scan",
+            json =>
             {
-                return true;
-            }
-
-            startKey = page.LastEvaluatedKey;
-        }
-        while (!startKey.IsEmpty);
-        return false;
+                json.WriteBoolean("ConsistentRead", true);
+                json.WriteNumber("Limit", 1);
+            },
+            cancellationToken);
+        await using var items = first.GetAsyncEnumerator(cancellationToken);
+        return await items.MoveNextAsync();
     }
 
     /// <summary>Items of one segment of a parallel scan.</summary>

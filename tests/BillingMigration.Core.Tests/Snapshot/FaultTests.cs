@@ -174,7 +174,7 @@ public sealed class FaultTests(TestServers servers)
         await using var session = await MigrationSession.ConnectAsync(ways.Definition, scenario.Migration.Credential, SampleMigration.Access, new RetryPolicy(), time, Cancel);
 
         var synced = await new ChangeFollower(session, new SyncOptions { ItemsPerSecond = 20 }).RunAsync(
-            new OnProgress(progress =>
+            new OnProgress<SyncProgress>(progress =>
             {
                 waits.Add(progress.Waiting);
                 if (end is null)
@@ -284,10 +284,5 @@ public sealed class FaultTests(TestServers servers)
         }
 
         return killed;
-    }
-
-    private sealed class OnProgress(Action<SyncProgress> action) : IProgress<SyncProgress>
-    {
-        public void Report(SyncProgress value) => action(value);
     }
 }

@@ -47,11 +47,7 @@ public sealed class LateTests(TestServers servers)
         await late.FirstHit.WaitAsync(Cancel);
 
         Assert.True(await killed.KillAsync(TimeSpan.Zero, Cancel));
-        ways.Table.Faults.DeliverLate();
-        while (ways.Table.Faults.TakenBack + ways.Table.Faults.ArrivedLate == 0)
-        {
-            await Task.Delay(10, Cancel);
-        }
+        await ways.Table.Faults.DeliverLateAsync();
 
         Assert.Equal((1, 0), (ways.Table.Faults.TakenBack, ways.Table.Faults.ArrivedLate));
         Assert.Equal(SnapshotOutcome.Complete, (await scenario.ExportAsync()).Outcome);

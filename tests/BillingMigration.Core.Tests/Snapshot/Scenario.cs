@@ -59,7 +59,7 @@ internal sealed class Scenario : IAsyncDisposable
     {
         await using var session = await MigrationSession.ConnectAsync(
             through ?? Migration.Definition, Migration.Credential, SampleMigration.Access, retry ?? new RetryPolicy(), time ?? TimeProvider.System, Cancel);
-        return await new SnapshotExporter(session, options ?? new SnapshotOptions()).RunAsync(new OnProgress(onProgress), cancel ?? Cancel);
+        return await new SnapshotExporter(session, options ?? new SnapshotOptions()).RunAsync(new OnProgress<SnapshotProgress>(onProgress), cancel ?? Cancel);
     }
 
     /// <summary>The ranges as the control table has them now; none before the run began.</summary>
@@ -99,11 +99,12 @@ internal sealed class Scenario : IAsyncDisposable
         await Migration.DisposeAsync();
         await Database.DisposeAsync();
     }
+}
 
-    private sealed class OnProgress(Action<SnapshotProgress>? action) : IProgress<SnapshotProgress>
-    {
-        public void Report(SnapshotProgress value) => action?.Invoke(value);
-    }
+/// <summary>Calls back at once, on the job's own thread.</summary>
+internal sealed class OnProgress<T>(Action<T>? action) : IProgress<T>
+{
+    public void Report(T value) => action?.Invoke(value);
 }
 
 /// <summary>The system's time, except that one timer fires when the test says so: the one of a duration that nothing else uses.</summary>

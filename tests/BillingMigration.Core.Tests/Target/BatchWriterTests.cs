@@ -128,11 +128,7 @@ public sealed class BatchWriterTests(DynamoDbLocalFixture server) : IAsyncLifeti
 
         Assert.Equal(2, (await writer.WriteAsync(older, Token)).Requests);
         await writer.WriteAsync(newer, Token);
-        proxy.Faults.DeliverLate();
-        while (proxy.Faults.TakenBack + proxy.Faults.ArrivedLate == 0)
-        {
-            await Task.Delay(10, Token);
-        }
+        await proxy.Faults.DeliverLateAsync();
 
         Assert.Equal("2", Assert.Single(await ReadAsync("P#1")).GetProperty("amount").GetProperty("N").GetString());
         Assert.Equal((1, 0), (proxy.Faults.TakenBack, proxy.Faults.ArrivedLate));
