@@ -66,7 +66,8 @@ internal sealed partial record ToolOutput(IReadOnlyList<PrintedRow> Rows, string
         return rows;
     }
 
-    private static string Unquote(string name) => name.Replace("``", "`", StringComparison.Ordinal);
+    /// <summary>The output is read byte by byte, for the sake of the values; names are UTF-8.</summary>
+    private static string Unquote(string name) => Encoding.UTF8.GetString(Encoding.Latin1.GetBytes(name)).Replace("``", "`", StringComparison.Ordinal);
 
     [GeneratedRegex("^### (INSERT INTO|UPDATE|DELETE FROM) `(.*)`\\.`(.*)`$")]
     private static partial Regex Head();
