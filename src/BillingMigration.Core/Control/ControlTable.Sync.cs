@@ -12,9 +12,13 @@ public sealed partial class ControlTable
 
     private long syncSaves;
 
-    /// <summary>Checkpoint of the changes of a run; null before the first.</summary>
-    public async Task<SyncCheckpoint?> FindSyncAsync(string runId, CancellationToken cancellationToken) =>
-        await ReadAsync(SyncItem.SortKey(runId), cancellationToken) is { } item ? SyncItem.FromItem(item) : null;
+    /// <summary>Checkpoint of the changes of a run, with what was asked to be compared since; null before the first.</summary>
+    public async Task<SyncCheckpoint?> FindSyncAsync(string runId, CancellationToken cancellationToken)
+    {
+        // In this order: what is no longer asked for is in the checkpoint.
+        var restarts = await ListRestartsAsync(runId, cancellationToken);
+        return await ReadAsync(SyncItem.SortKey(runId), cancellationToken) is { } item ? SyncItem.FromItem(item).With(restarts) : null;
+    }
 
     /// <summary>
     /// Moves the checkpoint of the changes, only while <paramref name="lease"/> holds. A request that a broken network delivers late does not move it back.

@@ -17,8 +17,11 @@ internal static class SetAsideItem
 
     public static string Prefix(string runId) => $"SNAPSHOT#{runId}#SETASIDE#";
 
+    /// <summary>Prefix of the rows of one entity.</summary>
+    public static string Prefix(string runId, string entity) => $"{Prefix(runId)}{entity}#";
+
     /// <summary>Prefix of the rows of one range.</summary>
-    public static string Prefix(string runId, string entity, int range) => string.Create(CultureInfo.InvariantCulture, $"{Prefix(runId)}{entity}#{range:D6}#");
+    public static string Prefix(string runId, string entity, int range) => string.Create(CultureInfo.InvariantCulture, $"{Prefix(runId, entity)}{range:D6}#");
 
     public static Dictionary<string, AttributeValue> ToItem(string pk, string runId, int range, SetAsideRow row)
     {

@@ -49,6 +49,11 @@ public sealed record SyncCheckpoint
     public DateTimeOffset? CommittedAt { get; init; }
 
     public required DateTimeOffset SavedAt { get; init; }
+
+    /// <summary>With entities that were asked to be compared since it was saved.</summary>
+    internal SyncCheckpoint With(ImmutableArray<EntityRestart> restarts) => restarts.IsEmpty
+        ? this
+        : this with { ToCompare = [.. ToCompare.Union(restarts.Select(r => r.Entity))], State = SyncState.Converging };
 }
 
 /// <summary><c>SYNC#{run}</c>: the checkpoint of the changes that follow a run.</summary>

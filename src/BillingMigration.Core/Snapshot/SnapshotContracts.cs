@@ -20,8 +20,14 @@ public sealed record SnapshotOptions
     /// <summary>Keep rows that cannot be items out of the table, counted and listed, instead of ending as failed.</summary>
     public bool SetAside { get; init; }
 
-    /// <summary>Begin a new snapshot even if the last one is complete.</summary>
+    /// <summary>
+    /// Begin a new snapshot even if the last one is complete. With <see cref="Entities"/>: begin these anew in the snapshot that there is; when it is complete, the change stream goes on, and
+    /// whoever follows it compares them with the source and mends what differs.
+    /// </summary>
     public bool Restart { get; init; }
+
+    /// <summary>True when entities are to begin anew, and not the whole snapshot.</summary>
+    internal bool RestartsEntities => Restart && !Entities.IsEmpty;
 
     /// <summary>Overrides of the definition's throttle; null keeps the definition's.</summary>
     public double? BytesPerSecond { get; init; }
@@ -104,6 +110,9 @@ public enum SnapshotOutcome
 
     /// <summary>All ranges were read, and some rows could not be items.</summary>
     Failed,
+
+    /// <summary>The snapshot is complete, and <c>Sync-BillingChanges</c> was asked to compare the chosen entities with the source and to mend what differs.</summary>
+    LeftToSync,
 }
 
 public sealed record SnapshotResult

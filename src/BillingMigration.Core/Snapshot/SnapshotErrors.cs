@@ -20,7 +20,7 @@ internal static class SnapshotErrors
 
     public static MigrationException ModelChanged(SnapshotRun run) => new(
         "SnapshotModelChanged", MigrationErrorKind.WrongState,
-        $"The snapshot {run.RunId} was begun with other entities, keys or columns than migration.json and the source's schema have now; going on would mix two models in one table. Restore the definition or the schema, or begin anew with -Restart.", run.RunId);
+        $"The snapshot {run.RunId} was begun with other entities, keys or columns than migration.json and the source's schema have now; going on would mix two models in one table. Restore the definition or the schema, or begin anew with -Restart, for all entities.", run.RunId);
 
     public static MigrationException ShardCountChanged(SnapshotRun run, int shardCount) => new(
         "SnapshotShardCountChanged", MigrationErrorKind.WrongState,

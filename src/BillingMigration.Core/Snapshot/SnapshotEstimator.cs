@@ -17,7 +17,7 @@ internal sealed class SnapshotEstimator(MigrationSession session, SnapshotOption
 
     public async Task<SnapshotPlan> EstimateAsync(CancellationToken cancellationToken)
     {
-        var run = options.Restart ? null : await FindRunAsync(cancellationToken);
+        var run = options is { Restart: true, RestartsEntities: false } ? null : await FindRunAsync(cancellationToken);
         var entities = ImmutableArray.CreateBuilder<EntityPlan>();
         foreach (var entity in scope.Chosen)
         {
@@ -55,7 +55,11 @@ internal sealed class SnapshotEstimator(MigrationSession session, SnapshotOption
     private async Task<EntityPlan> EstimateAsync(EntityModel entity, SnapshotRun? run, CancellationToken cancellationToken)
     {
         var share = 1.0 / options.ShardCount;
-        if (run is not null && run.PlannedEntities.Contains(entity.Entity))
+        if (run is { State: SnapshotState.Complete } && options.RestartsEntities)
+        {
+            share = 0;
+        }
+        else if (run is not null && !options.Restart && run.PlannedEntities.Contains(entity.Entity))
         {
             var ranges = await session.Control.ListRangesAsync(run.RunId, entity.Entity, cancellationToken);
             share = (double)ranges.Count(r => !r.Done && r.Number % options.ShardCount == options.ShardIndex) / ranges.Length;
@@ -127,7 +131,11 @@ internal sealed class SnapshotEstimator(MigrationSession session, SnapshotOption
     private ImmutableArray<string> Notes(SnapshotRun? run)
     {
         var notes = ImmutableArray.CreateBuilder<string>();
-        if (run is { State: SnapshotState.Complete })
+        if (run is { State: SnapshotState.Complete } && options.RestartsEntities)
+        {
+            notes.Add($"The snapshot {run.RunId} is complete and its changes are followed: Sync-BillingChanges is asked to compare {string.Join(", ", options.Entities)} with the source and to mend what differs.");
+        }
+        else if (run is { State: SnapshotState.Complete })
         {
             notes.Add($"The snapshot {run.RunId} is complete; there is nothing to do without -Restart.");
         }

@@ -47,6 +47,11 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         await using var lease = await Session.Control.AcquireLeaseAsync(Jobs.Export(Options.ShardIndex, Options.ShardCount), cancellationToken);
 
         var run = await FindOrBeginAsync(scope, connection, cancellationToken);
+        if (Options.RestartsEntities)
+        {
+            run = await RestartEntitiesAsync(scope, run, lease, cancellationToken);
+        }
+
         if (run.State == SnapshotState.Complete)
         {
             return await ResultAsync(scope, run, null, started, CancellationToken.None);
@@ -74,7 +79,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
     private async Task<SnapshotRun> FindOrBeginAsync(SnapshotScope scope, MySqlConnector.MySqlConnection connection, CancellationToken cancellationToken)
     {
         var found = await Session.Control.FindSnapshotAsync(cancellationToken);
-        if (found is not null && !Options.Restart)
+        if (found is not null && (!Options.Restart || Options.RestartsEntities))
         {
             Check(found, scope);
             return await SnapshotPosition.IsReachedAsync(connection, Session.Source.Server, found.Start, cancellationToken)
@@ -104,6 +109,22 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
             cancellationToken);
         Check(run, scope);
         return run;
+    }
+
+    /// <summary>In a run under way its ranges are planned anew, by nobody else meanwhile. Behind a complete one the change stream goes on: whoever follows it is asked.</summary>
+    private async Task<SnapshotRun> RestartEntitiesAsync(SnapshotScope scope, SnapshotRun run, Lease lease, CancellationToken cancellationToken)
+    {
+        await using var old = run.State == SnapshotState.Complete
+            ? null
+            : await OldWorkers.ShutOutAsync(Session.Control, run, lease.Job, cancellationToken);
+        foreach (var entity in scope.Chosen)
+        {
+            await (old is null
+                ? Session.Control.AskToCompareAsync(run.RunId, entity.Entity, cancellationToken)
+                : Session.Control.ForgetPlanAsync(lease, run.RunId, entity.Entity, cancellationToken));
+        }
+
+        return old is null ? run : run with { PlannedEntities = [.. run.PlannedEntities.Except(scope.Chosen.Select(e => e.Entity))] };
     }
 
     /// <summary>Items that no snapshot has written, unless the operator begins over them. Another worker may have begun meanwhile: then they are its own. Tables that are not there yet hold nothing.</summary>
@@ -213,7 +234,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
             Migration = Session.Definition.Name,
             Table = Session.Definition.Target.Table,
             RunId = run.RunId,
-            Outcome = work is null ? SnapshotOutcome.Complete : work.Outcome,
+            Outcome = work?.Outcome ?? (Options.RestartsEntities ? SnapshotOutcome.LeftToSync : SnapshotOutcome.Complete),
             Start = run.Start,
             RunState = run.State,
             Entities = entities,

@@ -90,17 +90,8 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             throw SnapshotErrors.ModelChanged(run);
         }
 
-        var found = await Session.Control.FindSyncAsync(run.RunId, cancellationToken) ?? new SyncCheckpoint
-        {
-            IsLast = true,
-            RunId = run.RunId,
-            Position = run.Start,
-            State = SyncState.Converging,
-            Horizon = end,
-            // Rows that were read from two servers: the first may have had transactions that the second never got. Items that were there before the run: it may not have written them all anew.
-            ToCompare = run.Start.ServerIdentity == end.ServerIdentity && !run.Sweep ? [] : [.. tables.Model.Entities.Select(e => e.Entity)],
-            SavedAt = Session.Time.GetUtcNow(),
-        };
+        var found = await Session.Control.FindSyncAsync(run.RunId, cancellationToken)
+            ?? First(run, end, tables).With(await Session.Control.ListRestartsAsync(run.RunId, cancellationToken));
         if (found.IsLast)
         {
             return found;
@@ -110,4 +101,16 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
         await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
         return found with { State = SyncState.Converging, Horizon = await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken) };
     }
+
+    private SyncCheckpoint First(SnapshotRun run, SourcePosition end, BoundTables tables) => new()
+    {
+        IsLast = true,
+        RunId = run.RunId,
+        Position = run.Start,
+        State = SyncState.Converging,
+        Horizon = end,
+        // Rows that were read from two servers: the first may have had transactions that the second never got. Items that were there before the run: it may not have written them all anew.
+        ToCompare = run.Start.ServerIdentity == end.ServerIdentity && !run.Sweep ? [] : [.. tables.Model.Entities.Select(e => e.Entity)],
+        SavedAt = Session.Time.GetUtcNow(),
+    };
 }

@@ -29,7 +29,8 @@ internal sealed class SyncLedger : IDisposable
     private bool hasPart;
     private bool isReadingAgain;
     private bool isWriting;
-    private (StreamPoint Point, SyncState State)? saved;
+    private long asked;
+    private (StreamPoint Point, SyncState State, long Asked)? saved;
 
     /// <param name="entitiesSetAside">Entities of which some row was set aside: it is in the source, and not in the table.</param>
     public SyncLedger(MigrationSession session, Lease lease, SyncCheckpoint first, BillingModel model, IEnumerable<string> entitiesSetAside, SyncMeter meter)
@@ -139,12 +140,25 @@ internal sealed class SyncLedger : IDisposable
         await write();
     }
 
+    /// <summary>Saves the checkpoint, and takes into it what an operator asked to be compared.</summary>
+    public async Task GoOnAsync(CancellationToken cancellationToken)
+    {
+        var restarts = await session.Control.ListRestartsAsync(first.RunId, cancellationToken);
+        Compare(model.Entities.Where(e => restarts.Any(r => r.Entity == e.Entity)));
+        Locked(() => asked += restarts.Length);
+        await SaveAsync(isLast: false, cancellationToken);
+        foreach (var restart in restarts)
+        {
+            await session.Control.EndRestartAsync(lease, first.RunId, restart, cancellationToken);
+        }
+    }
+
     public async Task SaveAsync(bool isLast, CancellationToken cancellationToken)
     {
         await saving.WaitAsync(cancellationToken);
         try
         {
-            var (checkpoint, rows, point) = Locked(() => (Checkpoint(isLast), unsaved.ToImmutableArray(), (applied, StateNow())));
+            var (checkpoint, rows, point) = Locked(() => (Checkpoint(isLast), unsaved.ToImmutableArray(), (applied, StateNow(), asked)));
             if (saved == point && rows.IsEmpty && !isLast)
             {
                 return;

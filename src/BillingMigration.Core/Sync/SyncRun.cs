@@ -93,11 +93,12 @@ internal sealed class SyncRun : IAsyncDisposable
         using var lastWrites = new LastWrites(session.Time, stopReading);
         using var abort = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lease.Lost, lastWrites.Over);
         using var end = new CancellationTokenSource();
-        var reporting = CheckpointTimer.RunAsync(() => progress.Report(Measure()), token => ledger.SaveAsync(isLast: false, token), session.Time, abort, end.Token);
+        var reporting = CheckpointTimer.RunAsync(() => progress.Report(Measure()), ledger.GoOnAsync, session.Time, abort, end.Token);
         Exception? failure = null;
         var (reached, isBrokenOff) = (false, false);
         try
         {
+            await ledger.GoOnAsync(abort.Token);
             reached = await FollowAsync(stopReading, abort.Token);
 
             // The goal may be reached while later changes are under way: nothing of this run may arrive after its end.
