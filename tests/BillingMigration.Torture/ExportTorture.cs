@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using BillingMigration.Testing;
 using BillingMigration.Testing.Faults;
+using MySqlConnector;
 using SampleBilling;
 
 namespace BillingMigration.Torture;
@@ -18,7 +19,7 @@ public sealed record ExportTortureOptions
     /// <summary>Workers that are frozen while they write, and woken when others have ended their work.</summary>
     public int Freezes { get; init; } = 1;
 
-    /// <summary>Times that the way to the table is silent for <see cref="OutageTime"/> while a worker writes.</summary>
+    /// <summary>Times that the ways to source and table are silent for <see cref="OutageTime"/> while a worker writes.</summary>
     public int Outages { get; init; }
 
     public TimeSpan OutageTime { get; init; } = TimeSpan.FromMinutes(2);
@@ -34,12 +35,12 @@ public sealed record ExportTortureOptions
 /// <param name="Late">Requests that were held on the way and taken back by their senders, and those that arrived after all.</param>
 /// <param name="Exports">How many exports it took to place all kills.</param>
 public sealed record ExportTortureResult(
-    int Kills, IReadOnlyDictionary<KillMoment, int> Moments, int Freezes, int Outages, (long TakenBack, long Arrived) Late, int Exports, long Rows, IReadOnlyList<string> Differences, TimeSpan Duration)
+    int Kills, IReadOnlyDictionary<KillMoment, int> Moments, int Freezes, int Outages, int Cuts, (long TakenBack, long Arrived) Late, int Exports, long Rows, IReadOnlyList<string> Differences, TimeSpan Duration)
 {
     public override string ToString()
     {
         var moments = string.Join(", ", Moments.OrderBy(m => m.Key).Select(m => $"{m.Value} {m.Key}"));
-        return FormattableString.Invariant($"{Kills} kills ({moments}), {Freezes} frozen, {Outages} outages, {Late.TakenBack} late requests taken back and {Late.Arrived} not, in {Exports} exports of {Rows:N0} rows, {Differences.Count} differences, {Duration.TotalSeconds:0} s");
+        return FormattableString.Invariant($"{Kills} kills ({moments}), {Freezes} frozen, {Outages} outages, {Cuts} cuts, {Late.TakenBack} late requests taken back and {Late.Arrived} not, in {Exports} exports of {Rows:N0} rows, {Differences.Count} differences, {Duration.TotalSeconds:0} s");
     }
 }
 
@@ -52,9 +53,12 @@ public static class ExportTorture
         var started = Stopwatch.GetTimestamp();
         await using var database = await source.CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, options.Rows, options.Seed, cancellationToken: cancellationToken);
+        await using var sourceWay = FaultProxy.Start(source.Host, source.Port, ProxiedProtocol.Tcp);
         await using var proxy = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
+        var through = new MySqlConnectionStringBuilder(database.ConnectionString) { Server = "127.0.0.1", Port = (uint)sourceWay.Port }.ConnectionString;
         using var late = proxy.Faults.Sometimes(options.Late, options.Seed, HttpFault.Late, "BatchWriteItem");
-        var trouble = new ExportTrouble(proxy, options, log);
+        await using var cuts = new Cuts([sourceWay.Faults, proxy.Faults], options.Seed);
+        var trouble = new ExportTrouble(proxy, cuts, options, log);
         var random = new Random(options.Seed);
         var moments = Enum.GetValues<KillMoment>().ToDictionary(m => m, _ => 0);
         var differences = new List<string>();
@@ -66,12 +70,12 @@ public static class ExportTorture
             await using var migration = SampleMigration.Create(database.ConnectionString, dynamoDb);
             await migration.InitializeAsync();
             var plan = new KillPlan(options.Kills - moments.Values.Sum(), random);
-            await KillToTheEndAsync(migration, database.ConnectionString, proxy.Url, options, plan, trouble, moments, log, cancellationToken);
+            await KillToTheEndAsync(migration, through, proxy.Url, options, plan, trouble, moments, log, cancellationToken);
             differences.AddRange(await ExportCheck.FindDifferencesAsync(migration, database.ConnectionString));
             await migration.DropAsync();
         }
         while (moments.Values.Sum() < options.Kills);
-        return new(moments.Values.Sum(), moments, trouble.Frozen, trouble.Outages, (proxy.Faults.TakenBack, proxy.Faults.ArrivedLate), exports, options.Rows, differences, Stopwatch.GetElapsedTime(started));
+        return new(moments.Values.Sum(), moments, trouble.Frozen, cuts.Outages, cuts.Count, (proxy.Faults.TakenBack, proxy.Faults.ArrivedLate), exports, options.Rows, differences, Stopwatch.GetElapsedTime(started));
     }
 
     private static async Task KillToTheEndAsync(
@@ -81,18 +85,23 @@ public static class ExportTorture
         var typical = TimeSpan.FromMilliseconds(500);
         while (plan.Next is { } moment)
         {
-            if (moment == KillMoment.Running && await trouble.MakeAsync(() => WorkerProcess.Start(source, dynamoDb, migration.Table, options.ItemsPerSecond, moment, written + 1, options.Rows), cancellationToken))
+            if (moment == KillMoment.Running && await trouble.MakeAsync(() => new ExportWorkerProcess(source, dynamoDb, migration.Table, options.ItemsPerSecond, moment, written + 1, options.Rows), cancellationToken))
             {
                 continue;
             }
 
             var order = plan.Draw(written, options.Rows, typical);
-            using var worker = WorkerProcess.Start(source, dynamoDb, migration.Table, options.ItemsPerSecond, moment, order.Items, options.Rows);
-            var killed = await worker.KillAsync(order.After, cancellationToken);
+            using var worker = new ExportWorkerProcess(source, dynamoDb, migration.Table, options.ItemsPerSecond, moment, order.Items, options.Rows);
+            var end = await worker.KillAsync(order.After, cancellationToken);
             trouble.DeliverLate();
             typical = worker.ConnectedAfter ?? typical;
             written = worker.Items ?? written;
-            if (!killed)
+            if (end == WorkerEnd.TryAgain)
+            {
+                continue;
+            }
+
+            if (end == WorkerEnd.Complete)
             {
                 await trouble.WakeAsync(cancellationToken);
                 return;
@@ -103,8 +112,13 @@ public static class ExportTorture
             await log.WriteLineAsync(FormattableString.Invariant($"kill {moments.Values.Sum()}: {worker.Phase}, {written:N0} items written"));
         }
 
-        using var last = WorkerProcess.Start(source, dynamoDb, migration.Table, options.ItemsPerSecond, null, 0, options.Rows);
-        await last.LiveAsync(cancellationToken);
+        WorkerEnd lastEnd;
+        do
+        {
+            using var last = new ExportWorkerProcess(source, dynamoDb, migration.Table, options.ItemsPerSecond, null, 0, options.Rows);
+            lastEnd = await last.LiveAsync(cancellationToken);
+        }
+        while (lastEnd == WorkerEnd.TryAgain);
         await trouble.WakeAsync(cancellationToken);
     }
 }

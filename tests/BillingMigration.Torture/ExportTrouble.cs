@@ -2,38 +2,42 @@ using BillingMigration.Testing.Faults;
 
 namespace BillingMigration.Torture;
 
-/// <summary>What happens to exports besides being killed: they are frozen past their lease, and the way to the table is silent for minutes.</summary>
-internal sealed class ExportTrouble(FaultProxy proxy, ExportTortureOptions options, TextWriter log)
+/// <summary>What happens to exports besides being killed: they are frozen past their lease, and the ways to source and table are silent for minutes.</summary>
+internal sealed class ExportTrouble(FaultProxy proxy, Cuts cuts, ExportTortureOptions options, TextWriter log)
 {
-    private readonly List<WorkerProcess> frozen = [];
+    private readonly List<ExportWorkerProcess> frozen = [];
 
     public int Frozen { get; private set; }
 
-    public int Outages { get; private set; }
-
     /// <summary>Freezes a worker, or lets one go through an outage, if one of these is still due.</summary>
     /// <param name="start">Starts a worker that is in its moment when it writes.</param>
-    public async Task<bool> MakeAsync(Func<WorkerProcess> start, CancellationToken cancellationToken)
+    public async Task<bool> MakeAsync(Func<ExportWorkerProcess> start, CancellationToken cancellationToken)
     {
         if (Frozen < options.Freezes)
         {
             var worker = start();
+            if (!await worker.ReachedAsync(cancellationToken))
+            {
+                worker.Dispose();
+                return true;
+            }
+
             frozen.Add(worker);
-            await worker.ReachedAsync(cancellationToken);
             await worker.FreezeAsync(cancellationToken);
             Frozen++;
             await log.WriteLineAsync($"frozen: {worker.Items:N0} items written");
             return true;
         }
 
-        if (Outages < options.Outages)
+        if (cuts.Outages < options.Outages)
         {
             using var worker = start();
-            await worker.ReachedAsync(cancellationToken);
-            proxy.Faults.BlackHole = true;
-            await Task.Delay(options.OutageTime, cancellationToken);
-            proxy.Faults.BlackHole = false;
-            Outages++;
+            if (!await worker.ReachedAsync(cancellationToken))
+            {
+                return true;
+            }
+
+            await cuts.OutageAsync(options.OutageTime, cancellationToken);
             var before = worker.Items;
             while (worker.Items == before)
             {

@@ -38,7 +38,7 @@ internal static class IntegrityCommand
         foreach (var mariaDb in servers)
         {
             var name = mariaDb ? "mariadb" : "mysql";
-            var torture = await IntegrityTorture.CreateAsync(await started.SourceAsync(mariaDb), endpoint, rows, seed, Console.Out, CancellationToken.None);
+            await using var torture = await IntegrityTorture.CreateAsync(await started.SourceAsync(mariaDb), endpoint, rows, seed, Console.Out, CancellationToken.None);
             results.Add(await torture.CorruptAsync(faults, CancellationToken.None));
             Console.WriteLine($"{name}, quiet: {results[^1]}");
             if (!mariaDb && runs > 0)

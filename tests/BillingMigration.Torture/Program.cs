@@ -18,6 +18,7 @@ switch (args)
 {
     case ["export-worker", ..]: return await ExportWorker.RunAsync(args[1..]);
     case ["sync-worker", ..]: return await SyncWorker.RunAsync(args[1..]);
+    case ["integrity-worker", ..]: return await IntegrityWorker.RunAsync(args[1..]);
 }
 
 try

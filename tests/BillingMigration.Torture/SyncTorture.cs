@@ -23,6 +23,9 @@ public sealed record SyncTortureOptions
     /// <summary>A replica takes the source's place half-way, without its last transactions; MySQL only.</summary>
     public bool Failover { get; init; }
 
+    /// <summary>Part of the requests that are held on the way until a worker is at its end, and then delivered if they still can be.</summary>
+    public double Late { get; init; } = 0.002;
+
     /// <summary>Longest life of a worker.</summary>
     public TimeSpan LongestLife { get; init; } = TimeSpan.FromSeconds(10);
 }
@@ -43,6 +46,8 @@ public static class SyncTorture
         CREATE TRIGGER bill_envelope AFTER INSERT ON bill FOR EACH ROW INSERT INTO envelope VALUES (NEW.bill_id)
         """;
 
+    private const string WorkerName = "sync-worker";
+
     private static readonly TimeSpan ShortestLife = TimeSpan.FromSeconds(1);
 
     public static async Task<SyncTortureResult> RunAsync(
@@ -61,26 +66,29 @@ public static class SyncTorture
         var last = failover is null ? database.ConnectionString : new MySqlConnectionStringBuilder(failover.Server.ConnectionString) { Database = database.Name }.ConnectionString;
 
         using var stopWriting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var stopCutting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var writers = failover is null
             ? WriteAsync(database.ConnectionString, options, 0, stopWriting.Token)
             : WriteOnBothAsync(database.ConnectionString, last, failover, sourceWay, options, stopWriting.Token);
-        var cuts = CutAsync([sourceWay.Faults, tableWay.Faults], new Random(options.Seed), stopCutting.Token);
-        var kills = await KillAsync(through, tableWay.Url, migration.Table, options, started, writers, log, cancellationToken);
+        await using var cuts = new Cuts([sourceWay.Faults, tableWay.Faults], options.Seed);
+        using var late = tableWay.Faults.Sometimes(options.Late, options.Seed, HttpFault.Late, "BatchWriteItem");
+        var kills = await KillAsync(through, tableWay, migration.Table, options, started, writers, log, cancellationToken);
 
         await stopWriting.CancelAsync();
         var transactions = await writers;
-        await stopCutting.CancelAsync();
-        var cut = await cuts;
-        await log.WriteLineAsync(FormattableString.Invariant($"{transactions:N0} transactions are written, {kills} kills, {cut} cuts: catching up"));
-        await using (var worker = SyncWorkerProcess.Start(through, dynamoDb, migration.Table, "last"))
+        await cuts.StopAsync();
+        await log.WriteLineAsync(FormattableString.Invariant(
+            $"{transactions:N0} transactions are written, {kills} kills, {cuts.Count} cuts, {tableWay.Faults.TakenBack} late requests taken back and {tableWay.Faults.ArrivedLate} not: catching up"));
+        using (var worker = new WorkerProcess(WorkerName, through, dynamoDb, migration.Table, "last"))
         {
-            await worker.EndAsync(cancellationToken);
+            if (await worker.EndAsync(cancellationToken) != WorkerEnd.Complete)
+            {
+                throw new InvalidOperationException($"The last worker has not caught up: {(await worker.EndedAsync(cancellationToken)).Errors}");
+            }
         }
 
         var comparison = await SampleComparison.CompareAsync(last, migration.Client, migration.Table, lookups: true);
         await migration.DropAsync();
-        return new SyncTortureResult(transactions, kills, cut, comparison.Differences, Stopwatch.GetElapsedTime(started));
+        return new SyncTortureResult(transactions, kills, cuts.Count, comparison.Differences, Stopwatch.GetElapsedTime(started));
     }
 
     private static Task<long> WriteAsync(string connectionString, SyncTortureOptions options, int phase, CancellationToken cancellationToken) => TortureWriters.RunAsync(
@@ -104,7 +112,7 @@ public static class SyncTorture
     }
 
     private static async Task<int> KillAsync(
-        string source, Uri table, string tableName, SyncTortureOptions options, long started, Task writers, TextWriter log, CancellationToken cancellationToken)
+        string source, FaultProxy table, string tableName, SyncTortureOptions options, long started, Task writers, TextWriter log, CancellationToken cancellationToken)
     {
         var random = new Random(options.Seed + 1);
         var kills = 0;
@@ -112,52 +120,15 @@ public static class SyncTorture
         {
             var left = options.Duration - Stopwatch.GetElapsedTime(started);
             var life = ShortestLife + ((options.LongestLife - ShortestLife) * random.NextDouble());
-            await using var worker = SyncWorkerProcess.Start(source, table, tableName, "follow");
-            await worker.LiveAsync(life < left ? life : left, cancellationToken);
+            using var worker = new WorkerProcess(WorkerName, source, table.Url, tableName, "follow");
+            await Task.WhenAny(worker.ExitedAsync(cancellationToken), Task.Delay(life < left ? life : left, cancellationToken));
+            _ = table.Faults.DeliverLateAsync();
+            worker.Kill();
+            await worker.EndAsync(cancellationToken);
             kills++;
             await log.WriteLineAsync(FormattableString.Invariant($"kill {kills} after {life.TotalSeconds:0.0} s: {worker.LastLine}"));
         }
 
         return kills;
-    }
-
-    private static async Task<int> CutAsync(FaultSwitches[] ways, Random random, CancellationToken cancellationToken)
-    {
-        var cuts = 0;
-        try
-        {
-            while (true)
-            {
-                await Task.Delay(random.Next(300, 3_000), cancellationToken);
-                var way = ways[random.Next(ways.Length)];
-                cuts++;
-                switch (random.Next(4))
-                {
-                    case 0:
-                        way.BlackHole = true;
-                        await Task.Delay(random.Next(200, 2_000), cancellationToken);
-                        way.BlackHole = false;
-                        break;
-                    case 1:
-                        way.RefuseConnections = true;
-                        way.ResetConnections();
-                        await Task.Delay(random.Next(100, 1_500), cancellationToken);
-                        way.RefuseConnections = false;
-                        break;
-                    default:
-                        way.ResetConnections();
-                        break;
-                }
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            foreach (var way in ways)
-            {
-                way.Clear();
-            }
-
-            return cuts;
-        }
     }
 }

@@ -22,7 +22,7 @@ public sealed class LateTests(TestServers servers)
     {
         await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, Rows);
         using var frozen = Start(scenario, scenario.Endpoint);
-        await frozen.ReachedAsync(Cancel);
+        Assert.True(await frozen.ReachedAsync(Cancel));
         await frozen.FreezeAsync(Cancel);
         await scenario.Database.ExecuteAsync("UPDATE charge SET description = CONCAT('newer ', charge_id)");
 
@@ -46,7 +46,7 @@ public sealed class LateTests(TestServers servers)
         using var killed = Start(scenario, ways.Table.Url);
         await late.FirstHit.WaitAsync(Cancel);
 
-        Assert.True(await killed.KillAsync(TimeSpan.Zero, Cancel));
+        Assert.Equal(WorkerEnd.Killed, await killed.KillAsync(TimeSpan.Zero, Cancel));
         await ways.Table.Faults.DeliverLateAsync();
 
         Assert.Equal((1, 0), (ways.Table.Faults.TakenBack, ways.Table.Faults.ArrivedLate));
@@ -54,6 +54,6 @@ public sealed class LateTests(TestServers servers)
         await scenario.AssertWholeAsync();
     }
 
-    private static WorkerProcess Start(Scenario scenario, Uri endpoint) =>
-        WorkerProcess.Start(scenario.Database.ConnectionString, endpoint, scenario.Migration.Table, ItemsPerSecond, KillMoment.Running, goal: 300, Rows);
+    private static ExportWorkerProcess Start(Scenario scenario, Uri endpoint) =>
+        new ExportWorkerProcess(scenario.Database.ConnectionString, endpoint, scenario.Migration.Table, ItemsPerSecond, KillMoment.Running, goal: 300, Rows);
 }
