@@ -88,6 +88,15 @@ public static class SourceErrors
         _ => false,
     };
 
+    /// <summary>True when the server takes no writes from this account now: it is read-only, or the account is locked.</summary>
+    public static bool IsFenced(Exception error) => error switch
+    {
+        // ER_OPTION_PREVENTS_STATEMENT, ER_READ_ONLY_MODE, ER_ACCOUNT_HAS_BEEN_LOCKED of MySQL and of MariaDB.
+        MySqlException mysql => (int)mysql.ErrorCode is 1290 or 1836 or 3118 or 4151,
+        MigrationException { InnerException: { } inner } => IsFenced(inner),
+        _ => false,
+    };
+
     private static MigrationException FromServer(MySqlErrorCode code, Exception error, SourceDefinition source, string place) => code switch
     {
         MySqlErrorCode.AccessDenied => new MigrationException(

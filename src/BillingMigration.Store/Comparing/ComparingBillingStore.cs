@@ -58,9 +58,9 @@ public sealed class ComparingBillingStore(IBillingStore first, IBillingStore sec
         var answer = await CatchAsync(() => first.TotalAsync(query, cancellationToken));
         Compare(call, answer, await other, (one, two) =>
         {
-            if (!one.Select(Text).SequenceEqual(two.Select(Text)))
+            if (AnswerDifference.Of(call, one, two) is { } difference)
             {
-                report(new StoreDifference(call, null, [.. query.Sums], "the sums differ"));
+                report(difference with { Columns = [.. query.Sums] });
             }
         });
         return answer.Value();
@@ -108,7 +108,7 @@ public sealed class ComparingBillingStore(IBillingStore first, IBillingStore sec
         }
         else if (one.Error?.GetType() != two.Error?.GetType() || (one.Error as StoreException)?.Error != (two.Error as StoreException)?.Error)
         {
-            report(new StoreDifference(call, null, [], $"the first {Name(one.Error)}, the second {Name(two.Error)}"));
+            report(new StoreDifference(call, null, [], $"the first {AnswerDifference.Name(one.Error)}, the second {AnswerDifference.Name(two.Error)}"));
         }
     }
 
@@ -128,7 +128,7 @@ public sealed class ComparingBillingStore(IBillingStore first, IBillingStore sec
         var next = await CatchAsync(async () => await other.MoveNextAsync() ? other.Current : null);
         if (next.Error is not null)
         {
-            report(new StoreDifference(call, record?.ToString(), [], $"the first answers, the second {Name(next.Error)}"));
+            report(new StoreDifference(call, record?.ToString(), [], $"the first answers, the second {AnswerDifference.Name(next.Error)}"));
             return false;
         }
 
@@ -138,27 +138,11 @@ public sealed class ComparingBillingStore(IBillingStore first, IBillingStore sec
     /// <returns>False when the answers are out of step, and what follows says nothing any more.</returns>
     private bool CompareRow(string call, BillingRecord? one, BillingRecord? two)
     {
-        if (one is null && two is null)
+        if (AnswerDifference.Of(call, one, two, out var inStep) is { } difference)
         {
-            return true;
+            report(difference);
         }
 
-        if (one is null || two is null || one.ToString() != two.ToString())
-        {
-            report(new StoreDifference(call, (one ?? two)!.ToString(), [], one is null ? "only the second has the row here" : two is null ? "only the first has the row here" : $"the second has {two} in its place"));
-            return false;
-        }
-
-        ImmutableArray<string> columns = [.. one.Columns.Where(c => one.Text(c) != two.Text(c))];
-        if (!columns.IsEmpty)
-        {
-            report(new StoreDifference(call, one.ToString(), columns, $"{string.Join(", ", columns)} differ"));
-        }
-
-        return true;
+        return inStep;
     }
-
-    private static string Name(Exception? error) => error switch { null => "answers", StoreException e => $"refuses ({e.Error})", MigrationException e => $"fails ({e.ErrorId})", _ => $"fails ({error.GetType().Name})" };
-
-    private static string Text(TotalRow row) => $"{string.Join('|', row.Group.Select(g => g ?? "\u0002"))} {row.Count} {string.Join('|', row.Sums)}";
 }

@@ -21,7 +21,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
     private readonly IntentKeeper? keeper;
     private readonly bool ownsTarget;
 
-    private DynamoDbBillingStore(BillingModel model, TargetConnection target, bool ownsTarget, StoreTimes times, TimeProvider time)
+    private DynamoDbBillingStore(BillingModel model, TargetConnection target, bool ownsTarget, StoreTimes times, TimeProvider time, IWriteGate? gate = null)
         : base(model, time)
     {
         this.target = target;
@@ -29,8 +29,8 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
         items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy(), time) { Attributes = model.Definition.View is null ? null : AccessPolicy.AttributesOf(model) };
         reader = new PathReader(model.Definition, items);
         finder = new RowFinder(model, target.Client, items, reader, time);
-        large = new LargeUnits(model, target.Client, finder, times, time);
-        writer = new DynamoDbWriter(model, target.Client, finder, large, times, time);
+        large = new LargeUnits(model, target.Client, finder, times, time, gate);
+        writer = new DynamoDbWriter(model, target.Client, finder, large, times, time, gate);
         keeper = times.IntentPeriod == Timeout.InfiniteTimeSpan ? null : new IntentKeeper(large, times.IntentPeriod, time);
     }
 
@@ -53,7 +53,11 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
         OpenAsync(definition, access, new StoreTimes(), time, cancellationToken);
 
     /// <inheritdoc cref="OpenAsync(MigrationDefinition, TargetAccess, TimeProvider, CancellationToken)"/>
-    public static async Task<DynamoDbBillingStore> OpenAsync(MigrationDefinition definition, TargetAccess access, StoreTimes times, TimeProvider time, CancellationToken cancellationToken)
+    public static Task<DynamoDbBillingStore> OpenAsync(MigrationDefinition definition, TargetAccess access, StoreTimes times, TimeProvider time, CancellationToken cancellationToken) =>
+        OpenAsync(definition, access, times, gate: null, time, cancellationToken);
+
+    internal static async Task<DynamoDbBillingStore> OpenAsync(
+        MigrationDefinition definition, TargetAccess access, StoreTimes times, IWriteGate? gate, TimeProvider time, CancellationToken cancellationToken)
     {
         var target = await TargetConnection.OpenAsync(definition, access, cancellationToken);
         try
@@ -66,7 +70,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
                 model = BillingModel.Bind(definition, schema.Tables, cipher: await new DataKey(target, definition, time).OpenAsync(cancellationToken));
             }
 
-            return new DynamoDbBillingStore(model, target, ownsTarget: true, times, time);
+            return new DynamoDbBillingStore(model, target, ownsTarget: true, times, time, gate);
         }
         catch
         {

@@ -9,12 +9,12 @@ namespace BillingMigration.Store.DynamoDb;
 /// Writes a unit as one transaction with MySQL's guarantees: each row is still as it was read, unique values are claimed in the control table, parents are there and stay, children
 /// of what is deleted go with it, lose their reference, or forbid it.
 /// </summary>
-internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client, RowFinder finder, LargeUnits large, StoreTimes times, TimeProvider time) : IDisposable
+internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client, RowFinder finder, LargeUnits large, StoreTimes times, TimeProvider time, IWriteGate? gate) : IDisposable
 {
     private static readonly TimeSpan DeletionLasts = TimeSpan.FromMinutes(1);
 
     private readonly RowParts rowParts = new(model, finder);
-    private readonly TransactionSender sender = new(model.Definition, client, time);
+    private readonly TransactionSender sender = new(model.Definition, client, time, gate);
     private readonly Dictionary<string, Sequence> sequences = model.Entities.ToDictionary(e => e.Entity, e => new Sequence(client, model.Definition, e.Entity));
 
     public void Dispose()

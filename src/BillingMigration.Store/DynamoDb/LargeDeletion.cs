@@ -22,7 +22,7 @@ internal sealed class LargeDeletion(
 
     /// <summary>Deletes the row itself, and notes the rest.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>, <see cref="StoreError.Conflict"/>; nothing is changed then.</exception>
-    public async Task BeginAsync(RowBuffer row, CancellationToken cancellationToken)
+    public async Task BeginAsync(RowBuffer row, TransactionSender beginning, CancellationToken cancellationToken)
     {
         await finder.RequireUnchangedAsync(intent.Entity, row, cancellationToken);
         var noted = new List<(EntityModel, string)>();
@@ -36,9 +36,9 @@ internal sealed class LargeDeletion(
             notes.RequireNoBillRun(parts, intent.Entity, intent.RowText);
             await rowParts.AddRowAsync(parts, intent.Entity, row, null, [], cancellationToken);
             await rowParts.AddUniqueAsync(parts, change, null, [], cancellationToken);
-            await sender.SendAsync(parts, cancellationToken);
+            await beginning.SendAsync(parts, cancellationToken);
         }
-        catch (StoreException)
+        catch (Exception e) when (e is StoreException or NotRoutedException)
         {
             foreach (var (entity, text) in noted)
             {

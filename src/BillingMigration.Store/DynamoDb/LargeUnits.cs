@@ -6,11 +6,13 @@ namespace BillingMigration.Store.DynamoDb;
 /// <summary>
 /// Deletions and bill runs of more rows than a transaction takes. Each is noted as an <see cref="Intent"/> and then done in parts: others may see it half done, nobody leaves it half done.
 /// </summary>
-internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, RowFinder finder, StoreTimes times, TimeProvider time)
+internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, RowFinder finder, StoreTimes times, TimeProvider time, IWriteGate? gate)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly RowParts rowParts = new(model, finder);
+    // The first transaction decides; what follows belongs to it, and is bound to its owner.
+    private readonly TransactionSender beginning = new(model.Definition, client, time, gate);
     private readonly TransactionSender sender = new(model.Definition, client, time);
     private readonly IntentLog log = new(model, client, time);
     private readonly DeletionNotes notes = new(model.Definition, client, time);
@@ -20,7 +22,7 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
     public async Task DeleteAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken)
     {
         var intent = new Intent(Intent.Deletion, NewId(), NewId(), entity, row);
-        await Work(intent).BeginAsync(row, cancellationToken);
+        await Work(intent).BeginAsync(row, beginning, cancellationToken);
         await FinishAsync(intent, cancellationToken);
     }
 
@@ -37,7 +39,7 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
         (EntityModel, RowBuffer?, RowBuffer?) change = (bill, null, row);
         await rowParts.AddUniqueAsync(parts, change, ItemCodec.Encode(bill, full), [], cancellationToken);
         await rowParts.AddParentsAsync(parts, change, [], cancellationToken);
-        await sender.SendAsync(parts, cancellationToken);
+        await beginning.SendAsync(parts, cancellationToken);
         return await FinishAsync(intent, cancellationToken);
     }
 

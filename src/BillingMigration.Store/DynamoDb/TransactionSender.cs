@@ -6,7 +6,8 @@ using BillingMigration.Target;
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>Sends a transaction until DynamoDB has taken or refused it.</summary>
-internal sealed class TransactionSender(MigrationDefinition definition, IAmazonDynamoDB client, TimeProvider time)
+/// <param name="gate">Passed before each attempt; null: it may always be sent.</param>
+internal sealed class TransactionSender(MigrationDefinition definition, IAmazonDynamoDB client, TimeProvider time, IWriteGate? gate = null)
 {
     private const int MostAttempts = 30;
 
@@ -14,18 +15,24 @@ internal sealed class TransactionSender(MigrationDefinition definition, IAmazonD
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     /// <exception cref="StoreException">The refusal of the part whose condition does not hold.</exception>
+    /// <exception cref="NotRoutedException">The gate is closed, and nothing is written.</exception>
     /// <exception cref="MigrationException"><c>TargetRefused</c>; <c>WriteOutcomeUnknown</c>: no answer came, again and again.</exception>
     public async Task SendAsync(TransactionParts parts, CancellationToken cancellationToken)
     {
         var request = parts.Request;
         var started = time.GetTimestamp();
+        Exception? unanswered = null;
         for (var attempt = 1; ; attempt++)
         {
             try
             {
                 request.ClientRequestToken ??= Guid.NewGuid().ToString("N");
-                await client.TransactWriteItemsAsync(request, cancellationToken);
+                await AttemptAsync(request, cancellationToken);
                 return;
+            }
+            catch (NotRoutedException) when (unanswered is not null)
+            {
+                throw StoreErrors.OutcomeUnknown(definition.Target.Table, unanswered);
             }
             catch (TransactionCanceledException e)
             {
@@ -42,14 +49,16 @@ internal sealed class TransactionSender(MigrationDefinition definition, IAmazonD
                 }
 
                 // This one was not done, for certain.
-                request.ClientRequestToken = null;
+                (request.ClientRequestToken, unanswered) = (null, null);
             }
-            catch (TransactionInProgressException) when (attempt < MostAttempts)
+            catch (TransactionInProgressException e) when (attempt < MostAttempts)
             {
                 // The same token is at work.
+                unanswered = e;
             }
-            catch (Exception e) when (TargetErrors.IsTransient(e) && !cancellationToken.IsCancellationRequested)
+            catch (Exception e) when ((TargetErrors.IsTransient(e) || e is OperationCanceledException) && !cancellationToken.IsCancellationRequested)
             {
+                unanswered = e;
                 if (time.GetElapsedTime(started) > Patience)
                 {
                     throw StoreErrors.OutcomeUnknown(definition.Target.Table, e);
@@ -58,5 +67,13 @@ internal sealed class TransactionSender(MigrationDefinition definition, IAmazonD
 
             await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(5, 20 * attempt)), time, cancellationToken);
         }
+    }
+
+    private async Task AttemptAsync(TransactWriteItemsRequest request, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(gate?.AttemptTime ?? Timeout.InfiniteTimeSpan, time);
+        using var attempt = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        gate?.Pass();
+        await client.TransactWriteItemsAsync(request, attempt.Token);
     }
 }

@@ -17,8 +17,8 @@ public sealed class MySqlBillingStore : BillingStore
     private readonly StoreConnections connections;
     private readonly MySqlWriter writer;
 
-    private MySqlBillingStore(BillingModel model, StoreConnections connections, TimeProvider time)
-        : base(model, time) => (this.connections, writer) = (connections, new MySqlWriter(connections));
+    private MySqlBillingStore(BillingModel model, StoreConnections connections, TimeProvider time, IWriteGate? gate)
+        : base(model, time) => (this.connections, writer) = (connections, new MySqlWriter(connections, gate));
 
     /// <summary>The store of a migration's source, with its credential.</summary>
     /// <exception cref="MigrationException">The source cannot be reached, or refuses.</exception>
@@ -26,14 +26,17 @@ public sealed class MySqlBillingStore : BillingStore
         OpenAsync(session.Definition, session.Source.Credential, session.Time, cancellationToken);
 
     /// <exception cref="MigrationException">The source cannot be reached, or refuses.</exception>
-    public static async Task<MySqlBillingStore> OpenAsync(MigrationDefinition definition, SourceCredential credential, TimeProvider time, CancellationToken cancellationToken)
+    public static Task<MySqlBillingStore> OpenAsync(MigrationDefinition definition, SourceCredential credential, TimeProvider time, CancellationToken cancellationToken) =>
+        OpenAsync(definition, credential, gate: null, time, cancellationToken);
+
+    internal static async Task<MySqlBillingStore> OpenAsync(MigrationDefinition definition, SourceCredential credential, IWriteGate? gate, TimeProvider time, CancellationToken cancellationToken)
     {
         var connections = StoreConnections.Open(definition, credential);
         try
         {
             await using var connection = await connections.OpenAsync(cancellationToken);
             var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), cancellationToken);
-            return new MySqlBillingStore(BillingModel.Bind(definition, tables), connections, time);
+            return new MySqlBillingStore(BillingModel.Bind(definition, tables), connections, time, gate);
         }
         catch
         {

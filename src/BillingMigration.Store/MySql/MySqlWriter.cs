@@ -8,7 +8,8 @@ using MySqlConnector;
 namespace BillingMigration.Store.MySql;
 
 /// <summary>Writes a unit as one transaction. The server has the last word on keys, foreign keys and CHECK.</summary>
-internal sealed partial class MySqlWriter(StoreConnections connections)
+/// <param name="gate">Passed before a unit is committed; null: it may always be.</param>
+internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGate? gate)
 {
     private const int MostAttempts = 20;
 
@@ -25,6 +26,10 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
             {
                 // The transaction is gone as a whole, and each change is held against what it read: it is simply made again.
                 await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, 10 * attempt)), cancellationToken);
+            }
+            catch (Exception e) when (gate is not null && IsNotBegun(e))
+            {
+                throw new NotRoutedException(e as MigrationException ?? connections.Failure(e, changes[0].Model.Table.Name));
             }
             catch (Exception e) when (e is MySqlException or IOException or System.Net.Sockets.SocketException)
             {
@@ -56,12 +61,13 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
             written.Add(row);
         }
 
+        gate?.Pass();
         try
         {
             // Once sent, it is not called back: who cancels then would not know what became of it.
             await transaction.CommitAsync(CancellationToken.None);
         }
-        catch (Exception e) when (SourceErrors.IsTransient(e))
+        catch (Exception e) when (SourceErrors.IsTransient(e) && !SourceErrors.IsFenced(e))
         {
             throw StoreErrors.OutcomeUnknown(changes[0].Model.Entity, e);
         }
@@ -122,6 +128,10 @@ internal sealed partial class MySqlWriter(StoreConnections connections)
             row!.Set(change.GeneratedKey, command.LastInsertedId.ToString(CultureInfo.InvariantCulture));
         }
     }
+
+    /// <summary>True for troubles before the commit, of which the next attempt may know nothing: the server is read-only, or the way to it broke.</summary>
+    private static bool IsNotBegun(Exception error) => error is not MigrationException { ErrorId: StoreErrors.OutcomeUnknownId }
+        && (SourceErrors.IsFenced(error) || SourceErrors.IsTransient(error));
 
     private static StoreException? Refusal(MySqlException error, string entity)
     {

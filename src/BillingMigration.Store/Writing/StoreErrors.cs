@@ -1,3 +1,4 @@
+using BillingMigration.Control;
 using BillingMigration.Model;
 
 namespace BillingMigration.Store;
@@ -5,6 +6,8 @@ namespace BillingMigration.Store;
 /// <summary>Refusals of writes, in the same words on every backend.</summary>
 internal static class StoreErrors
 {
+    public const string OutcomeUnknownId = "WriteOutcomeUnknown";
+
     public static StoreException Duplicate(string key) =>
         new(StoreError.DuplicateKey, key, $"There is a row already with this value of the unique key {key}.");
 
@@ -27,8 +30,19 @@ internal static class StoreErrors
         new(StoreError.NotSupported, model.Entity, $"The unit changes {model.Entity} {row} twice. Put both changes into one.");
 
     public static MigrationException OutcomeUnknown(string entity, Exception cause) => new(
-        "WriteOutcomeUnknown", MigrationErrorKind.Unreachable,
+        OutcomeUnknownId, MigrationErrorKind.Unreachable,
         $"The way to the backend broke while a unit of {entity} was being committed: it is written, or it is not. Read its rows again before it is repeated.", entity, cause);
+
+    public static MigrationException RouteUnknown(string table, TimeSpan waited, Exception? cause) => new(
+        "RouteUnknown", MigrationErrorKind.Unreachable,
+        $"Where calls go cannot be asked: the control table {table} has not answered for {waited.TotalSeconds:0.#} s. Nothing of the call is done. Look at the way to DynamoDB, and make the call again.", table, cause);
+
+    public static MigrationException BackendDraining(Route route, TimeSpan waited) => new(
+        "BackendDraining", MigrationErrorKind.Busy,
+        $"The backend is being switched since {route.At:u} by {route.Actor}, and the call has waited for {waited.TotalSeconds:0.#} s. Nothing of it is done. Make it again; Switch-BillingBackend finishes a switch that was broken off, or undoes it.", route.Epoch);
+
+    public static MigrationException TooManyWaiting(int most) => new(
+        "TooManyCallsWait", MigrationErrorKind.Busy, $"{most} calls wait for the backend to be switched, which is the most that may (RoutingOptions.MostWaiting). Nothing of this one is done. Make it again a moment later.", most);
 
     public static StoreException TooMany(string entity, int rows, int most) =>
         new(StoreError.TooManyRows, entity, $"The unit changes {rows} items and rows of the control table together, and {most} are the most that DynamoDB writes at once. Divide it.");

@@ -1,0 +1,154 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using BillingMigration.Control;
+using BillingMigration.Definition;
+using BillingMigration.Source;
+using BillingMigration.Store.DynamoDb;
+using BillingMigration.Store.MySql;
+using BillingMigration.Target;
+
+namespace BillingMigration.Store;
+
+/// <summary>
+/// The store that an application opens once and keeps while its backend is switched: each call goes where the control table says at that moment, waits while it is being switched, and then goes to
+/// the other side. A call of which nothing is written when its side closes is made again on the other.
+/// </summary>
+public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
+{
+    private const int RowsPerPage = 1_000;
+
+    private readonly RouteWatch watch;
+    private readonly RoutedBackends backends;
+    private readonly ShadowReads shadow;
+    private readonly RoutingOptions options;
+    private readonly TimeProvider time;
+    private readonly IAsyncDisposable? target;
+
+    internal RoutedBillingStore(RouteWatch watch, RoutedBackends backends, RoutingOptions options, TimeProvider time, IAsyncDisposable? target)
+    {
+        (this.watch, this.backends, this.options, this.time, this.target) = (watch, backends, options, time, target);
+        shadow = new ShadowReads(backends, options, time);
+    }
+
+    /// <summary>Where calls went when the control table last answered.</summary>
+    public Route Route => watch.Last;
+
+    /// <param name="definition">Of the migration.</param>
+    /// <param name="credential">Of the source; it is asked for nothing while calls go to the table.</param>
+    /// <param name="access">To DynamoDB.</param>
+    /// <param name="options">Null: as they are by default.</param>
+    /// <param name="time">Both clocks.</param>
+    /// <param name="cancellationToken">Of the opening.</param>
+    /// <exception cref="MigrationException">DynamoDB, or the side that calls go to, cannot be reached or refuses.</exception>
+    public static async Task<RoutedBillingStore> OpenAsync(
+        MigrationDefinition definition, SourceCredential credential, TargetAccess access, RoutingOptions? options, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var wait = options ?? new RoutingOptions();
+        var target = await TargetConnection.OpenAsync(definition, access, cancellationToken);
+        RouteWatch? watch = null;
+        RoutedBackends? backends = null;
+        try
+        {
+            var control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time);
+            // The first is asked with patience.
+            var first = await control.FindRouteAsync(cancellationToken);
+            var opened = watch = await RouteWatch.OpenAsync(control.AskRouteAsync, control.Table, wait, time, cancellationToken);
+            backends = new RoutedBackends(async (side, token) => side == StoreBackend.MySql
+                ? await MySqlBillingStore.OpenAsync(definition, credential, opened.GateOf(side), time, token)
+                : await DynamoDbBillingStore.OpenAsync(definition, access, new StoreTimes(), opened.GateOf(side), time, token));
+            await backends.OpenAsync(first.Backend, cancellationToken);
+            return new RoutedBillingStore(watch, backends, wait, time, target);
+        }
+        catch
+        {
+            await (backends?.DisposeAsync() ?? ValueTask.CompletedTask);
+            await (watch?.DisposeAsync() ?? ValueTask.CompletedTask);
+            await target.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task<BillingRecord?> GetAsync(string entity, IReadOnlyDictionary<string, object> key, CancellationToken cancellationToken = default) =>
+        ReadAsync($"Get {entity}", (store, token) => store.GetAsync(entity, key, token), ShadowReads.Compare, cancellationToken);
+
+    public async IAsyncEnumerable<BillingRecord> QueryAsync(RecordQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        string? continuation = null;
+        do
+        {
+            // Each page goes where calls go then: the next one goes on from it on either side.
+            var page = await PageAsync(query, RowsPerPage, continuation, cancellationToken);
+            foreach (var record in page.Records)
+            {
+                yield return record;
+            }
+
+            continuation = page.Continuation;
+        }
+        while (continuation is not null);
+    }
+
+    public Task<RecordPage> PageAsync(RecordQuery query, int size, string? continuation = null, CancellationToken cancellationToken = default) =>
+        ReadAsync($"Page {query.Entity}", (store, token) => store.PageAsync(query, size, continuation, token), ShadowReads.Compare, cancellationToken);
+
+    public Task<IReadOnlyList<TotalRow>> TotalAsync(TotalQuery query, CancellationToken cancellationToken = default) =>
+        ReadAsync($"Total {query.Entity}", (store, token) => store.TotalAsync(query, token), ShadowReads.Compare, cancellationToken);
+
+    public Task<ImmutableArray<BillingRecord?>> WriteAsync(UnitOfWork work, CancellationToken cancellationToken = default) =>
+        RouteAsync(store => store.WriteAsync(work, cancellationToken), cancellationToken);
+
+    Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken) => RouteAsync(
+        store => ILargeUnits.Of(store) is { } large ? large.RunBillAsync(bill, columns, cancellationToken) : store.RunBillAsync(bill[columns.AccountId]!, bill, columns, cancellationToken),
+        cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await shadow.DisposeAsync();
+        await watch.DisposeAsync();
+        await backends.DisposeAsync();
+        await (target?.DisposeAsync() ?? ValueTask.CompletedTask);
+    }
+
+    private async Task<T> ReadAsync<T>(string call, Func<IBillingStore, CancellationToken, Task<T>> read, Func<string, T, T, StoreDifference?> compare, CancellationToken cancellationToken)
+    {
+        if (!watch.IsHeld && options.ReadsGoOn)
+        {
+            return await read(await backends.OpenAsync(watch.Last.Backend, cancellationToken), cancellationToken);
+        }
+
+        var route = await watch.AcceptingAsync(cancellationToken);
+        var store = await backends.OpenAsync(route.Backend, cancellationToken);
+        if (route.State != RouteState.Shadow)
+        {
+            return await read(store, cancellationToken);
+        }
+
+        var began = time.GetTimestamp();
+        var answer = await read(store, cancellationToken);
+        shadow.Begin(call, answer, time.GetElapsedTime(began), read, compare);
+        return answer;
+    }
+
+    /// <summary>Makes a call where calls go, and again on the other side when nothing of it was done on the one.</summary>
+    private async Task<T> RouteAsync<T>(Func<IBillingStore, Task<T>> call, CancellationToken cancellationToken)
+    {
+        var began = time.GetTimestamp();
+        while (true)
+        {
+            var route = await watch.AcceptingAsync(cancellationToken);
+            try
+            {
+                return await call(await backends.OpenAsync(route.Backend, cancellationToken));
+            }
+            catch (NotRoutedException e)
+            {
+                if (time.GetElapsedTime(began) >= options.MostWait)
+                {
+                    throw e.InnerException ?? StoreErrors.BackendDraining(watch.Last, time.GetElapsedTime(began));
+                }
+
+                await watch.NextAsync(cancellationToken);
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+using System.Collections.Concurrent;
+using BillingMigration.Control;
+using BillingMigration.Store.DynamoDb;
+using BillingMigration.Testing;
+
+namespace BillingMigration.Store.Tests;
+
+/// <summary>An application keeps one store while calls are sent to the other side.</summary>
+public sealed class RoutingTests(SampleStores stores)
+{
+    private const int Clients = 8;
+
+    private static readonly Route Route = new() { State = RouteState.MySql, Backend = StoreBackend.MySql, Epoch = 1, Actor = "a", Reason = "r", At = DateTimeOffset.UnixEpoch, Lease = TimeSpan.FromMilliseconds(200) };
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Clients_go_on_while_their_calls_are_sent_to_the_table(bool mariaDb)
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, mariaDb);
+        await using var session = await shop.Migration.ConnectAsync();
+        await using var lease = await session.Control.AcquireLeaseAsync("SWITCH", Cancel);
+        var differences = new ConcurrentQueue<StoreDifference>();
+        var readings = new ConcurrentQueue<ShadowReading>();
+        await using var store = await RoutedBillingStore.OpenAsync(
+            shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, new RoutingOptions { OnDifference = differences.Enqueue, OnReading = readings.Enqueue }, TimeProvider.System, Cancel);
+        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ROUTED"), Cancel))["account_id"]!;
+        await shop.SyncAsync();
+        using var stop = new CancellationTokenSource();
+        var posted = 0;
+        var clients = Enumerable.Range(0, Clients).Select(client => Task.Run(async () =>
+        {
+            var mine = 0;
+            while (!stop.IsCancellationRequested)
+            {
+                await store.PostChargeAsync(WriteTests.Charge(account, (client * 10_000) + ++mine), null, Cancel);
+                Interlocked.Increment(ref posted);
+            }
+
+            return mine;
+        })).ToArray();
+
+        await MoveAsync(session, lease, RouteState.Shadow);
+        await PostedAsync(100);
+        while (readings.IsEmpty)
+        {
+            await store.GetAsync(BillingEntity.Account, "account_id", account, Cancel);
+        }
+
+        var draining = await MoveAsync(session, lease, RouteState.Draining);
+        // As a switch does: nobody is told, the time of the lease and of what is under way is over.
+        await Task.Delay(RouteTimes.UntilNothingLands(draining), Cancel);
+        await shop.SyncAsync();
+        // Generated keys go on above those of the source.
+        await StoreSchema.SaveAsync(session, Cancel);
+        await MoveAsync(session, lease, RouteState.DynamoDb);
+        await PostedAsync(100);
+        await stop.CancelAsync();
+        var counts = await Task.WhenAll(clients);
+
+        Assert.Equal(RouteState.DynamoDb, store.Route.State);
+        await using var table = await shop.OpenDynamoDbAsync();
+        var charges = await table.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", account), Cancel);
+        Assert.Equal(
+            counts.SelectMany((n, client) => Enumerable.Range(1, n).Select(i => (decimal)((client * 10_000) + i))).Order(), charges.Select(c => c.Get<decimal>("amount")).Order());
+        Assert.Equal(charges.Sum(c => c.Get<decimal>("amount") + c.Get<decimal>("tax_amount")), (await table.GetAsync(BillingEntity.Account, "account_id", account, Cancel))!["balance"]);
+        Assert.Equal([RouteState.Shadow, RouteState.Draining, RouteState.DynamoDb], (await session.Control.ListRoutesAsync(Cancel)).Select(r => r.State));
+
+        async Task PostedAsync(int more)
+        {
+            for (var goal = Volatile.Read(ref posted) + more; Volatile.Read(ref posted) < goal;)
+            {
+                await Task.WhenAny(Task.WhenAny(clients), Task.Delay(10, Cancel));
+                if (Array.Find(clients, c => c.IsCompleted) is { } ended)
+                {
+                    await ended;
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_change_of_the_route_is_made_once_in_order_and_by_the_holder_of_the_lease()
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
+        await using var session = await shop.Migration.ConnectAsync();
+        var control = session.Control;
+        var lease = await control.AcquireLeaseAsync("SWITCH", Cancel);
+        var first = await control.FindRouteAsync(Cancel);
+        Assert.Equal((RouteState.MySql, 0), (first.State, first.Epoch));
+        Assert.Equal("RouteChangeInvalid", Assert.Throws<MigrationException>(() => To(first, RouteState.DynamoDb)).ErrorId);
+
+        await control.ChangeRouteAsync(lease, To(first, RouteState.Shadow), Cancel);
+        var late = await Assert.ThrowsAsync<MigrationException>(() => control.ChangeRouteAsync(lease, To(first, RouteState.Draining), Cancel));
+        Assert.Equal("RouteChanged", late.ErrorId);
+
+        var shadow = await control.FindRouteAsync(Cancel);
+        await lease.DisposeAsync();
+        await using var another = await control.AcquireLeaseAsync("SWITCH", Cancel);
+        var without = await Assert.ThrowsAsync<MigrationException>(() => control.ChangeRouteAsync(lease, To(shadow, RouteState.Draining), Cancel));
+        Assert.Equal("LeaseLost", without.ErrorId);
+        Assert.Equal(shadow, await control.FindRouteAsync(Cancel));
+    }
+
+    [Fact]
+    public async Task Without_an_answer_within_the_lease_no_call_begins_and_no_unit_is_committed()
+    {
+        var asked = 0;
+        await using var watch = await RouteWatch.OpenAsync(
+            _ => Interlocked.Increment(ref asked) == 1 ? Task.FromResult(Route) : Task.FromException<Route>(new HttpRequestException("gone")),
+            "control", new RoutingOptions { MostWait = TimeSpan.FromSeconds(1) }, TimeProvider.System, Cancel);
+        var gate = watch.GateOf(StoreBackend.MySql);
+        Assert.Throws<NotRoutedException>(watch.GateOf(StoreBackend.DynamoDb).Pass);
+        while (watch.IsHeld)
+        {
+            await Task.Delay(10, Cancel);
+        }
+
+        Assert.Throws<NotRoutedException>(gate.Pass);
+        Assert.Equal("RouteUnknown", (await Assert.ThrowsAsync<MigrationException>(() => watch.AcceptingAsync(Cancel).AsTask())).ErrorId);
+    }
+
+    [Fact]
+    public async Task Calls_wait_while_the_backend_drains_as_many_as_may_and_go_on_where_the_next_route_says()
+    {
+        var now = To(Route, RouteState.Draining);
+        await using var watch = await RouteWatch.OpenAsync(_ => Task.FromResult(Volatile.Read(ref now)), "control", new RoutingOptions { MostWaiting = 2 }, TimeProvider.System, Cancel);
+        var waiting = new[] { watch.AcceptingAsync(Cancel).AsTask(), watch.AcceptingAsync(Cancel).AsTask() };
+        Assert.Equal("TooManyCallsWait", (await Assert.ThrowsAsync<MigrationException>(() => watch.AcceptingAsync(Cancel).AsTask())).ErrorId);
+        Assert.DoesNotContain(waiting, w => w.IsCompleted);
+
+        Volatile.Write(ref now, To(now, RouteState.DynamoDb));
+        Assert.All(await Task.WhenAll(waiting), route => Assert.Equal(StoreBackend.DynamoDb, route.Backend));
+        watch.GateOf(StoreBackend.DynamoDb).Pass();
+        Assert.Throws<NotRoutedException>(watch.GateOf(StoreBackend.MySql).Pass);
+    }
+
+    private static Route To(Route route, RouteState state) => route.To(state, "tester", "a test", DateTimeOffset.UnixEpoch);
+
+    private static async Task<Route> MoveAsync(MigrationSession session, Lease lease, RouteState state)
+    {
+        var to = To(await session.Control.FindRouteAsync(Cancel), state);
+        await session.Control.ChangeRouteAsync(lease, to, Cancel);
+        return to;
+    }
+}
