@@ -44,15 +44,17 @@ internal sealed class RouteWatch : IAsyncDisposable
     /// <summary>True when the last answer may still be acted on.</summary>
     public bool IsHeld => Held(Volatile.Read(ref seen));
 
+    /// <param name="askFirst">Asks with patience, and names the trouble.</param>
     /// <param name="ask">Asks once.</param>
     /// <param name="table">The control table, for errors.</param>
     /// <param name="options">How long and how many may wait.</param>
     /// <param name="time">Both clocks.</param>
     /// <param name="cancellationToken">For the first answer.</param>
-    public static async Task<RouteWatch> OpenAsync(Func<CancellationToken, Task<Route>> ask, string table, RoutingOptions options, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<RouteWatch> OpenAsync(
+        Func<CancellationToken, Task<Route>> askFirst, Func<CancellationToken, Task<Route>> ask, string table, RoutingOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
         var (asked, at) = (time.GetTimestamp(), time.GetUtcNow());
-        return new RouteWatch(ask, new Seen(await ask(cancellationToken), asked, at), options, table, time);
+        return new RouteWatch(ask, new Seen(await askFirst(cancellationToken), asked, at), options, table, time);
     }
 
     /// <summary>The route, when it accepts calls; waits for one that does.</summary>
@@ -63,7 +65,7 @@ internal sealed class RouteWatch : IAsyncDisposable
         return now.Route.Accepts && Held(now) ? ValueTask.FromResult(now.Route) : new ValueTask<Route>(WaitAsync(cancellationToken));
     }
 
-    /// <summary>Returns with the next answer.</summary>
+    /// <summary>Returns when the next question has its answer, or gets none.</summary>
     public Task NextAsync(CancellationToken cancellationToken) => NextAnswer().WaitAsync(cancellationToken);
 
     /// <summary>Open while writes go to the backend.</summary>
@@ -185,6 +187,7 @@ internal sealed class RouteWatch : IAsyncDisposable
         finally
         {
             Interlocked.Decrement(ref asks);
+            NextDone();
         }
     }
 
@@ -197,7 +200,5 @@ internal sealed class RouteWatch : IAsyncDisposable
                 Volatile.Write(ref seen, answer);
             }
         }
-
-        NextDone();
     }
 }

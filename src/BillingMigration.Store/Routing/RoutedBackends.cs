@@ -9,9 +9,6 @@ internal sealed class RoutedBackends(Func<StoreBackend, CancellationToken, Task<
     private readonly SemaphoreSlim one = new(1);
     private readonly IBillingStore?[] stores = new IBillingStore?[2];
 
-    /// <summary>The side if it is open.</summary>
-    public IBillingStore? Find(StoreBackend backend) => Volatile.Read(ref stores[(int)backend]);
-
     public ValueTask<IBillingStore> OpenAsync(StoreBackend backend, CancellationToken cancellationToken) =>
         Find(backend) is { } store ? ValueTask.FromResult(store) : new ValueTask<IBillingStore>(OpenOnceAsync(backend, cancellationToken));
 
@@ -28,6 +25,8 @@ internal sealed class RoutedBackends(Func<StoreBackend, CancellationToken, Task<
 
         one.Dispose();
     }
+
+    private IBillingStore? Find(StoreBackend backend) => Volatile.Read(ref stores[(int)backend]);
 
     private async Task<IBillingStore> OpenOnceAsync(StoreBackend backend, CancellationToken cancellationToken)
     {

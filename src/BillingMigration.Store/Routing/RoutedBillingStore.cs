@@ -50,13 +50,11 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
         try
         {
             var control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time);
-            // The first is asked with patience.
-            var first = await control.FindRouteAsync(cancellationToken);
-            var opened = watch = await RouteWatch.OpenAsync(control.AskRouteAsync, control.Table, wait, time, cancellationToken);
+            var opened = watch = await RouteWatch.OpenAsync(control.FindRouteAsync, control.AskRouteAsync, control.Table, wait, time, cancellationToken);
             backends = new RoutedBackends(async (side, token) => side == StoreBackend.MySql
                 ? await MySqlBillingStore.OpenAsync(definition, credential, opened.GateOf(side), time, token)
                 : await DynamoDbBillingStore.OpenAsync(definition, access, new StoreTimes(), opened.GateOf(side), time, token));
-            await backends.OpenAsync(first.Backend, cancellationToken);
+            await backends.OpenAsync(opened.Last.Backend, cancellationToken);
             return new RoutedBillingStore(watch, backends, wait, time, target);
         }
         catch
