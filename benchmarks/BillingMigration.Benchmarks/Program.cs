@@ -48,8 +48,15 @@ try
         case ["sdk-worker", var source, var endpoint]:
             await SdkWorker.RunAsync(source, new Uri(endpoint), interrupted.Token);
             return 0;
-        case ["sink" or "keeping-sink" or "indexed-sink", var behind]:
-            await AcceptingSink.RunAsync(new Uri(behind), args[0] switch { "keeping-sink" => new KeepingSink(), "indexed-sink" => new IndexedSink(), _ => null }, interrupted.Token);
+        case ["sink" or "keeping-sink" or "waiting-sink" or "indexed-sink", var behind]:
+            ISinkTable? kept = args[0] switch
+            {
+                "keeping-sink" => new KeepingSink(TimeSpan.Zero),
+                "waiting-sink" => new KeepingSink(IntegrityBenchmark.PageTime),
+                "indexed-sink" => new IndexedSink(),
+                _ => null,
+            };
+            await AcceptingSink.RunAsync(new Uri(behind), kept, interrupted.Token);
             return 0;
         default:
             Console.WriteLine(Help);

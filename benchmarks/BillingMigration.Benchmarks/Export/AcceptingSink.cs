@@ -79,12 +79,13 @@ internal sealed class AcceptingSink(Uri behind, ISinkTable? kept) : IDisposable
         return read > 0 ? read : throw new EndOfStreamException();
     }
 
-    private ValueTask<byte[]> AnswerAsync(HttpHead request, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    private async ValueTask<byte[]> AnswerAsync(HttpHead request, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
         const string Version = "DynamoDB_20120810.";
-        if (kept is not null && request.Target.StartsWith(Version, StringComparison.Ordinal) && kept.Answer(request.Target[Version.Length..], body) is { } answer)
+        if (kept is not null && request.Target.StartsWith(Version, StringComparison.Ordinal) && request.Target[Version.Length..] is var operation && kept.Answer(operation, body) is { } answer)
         {
-            return ValueTask.FromResult(Answer(200, answer));
+            await Task.Delay(kept.TimeOf(operation), cancellationToken);
+            return Answer(200, answer);
         }
 
         if (request.Target == Version + "BatchWriteItem")
@@ -95,12 +96,12 @@ internal sealed class AcceptingSink(Uri behind, ISinkTable? kept) : IDisposable
             var units = body.Span.IndexOf("\"ReturnConsumedCapacity\""u8) >= 0
                 ? string.Create(CultureInfo.InvariantCulture, $",\"ConsumedCapacity\":[{{\"TableName\":\"billing\",\"CapacityUnits\":{5.0 * count:0.0}}}]")
                 : "";
-            return ValueTask.FromResult(Answer(200, Encoding.ASCII.GetBytes("{\"UnprocessedItems\":{}" + units + "}")));
+            return Answer(200, Encoding.ASCII.GetBytes("{\"UnprocessedItems\":{}" + units + "}"));
         }
 
         return request.Target.Length == 0
-            ? ValueTask.FromResult(Answer(200, Encoding.ASCII.GetBytes(Interlocked.Read(ref items).ToString(CultureInfo.InvariantCulture))))
-            : ForwardAsync(request, body, cancellationToken);
+            ? Answer(200, Encoding.ASCII.GetBytes(Interlocked.Read(ref items).ToString(CultureInfo.InvariantCulture)))
+            : await ForwardAsync(request, body, cancellationToken);
     }
 
     private async ValueTask<byte[]> ForwardAsync(HttpHead request, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
@@ -128,6 +129,9 @@ internal interface ISinkTable
     /// <param name="operation">Of DynamoDB, for example <c>Scan</c>.</param>
     /// <returns>Null: it is not the table's to answer.</returns>
     byte[]? Answer(string operation, ReadOnlyMemory<byte> body);
+
+    /// <summary>How long it takes for an answer.</summary>
+    TimeSpan TimeOf(string operation) => TimeSpan.Zero;
 }
 
 /// <summary>What the sink needs of a request's head.</summary>

@@ -13,7 +13,7 @@ internal sealed class SinkProcess : IDisposable
 
     public Uri Endpoint { get; }
 
-    /// <param name="kind"><c>sink</c>, <c>keeping-sink</c> or <c>indexed-sink</c>.</param>
+    /// <param name="kind"><c>sink</c>, <c>keeping-sink</c>, <c>waiting-sink</c> or <c>indexed-sink</c>.</param>
     public static async Task<SinkProcess> StartAsync(Uri behind, CancellationToken cancellationToken, string kind = "sink")
     {
         var process = Process.Start(ChildProcess.ThisProgram(kind, behind.ToString()))!;
