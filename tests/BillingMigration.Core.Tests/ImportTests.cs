@@ -18,6 +18,7 @@ public sealed partial class ImportTests
         ["Snapshot"] = ["Definition", "Model", "Source", "Target", "Transfer", "Control"],
         ["Integrity"] = ["Definition", "Model", "Source", "Target", "Transfer", "Control", "Snapshot"],
         ["Sync"] = ["Definition", "Model", "Source", "Target", "Transfer", "Control", "Snapshot", "Integrity"],
+        ["Reverse"] = ["Definition", "Model", "Source", "Target", "Transfer", "Control", "Snapshot", "Integrity"],
     }.ToFrozenDictionary();
 
     [Fact]

@@ -48,12 +48,16 @@ public sealed class SampleMigration(MigrationDefinition definition, SourceCreden
     public Task<MigrationSession> ConnectAsync() =>
         MigrationSession.ConnectAsync(Definition, Credential, Access, TimeProvider.System, CancellationToken.None);
 
-    /// <summary>Creates the billing and the control table, and takes the stream away again: DynamoDB Local becomes slower with every record in one.</summary>
-    public async Task InitializeAsync()
+    /// <summary>Creates the billing and the control table.</summary>
+    /// <param name="stream">Without it the stream is taken away again: DynamoDB Local becomes slower with every record in one.</param>
+    public async Task InitializeAsync(bool stream = false)
     {
         await using var session = await ConnectAsync();
         await new TableInitializer(session).InitializeAsync(new Progress<string>(), CancellationToken.None);
-        await Client.UpdateTableAsync(new UpdateTableRequest { TableName = Table, StreamSpecification = new StreamSpecification { StreamEnabled = false } });
+        if (!stream)
+        {
+            await Client.UpdateTableAsync(new UpdateTableRequest { TableName = Table, StreamSpecification = new StreamSpecification { StreamEnabled = false } });
+        }
     }
 
     /// <summary>Deletes both tables: DynamoDB Local keeps them in memory.</summary>

@@ -9,6 +9,12 @@ internal static class Jobs
 
     public const string Integrity = "INTEGRITY";
 
+    /// <summary>Writes the table's stream back to the source.</summary>
+    public const string Reverse = "REVERSE";
+
+    /// <summary>Changes the applications' route.</summary>
+    public const string Switch = "SWITCH";
+
     /// <summary>A worker of an export.</summary>
     public static string Export(int shardIndex, int shardCount) =>
         shardCount == 1 ? "EXPORT" : string.Create(CultureInfo.InvariantCulture, $"EXPORT-{shardIndex}-OF-{shardCount}");

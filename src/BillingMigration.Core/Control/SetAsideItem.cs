@@ -25,14 +25,16 @@ internal static class SetAsideItem
 
     public static Dictionary<string, AttributeValue> ToItem(string pk, string runId, int range, SetAsideRow row)
     {
-        var digest = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(row.Key)).AsSpan(0, DigestBytes));
-        return new ControlItemBuilder(pk, Prefix(runId, row.Entity, range) + digest, Kind, Format)
+        return new ControlItemBuilder(pk, Prefix(runId, row.Entity, range) + Digest(row.Key), Kind, Format)
             .Set("entity", row.Entity)
             .Set("key", row.Key)
             .Set("reasonId", row.ReasonId)
             .Set("reason", row.Reason)
             .Build();
     }
+
+    /// <summary>Stands for a row's key in a sort key.</summary>
+    public static string Digest(string key) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(key)).AsSpan(0, DigestBytes));
 
     public static SetAsideRow FromItem(Dictionary<string, AttributeValue> attributes)
     {

@@ -44,6 +44,12 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
         }
 
         await using var lease = await Session.Control.AcquireLeaseAsync(Jobs.Sync, cancellationToken);
+        var route = await Session.Control.FindRouteAsync(cancellationToken);
+        if (route.Backend != StoreBackend.MySql || (!route.Accepts && !Options.IsOfSwitch))
+        {
+            throw SyncErrors.NotOnSource(route);
+        }
+
         var checkpoint = await FindCheckpointAsync(tables, cancellationToken);
         var setAside = new HashSet<string>(StringComparer.Ordinal);
         await foreach (var row in Session.Control.SetAsideAsync(checkpoint.RunId, cancellationToken))

@@ -56,6 +56,9 @@ public abstract record SyncUntil
 
     /// <summary>Everything that was committed before a time is in the table.</summary>
     public sealed record Time(DateTimeOffset Value) : SyncUntil;
+
+    /// <summary>Everything up to a position that is told while it runs is in the table, and the table is consistent there.</summary>
+    internal sealed record Told(Task<SourcePosition> Value) : SyncUntil;
 }
 
 public sealed record SyncOptions
@@ -71,6 +74,9 @@ public sealed record SyncOptions
 
     /// <summary>Keep rows that cannot be items out of the table, counted and listed, instead of ending as failed.</summary>
     public bool SetAside { get; init; }
+
+    /// <summary>Part of a switch, which may go on while the applications' calls wait.</summary>
+    internal bool IsOfSwitch { get; init; }
 
     /// <summary>Overrides of the definition's throttle; null keeps the definition's.</summary>
     public double? BytesPerSecond { get; init; }

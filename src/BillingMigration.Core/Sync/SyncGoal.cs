@@ -22,10 +22,14 @@ internal sealed class SyncGoal(MigrationSession session, SyncUntil? until) : IDi
     public async ValueTask<bool> IsReachedAsync(SyncLedger ledger, DateTimeOffset? committedAt, CancellationToken cancellationToken) => until switch
     {
         null => false,
+        SyncUntil.Told told => told.Value.IsCompletedSuccessfully && ledger.Applied.HasReached(told.Value.Result) && ledger.State == Control.SyncState.Consistent,
         SyncUntil.Position position => ledger.Applied.HasReached(position.Value),
         SyncUntil.Time time => committedAt >= time.Value || (session.Time.GetUtcNow() >= time.Value && await IsCaughtUpAsync(ledger.Applied, cancellationToken)),
         _ => MayBeCaughtUp(ledger) && await IsCaughtUpAsync(ledger.Applied, cancellationToken),
     };
+
+    /// <summary>Completed when it may have been reached by something other than the stream; null: never.</summary>
+    public Task? Told => until is SyncUntil.Told { Value.IsCompleted: false } told ? told.Value : null;
 
     public void Dispose() => connection?.Dispose();
 

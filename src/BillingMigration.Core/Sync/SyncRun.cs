@@ -326,7 +326,8 @@ internal sealed class SyncRun : IAsyncDisposable
                     return null;
                 }
 
-                await Task.WhenAny(read, Task.Delay(CheckpointTimer.ReportInterval, session.Time, abort));
+                var pause = Task.Delay(CheckpointTimer.ReportInterval, session.Time, abort);
+                await (goal.Told is { } told ? Task.WhenAny(read, pause, told) : Task.WhenAny(read, pause));
             }
 
             return await read;

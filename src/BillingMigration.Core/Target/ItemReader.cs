@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading.Channels;
-using BillingMigration.Definition;
 using BillingMigration.Model;
 using BillingMigration.Transfer;
 
@@ -11,36 +10,23 @@ namespace BillingMigration.Target;
 /// <summary>Reads items of the billing table as they come over the wire: DynamoDB JSON, attributes in DynamoDB's order.</summary>
 public sealed partial class ItemReader : IDisposable
 {
-    private readonly DynamoDbHttp http;
+    private readonly SignedCalls calls;
     private readonly TargetConnection target;
     private readonly string table;
     private readonly TransferMetrics metrics;
-    private readonly RequestRetry retry;
     private readonly RetryPolicy policy;
-    private readonly TimeProvider time;
 
     public ItemReader(TargetConnection target, string table, TransferMetrics metrics, RetryPolicy policy, TimeProvider time)
     {
         this.target = target;
         this.table = table;
         this.metrics = metrics;
-        this.time = time;
         this.policy = policy;
-        http = new DynamoDbHttp(target.Endpoint, target.Region, target.Credentials, policy, time);
-        retry = new RequestRetry(policy, new TransferThrottle(new ThrottleDefinition(), time), metrics, time);
+        calls = new SignedCalls(new DynamoDbHttp(target.Endpoint, target.Region, target.Credentials, policy, time), metrics, policy, time);
     }
 
     /// <summary>Attributes that <see cref="GetAsync"/> reads; null: all.</summary>
     internal IReadOnlyList<string>? Attributes { get; init; }
-
-    private sealed class Call(string operation, ReadOnlyMemory<byte> body) : RetriedCall
-    {
-        public string Operation { get; } = operation;
-
-        public ReadOnlyMemory<byte> Body { get; } = body;
-
-        public ItemPage? Page { get; set; }
-    }
 
     /// <summary>Items of one partition in the order of their sort keys, read consistently.</summary>
     /// <param name="partitionKey">Value of <c>pk</c>.</param>
@@ -134,7 +120,7 @@ public sealed partial class ItemReader : IDisposable
         },
         cancellationToken);
 
-    public void Dispose() => http.Dispose();
+    public void Dispose() => calls.Dispose();
 
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> PagesAsync(
         string operation, Action<Utf8JsonWriter> parameters, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -155,16 +141,18 @@ public sealed partial class ItemReader : IDisposable
 
     private async Task<ItemPage> CallAsync(string operation, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
-        var call = new Call(operation, body);
-        await retry.RunAsync(call, AttemptAsync, cancellationToken);
-        if (call.Failure is { } failure)
-        {
-            throw failure.Code == "ResourceNotFoundException"
+        var (page, failure) = await calls.RunAsync(operation, body, Read, cancellationToken);
+        return failure is null ? page!
+            : throw (failure.Code == "ResourceNotFoundException"
                 ? TargetErrors.TableNotFound(table, target.Endpoint, failure.Cause)
-                : TargetErrors.GaveUp(failure, policy, target.Endpoint, $"Reading table '{table}'");
-        }
+                : TargetErrors.GaveUp(failure, policy, target.Endpoint, $"Reading table '{table}'"));
+    }
 
-        return call.Page!;
+    private ItemPage Read(DynamoDbReply reply)
+    {
+        var page = ItemPage.Read(reply.Body);
+        metrics.CountAccepted(page.Items.Count, page.Units);
+        return page;
     }
 
     private ReadOnlyMemory<byte> Request(Action<Utf8JsonWriter> parameters, ReadOnlyMemory<byte> startKey)
@@ -184,48 +172,6 @@ public sealed partial class ItemReader : IDisposable
         json.WriteEndObject();
         json.Flush();
         return buffer.WrittenMemory;
-    }
-
-    private async ValueTask AttemptAsync(Call call, CancellationToken cancellationToken)
-    {
-        var started = time.GetTimestamp();
-        try
-        {
-            using var reply = await http.SendAsync(call.Operation, call.Body, null, cancellationToken);
-            if (reply.Status == 200)
-            {
-                call.Page = ItemPage.Read(reply.Body);
-                call.Failure = null;
-                metrics.CountAccepted(call.Page.Items.Count, call.Page.Units);
-                retry.Succeeded(call);
-            }
-            else
-            {
-                call.Failure = TransferFailure.FromReply(reply);
-            }
-        }
-        catch (JsonException e)
-        {
-            call.Failure = new TransferFailure(FailureKind.Network, "UnreadableAnswer", e.Message, e);
-        }
-        catch (Exception e) when (TransferFailure.FromException(e) is { } failure)
-        {
-            call.Failure = failure;
-        }
-
-        metrics.CountRequest(call.Body.Length, time.GetElapsedTime(started));
-        if (call.Failure is { } trouble)
-        {
-            call.FailuresInRow++;
-            if (trouble.Kind == FailureKind.Throttled)
-            {
-                metrics.CountThrottled();
-            }
-            else if (trouble.Kind == FailureKind.Credentials)
-            {
-                http.RefreshCredentials();
-            }
-        }
     }
 
     private static void WriteText(Utf8JsonWriter json, string name, string value)

@@ -16,7 +16,7 @@ internal sealed class DynamoDbHttp : IDisposable
     private const int UnacknowledgedMilliseconds = 10_000;
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(1);
 
-    private const string TargetPrefix = "DynamoDB_20120810.";
+    private const string TableApi = "DynamoDB_20120810";
     private static readonly MediaTypeHeaderValue Json = new("application/x-amz-json-1.0");
 
     private readonly HttpMessageInvoker http;
@@ -26,11 +26,14 @@ internal sealed class DynamoDbHttp : IDisposable
     private readonly SigV4Signer signer;
     private readonly TimeProvider time;
     private readonly TimeSpan attemptTimeout;
+    private readonly string targetPrefix;
     private volatile ImmutableCredentials? last;
     private long clockTicks;
 
-    public DynamoDbHttp(Uri endpoint, string region, AWSCredentials credentials, RetryPolicy policy, TimeProvider time)
+    /// <param name="api">Name and version of the API: the table's, or <c>DynamoDBStreams_20120810</c>.</param>
+    public DynamoDbHttp(Uri endpoint, string region, AWSCredentials credentials, RetryPolicy policy, TimeProvider time, string api = TableApi)
     {
+        targetPrefix = api + ".";
         this.endpoint = new Uri(endpoint, "/");
         host = endpoint.Authority;
         this.credentials = credentials;
@@ -157,7 +160,7 @@ internal sealed class DynamoDbHttp : IDisposable
     private HttpRequestMessage CreateRequest(string operation, ReadOnlyMemory<byte> body, ImmutableCredentials owner)
     {
         var date = SigV4Signer.FormatDate(time.GetUtcNow() + TimeSpan.FromTicks(Volatile.Read(ref clockTicks)));
-        var target = TargetPrefix + operation;
+        var target = targetPrefix + operation;
         var content = new ReadOnlyMemoryContent(body);
         content.Headers.ContentType = Json;
         var request = new HttpRequestMessage(HttpMethod.Post, endpoint) { Content = content };

@@ -98,7 +98,10 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
     /// Finishes deletions and bill runs of more than 100 items whose owners have not gone on with them for half a minute; every open store does that from time to time by itself.
     /// </summary>
     /// <returns>How many there were.</returns>
-    public Task<int> FinishLargeUnitsAsync(CancellationToken cancellationToken = default) => NamedAsync(() => large.FinishOthersAsync(cancellationToken));
+    public Task<int> FinishLargeUnitsAsync(CancellationToken cancellationToken = default) => NamedAsync(() => large.FinishOthersAsync(all: false, cancellationToken));
+
+    /// <summary>Finishes also those that others are still at work with: they wait for it.</summary>
+    internal Task<int> FinishAllLargeUnitsAsync(CancellationToken cancellationToken) => NamedAsync(() => large.FinishOthersAsync(all: true, cancellationToken));
 
     Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken) =>
         NamedAsync(() => writer.RunBillAsync(Plan(new UnitOfWork().Insert(BillingEntity.Bill, bill))[0], columns, cancellationToken));

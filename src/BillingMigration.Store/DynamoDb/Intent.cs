@@ -36,6 +36,7 @@ internal sealed class IntentLog(BillingModel model, IAmazonDynamoDB client, Time
 {
     /// <summary>Each part renews it. Longer than a part with all its retries takes, or two work at the same; that harms nothing.</summary>
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Ages = TimeSpan.FromDays(365);
 
     private readonly TransactionParts keys = new(model.Definition, time);
 
@@ -110,8 +111,10 @@ internal sealed class IntentLog(BillingModel model, IAmazonDynamoDB client, Time
     }
 
     /// <summary>Takes intents over whose owners have not been heard of for the length of their lease.</summary>
-    public async Task<ImmutableArray<Intent>> TakeOverAsync(CancellationToken cancellationToken)
+    /// <param name="all">Also those whose owners may still be at work: they find out with their next part.</param>
+    public async Task<ImmutableArray<Intent>> TakeOverAsync(bool all, CancellationToken cancellationToken)
     {
+        var before = keys.Seconds(all ? Ages : TimeSpan.Zero);
         var taken = ImmutableArray.CreateBuilder<Intent>();
         var query = new QueryRequest
         {
@@ -120,7 +123,7 @@ internal sealed class IntentLog(BillingModel model, IAmazonDynamoDB client, Time
             KeyConditionExpression = "pk = :p",
             FilterExpression = "#u < :now",
             ExpressionAttributeNames = new() { ["#u"] = "until" },
-            ExpressionAttributeValues = new() { [":p"] = keys.IntentPartition, [":now"] = keys.Seconds(TimeSpan.Zero) },
+            ExpressionAttributeValues = new() { [":p"] = keys.IntentPartition, [":now"] = before },
         };
         do
         {
@@ -128,7 +131,7 @@ internal sealed class IntentLog(BillingModel model, IAmazonDynamoDB client, Time
             foreach (var item in page.Items ?? [])
             {
                 var found = Read(item);
-                if (found is not null && await TakeAsync(found, item["owner"], cancellationToken))
+                if (found is not null && await TakeAsync(found, item["owner"], before, cancellationToken))
                 {
                     taken.Add(found);
                 }
@@ -151,7 +154,7 @@ internal sealed class IntentLog(BillingModel model, IAmazonDynamoDB client, Time
     /// <summary>The primary key, and what others refer to.</summary>
     private IEnumerable<int> Columns(EntityModel entity) => entity.PrimaryKey.Concat(Reference.To(model, entity).SelectMany(r => r.ParentColumns)).Distinct();
 
-    private async Task<bool> TakeAsync(Intent intent, AttributeValue before, CancellationToken cancellationToken)
+    private async Task<bool> TakeAsync(Intent intent, AttributeValue owner, AttributeValue before, CancellationToken cancellationToken)
     {
         try
         {
@@ -163,7 +166,7 @@ internal sealed class IntentLog(BillingModel model, IAmazonDynamoDB client, Time
                     UpdateExpression = "SET #o = :me, #u = :u",
                     ConditionExpression = "#o = :before AND #u < :now",
                     ExpressionAttributeNames = new() { ["#o"] = "owner", ["#u"] = "until" },
-                    ExpressionAttributeValues = new() { [":me"] = new AttributeValue(intent.Owner), [":before"] = before, [":u"] = keys.Seconds(Lease), [":now"] = keys.Seconds(TimeSpan.Zero) },
+                    ExpressionAttributeValues = new() { [":me"] = new AttributeValue(intent.Owner), [":before"] = owner, [":u"] = keys.Seconds(Lease), [":now"] = before },
                 },
                 cancellationToken);
             return true;

@@ -24,7 +24,7 @@ internal sealed class IntentKeeper : IAsyncDisposable
             {
                 try
                 {
-                    await units.FinishOthersAsync(stop.Token);
+                    await units.FinishOthersAsync(all: false, stop.Token);
                 }
                 catch (Exception e) when (e is StoreException or MigrationException or Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException or HttpRequestException)
                 {

@@ -44,10 +44,11 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
     }
 
     /// <summary>Finishes what others have left lying.</summary>
+    /// <param name="all">Also what others are still at work with.</param>
     /// <returns>How many there were.</returns>
-    public async Task<int> FinishOthersAsync(CancellationToken cancellationToken)
+    public async Task<int> FinishOthersAsync(bool all, CancellationToken cancellationToken)
     {
-        var taken = await log.TakeOverAsync(cancellationToken);
+        var taken = await log.TakeOverAsync(all, cancellationToken);
         foreach (var intent in taken)
         {
             await FinishAsync(intent, cancellationToken);

@@ -167,6 +167,14 @@ internal sealed class Sequence(IAmazonDynamoDB client, MigrationDefinition defin
         }
     }
 
+    /// <returns>The highest key that was taken; null: none ever was.</returns>
+    public static async Task<decimal?> FindAsync(IAmazonDynamoDB client, MigrationDefinition definition, string entity, CancellationToken cancellationToken)
+    {
+        var answer = await client.GetItemAsync(
+            new GetItemRequest { TableName = definition.Target.ControlTableName, Key = Key(definition, entity), ConsistentRead = true }, cancellationToken);
+        return answer.IsItemSet ? decimal.Parse(answer.Item["taken"].N, CultureInfo.InvariantCulture) : null;
+    }
+
     private static Dictionary<string, AttributeValue> Key(MigrationDefinition definition, string entity) =>
         new() { ["pk"] = new AttributeValue($"{StoreSchema.Partition(definition)}#SEQUENCE#{entity}"), ["sk"] = new AttributeValue("SEQUENCE") };
 }

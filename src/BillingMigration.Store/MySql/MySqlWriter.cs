@@ -96,29 +96,12 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
 
     private static async Task ExecuteAsync(MySqlConnection connection, MySqlTransaction transaction, PlannedChange change, RowBuffer? row, CancellationToken cancellationToken)
     {
-        var table = SelectStatement.Name(change.Model.Table.Name);
-        string Value(int index) => row!.IsNull(index) ? "NULL" : SelectStatement.Literal(change.Model.Row[index].Column, row[index]);
-        string Column(int index) => SelectStatement.Name(change.Model.Row[index].Column.Name);
-        string IsRow(RowBuffer of) => string.Join(" AND ", change.Model.PrimaryKey.Select(i => $"{Column(i)} = {SelectStatement.Literal(change.Model.Row[i].Column, of[i])}"));
-        var columns = change.Model.Attributes.Select(a => a.RowIndex).Where(i => i != change.GeneratedKey && change.Model.Row[i].Column.Generated == GeneratedColumn.No).ToArray();
-        string sql;
-        if (row is null)
+        var sql = row is null ? RowStatements.Delete(change.Model, change.Before!)
+            : change.Before is { } before ? RowStatements.Update(change.Model, before, row)
+            : RowStatements.Insert(change.Model, row, change.GeneratedKey);
+        if (sql is null)
         {
-            sql = $"DELETE FROM {table} WHERE {IsRow(change.Before!)}";
-        }
-        else if (change.Before is { } before)
-        {
-            var changed = columns.Where(i => before.Differs(row, i)).ToArray();
-            if (changed.Length == 0)
-            {
-                return;
-            }
-
-            sql = $"UPDATE {table} SET {string.Join(", ", changed.Select(i => $"{Column(i)} = {Value(i)}"))} WHERE {IsRow(before)}";
-        }
-        else
-        {
-            sql = $"INSERT INTO {table} ({string.Join(", ", columns.Select(Column))}) VALUES ({string.Join(", ", columns.Select(Value))})";
+            return;
         }
 
         await using var command = new MySqlCommand(sql, connection, transaction);

@@ -1,0 +1,319 @@
+using System.Collections.Immutable;
+using System.Text;
+using BillingMigration.Control;
+using BillingMigration.Integrity;
+using BillingMigration.Model;
+using BillingMigration.Snapshot;
+using BillingMigration.Target;
+
+namespace BillingMigration.Reverse;
+
+/// <summary>
+/// The way back under way: reads the table's stream, all shards at the same time and in any order, and has the rows looked at that it names.
+/// </summary>
+internal sealed class ReverseRun : IAsyncDisposable
+{
+    private const int ReadersAtOnce = 16;
+
+    /// <summary>A shard may be read five times a second.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
+
+    private static readonly TimeSpan LookForShards = TimeSpan.FromSeconds(10);
+
+    private readonly MigrationSession session;
+    private readonly BillingModel model;
+    private readonly Lease lease;
+    private readonly TableStream stream;
+    private readonly RowApplier applier;
+    private readonly ItemCanonicalizer canonical;
+    private readonly Dictionary<string, ShardReader> readers = new(StringComparer.Ordinal);
+    private readonly List<Suspect> later = [];
+    private readonly SemaphoreSlim saving = new(1);
+    private readonly long started;
+    private ReverseCheckpoint saved;
+    private ImmutableSortedDictionary<string, string> applied;
+    private long lookedAt;
+    private long items;
+    private TimeSpan? lag = TimeSpan.MaxValue;
+    private DateTimeOffset oldestEnd;
+    private volatile bool isCaughtUp;
+
+    private ReverseRun(MigrationSession session, BillingModel model, Lease lease, TableStream stream, RowApplier applier, ReverseCheckpoint first)
+    {
+        (this.session, this.model, this.lease, this.stream, this.applier, saved) = (session, model, lease, stream, applier, first);
+        applied = first.Shards;
+        ToCompare = first.ToCompare;
+        canonical = new ItemCanonicalizer(model.Entities);
+        started = lookedAt = session.Time.GetTimestamp();
+        foreach (var (shard, place) in first.Shards)
+        {
+            readers[shard] = new ShardReader(stream, shard, place, first.Since);
+        }
+    }
+
+    public long Items => Interlocked.Read(ref items);
+
+    public long Rows => applier.Rows;
+
+    public bool IsCaughtUp => isCaughtUp;
+
+    /// <summary>True when the stream alone does not tell all.</summary>
+    public bool ToCompare { get; private set; }
+
+    /// <summary>Begins the way back: what is written to the table from here on is to come to the source. Shards that are closed hold nothing of it.</summary>
+    public static async Task<ReverseRun> BeginAsync(MigrationSession session, BillingModel model, Lease lease, bool setAside, bool toCompare, CancellationToken cancellationToken)
+    {
+        var since = session.Time.GetUtcNow();
+        var stream = await TableStream.OpenAsync(session, cancellationToken);
+        var shards = await stream.ListShardsAsync(cancellationToken);
+        var first = new ReverseCheckpoint
+        {
+            StreamArn = stream.Arn,
+            Since = since,
+            Shards = shards.ToImmutableSortedDictionary(s => s.Id, s => s.Closed ? ReverseCheckpoint.Done : "", StringComparer.Ordinal),
+            ToCompare = toCompare,
+            SavedAt = since,
+        };
+        var run = await OpenAsync(session, model, lease, stream, first, setAside, cancellationToken);
+        await Parallel.ForEachAsync(
+            run.readers.Values.Where(r => !r.IsDone), new ParallelOptions { MaxDegreeOfParallelism = ReadersAtOnce, CancellationToken = cancellationToken }, async (reader, token) => await reader.BeginAtEndAsync(token));
+        await session.Control.SaveReverseAsync(lease, first, [], [], cancellationToken);
+        return run;
+    }
+
+    /// <summary>Goes on from the checkpoint.</summary>
+    /// <exception cref="MigrationException"><c>ReverseNotBegun</c>, <c>StreamTrimmed</c>, <c>StreamMissing</c>.</exception>
+    public static async Task<ReverseRun> GoOnAsync(MigrationSession session, BillingModel model, Lease lease, bool setAside, CancellationToken cancellationToken)
+    {
+        var first = await session.Control.FindReverseAsync(cancellationToken) ?? throw ReverseErrors.NotBegun(session.Definition.Name);
+        var stream = await TableStream.OpenAsync(session, cancellationToken);
+        return stream.Arn == first.StreamArn
+            ? await OpenAsync(session, model, lease, stream, first, setAside, cancellationToken)
+            : throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, first);
+    }
+
+    /// <summary>Runs until all is written that was in the stream when <paramref name="end"/> was completed.</summary>
+    /// <param name="end">Completed from the start: until caught up.</param>
+    /// <param name="isQuiet">Nothing is written to the table any more when <paramref name="end"/> is completed: the stream must be empty. Else it goes by the times of its records.</param>
+    public async Task RunAsync(Task end, bool isQuiet, CancellationToken cancellationToken)
+    {
+        DateTimeOffset? endsAt = null;
+        while (true)
+        {
+            var isLast = end.IsCompleted;
+            var began = session.Time.GetUtcNow();
+            endsAt ??= isLast ? began : null;
+            var found = await RoundAsync(isLast, cancellationToken);
+            isCaughtUp = found == 0 || (!isQuiet && later.Count == 0 && oldestEnd >= (endsAt ?? began));
+            if (isCaughtUp && isLast)
+            {
+                await SaveAsync(cancellationToken);
+                return;
+            }
+
+            lag = found == 0 ? null : session.Time.GetUtcNow() - oldestEnd;
+            if (found == 0)
+            {
+                await Task.WhenAny(end, Task.Delay(Pause, session.Time, cancellationToken));
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+            else if (found < ReadersAtOnce && session.Time.GetUtcNow() - began < Pause)
+            {
+                await Task.WhenAny(end, Task.Delay(Pause - (session.Time.GetUtcNow() - began), session.Time, cancellationToken));
+            }
+        }
+    }
+
+    /// <summary>Makes all rows what the table has, whatever the stream told.</summary>
+    public async Task CompareAllAsync(CancellationToken cancellationToken)
+    {
+        var models = model.Entities;
+        await using var lookup = new SourceLookup(session, models);
+        using var target = new TargetSide(session, models, null);
+        var segments = TargetSide.SegmentsFor(models.Sum(m => m.Table.EstimatedRows));
+        var ranges = await Comparison.PlanAsync(session, models, [.. Enumerable.Range(0, models.Length)], RangePlanner.RowsPerRange, cancellationToken);
+        var digests = new DigestPair(models);
+        await new SourceSide(session, models, null).ReadAsync(ranges, () => new RowProbe(models, null, null, target, new Applying(this)), CancellationToken.None, cancellationToken);
+        var all = digests.Target.Select(t => (BucketSet?)BucketSet.All(t.Length)).Append(null).ToArray();
+        await target.ScanAsync(Enumerable.Range(0, segments), segments, () => new ItemProbe(models, all, digests, lookup, new Applying(this)), CancellationToken.None, cancellationToken);
+        ToCompare = false;
+        await SaveAsync(cancellationToken);
+    }
+
+    /// <summary>Saves how far all is written.</summary>
+    public async Task SaveAsync(CancellationToken cancellationToken)
+    {
+        await saving.WaitAsync(cancellationToken);
+        try
+        {
+            var (setAside, taken) = applier.TakeNews();
+            var now = saved with
+            {
+                Shards = Volatile.Read(ref applied),
+                Items = saved.Items + Interlocked.Exchange(ref unsavedItems, 0),
+                Rows = saved.Rows + applier.Rows - savedRows,
+                ToCompare = ToCompare,
+                IsCaughtUp = isCaughtUp,
+                SavedAt = session.Time.GetUtcNow(),
+            };
+            savedRows = applier.Rows;
+            await session.Control.SaveReverseAsync(lease, now, setAside, taken, cancellationToken);
+            saved = now;
+        }
+        finally
+        {
+            saving.Release();
+        }
+    }
+
+    public ReverseProgress Measure() => new()
+    {
+        Items = Items,
+        Rows = Rows,
+        Shards = readers.Count,
+        Lag = lag,
+        Elapsed = session.Time.GetElapsedTime(started),
+        Waiting = lease.IsPaused ? Lease.PausedText : null,
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        stream.Dispose();
+        saving.Dispose();
+        await applier.DisposeAsync();
+    }
+
+    private long unsavedItems;
+    private long savedRows;
+
+    /// <summary>Applies what a comparison finds, part by part.</summary>
+    private sealed class Applying(ReverseRun run) : ISuspects
+    {
+        private readonly List<Suspect> found = [];
+
+        public void Add(Suspect suspect) => found.Add(suspect);
+
+        public void AddRefused(int entity, RowBuffer row)
+        {
+            // A row that cannot be an item is none of the table's: it stays.
+        }
+
+        public async ValueTask SettleAsync(CancellationToken cancellationToken)
+        {
+            if (found.Count > 0)
+            {
+                await run.ApplyAsync([.. found], isSettled: true, cancellationToken);
+                found.Clear();
+            }
+        }
+    }
+
+    private static async Task<ReverseRun> OpenAsync(
+        MigrationSession session, BillingModel model, Lease lease, TableStream stream, ReverseCheckpoint first, bool setAside, CancellationToken cancellationToken)
+    {
+        var known = await session.Control.ListReverseSetAsideAsync(cancellationToken);
+        return new ReverseRun(session, model, lease, stream, new RowApplier(session, model, lease, known, setAside), first);
+    }
+
+    /// <summary>Reads each shard once, and applies what that gives.</summary>
+    /// <param name="lookForShards">Ask for new shards first, in any case.</param>
+    /// <returns>How many records there were; a shard that was read to its end counts too, because others follow it.</returns>
+    private async Task<int> RoundAsync(bool lookForShards, CancellationToken cancellationToken)
+    {
+        if (lookForShards || session.Time.GetElapsedTime(lookedAt) > LookForShards || readers.Values.All(r => r.IsDone))
+        {
+            await FindShardsAsync(cancellationToken);
+        }
+
+        var open = readers.Values.Where(r => !r.IsDone).ToArray();
+        var suspects = new Dictionary<string, Suspect>(StringComparer.Ordinal);
+        var found = 0;
+        oldestEnd = DateTimeOffset.MaxValue;
+        foreach (var part in open.Chunk(ReadersAtOnce))
+        {
+            var pages = await Task.WhenAll(part.Select(r => r.ReadAsync(cancellationToken)));
+            foreach (var page in pages)
+            {
+                if (page is null)
+                {
+                    throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, saved);
+                }
+
+                found += page.Records.Count + page.Passed + (page.Next is null ? 1 : 0);
+                oldestEnd = page.Next is null || page.Passed > 0 ? DateTimeOffset.MinValue : page.Records.Count > 0 && page.Records[^1].At < oldestEnd ? page.Records[^1].At : oldestEnd;
+                foreach (var record in page.Records)
+                {
+                    if (SuspectOf(record.Image) is { } suspect)
+                    {
+                        suspects[suspect.KeyText] = suspect;
+                    }
+                }
+            }
+        }
+
+        Interlocked.Add(ref items, suspects.Count);
+        Interlocked.Add(ref unsavedItems, suspects.Count);
+        await ApplyAsync([.. suspects.Values], isSettled: false, cancellationToken);
+        if (found == 0 && later.Count > 0)
+        {
+            Suspect[] again = [.. later];
+            later.Clear();
+            await ApplyAsync(again, isSettled: true, cancellationToken);
+        }
+
+        if (later.Count == 0)
+        {
+            Volatile.Write(ref applied, readers.Values.ToImmutableSortedDictionary(r => r.Shard, r => r.Place, StringComparer.Ordinal));
+        }
+
+        return found;
+    }
+
+    private readonly SemaphoreSlim applying = new(1);
+
+    /// <summary>In parts, one at a time.</summary>
+    private async Task ApplyAsync(IReadOnlyCollection<Suspect> suspects, bool isSettled, CancellationToken cancellationToken)
+    {
+        await applying.WaitAsync(cancellationToken);
+        try
+        {
+            foreach (var part in suspects.Chunk(1_000))
+            {
+                later.AddRange(await applier.ApplyAsync(part, isSettled, cancellationToken));
+            }
+        }
+        finally
+        {
+            applying.Release();
+        }
+    }
+
+    /// <summary>New shards are read from their beginning. One that is gone before it was read to its end is trimmed.</summary>
+    private async Task FindShardsAsync(CancellationToken cancellationToken)
+    {
+        lookedAt = session.Time.GetTimestamp();
+        var shards = await stream.ListShardsAsync(cancellationToken);
+        var there = shards.Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
+        foreach (var gone in readers.Values.Where(r => !there.Contains(r.Shard)).ToArray())
+        {
+            if (!gone.IsDone)
+            {
+                throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, saved);
+            }
+
+            readers.Remove(gone.Shard);
+        }
+
+        foreach (var shard in shards.Where(s => !readers.ContainsKey(s.Id)))
+        {
+            readers[shard.Id] = new ShardReader(stream, shard.Id, "", saved.Since);
+        }
+    }
+
+    private Suspect? SuspectOf(ReadOnlyMemory<byte> image)
+    {
+        using var batch = new ItemBatch();
+        var entity = canonical.Append(image.Span, batch);
+        return entity < 0 ? null : new Suspect(entity, Suspect.KeyOf(batch.Key(0).Span), RowIdentity.Of(model.Entities[entity], batch.Item(0).Span), DifferenceKind.Different);
+    }
+}

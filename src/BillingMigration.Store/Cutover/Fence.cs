@@ -1,0 +1,170 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using BillingMigration.Control;
+using BillingMigration.Source;
+using MySqlConnector;
+
+namespace BillingMigration.Store.Cutover;
+
+/// <summary>
+/// Keeps the source from being written. Its statements go over one connection, which has a lock of the server: a coordinator that was taken for dead, and wakes, has lost its connection.
+/// </summary>
+internal sealed class Fence(MigrationSession session, SourceFence kind, ImmutableArray<string> accounts) : IAsyncDisposable
+{
+    private const int NoSuchThread = 1094;
+
+    private MySqlConnection? connection;
+
+    public SourceFence Kind { get; } = kind;
+
+    private bool IsMySql => session.Source.Server.Flavor == SourceFlavor.MySql;
+
+    private string Needed => (Kind, IsMySql) switch
+    {
+        (SourceFence.ReadOnly, true) => "SYSTEM_VARIABLES_ADMIN and CONNECTION_ADMIN",
+        (SourceFence.ReadOnly, false) => "READ_ONLY ADMIN",
+        (_, true) => "CREATE USER, PROCESS and CONNECTION_ADMIN",
+        _ => "CREATE USER, PROCESS and CONNECTION ADMIN",
+    };
+
+    /// <summary>Takes the right to open and close it.</summary>
+    public async Task TakeAsync(CancellationToken cancellationToken)
+    {
+        var opened = await session.Source.OpenConnectionAsync(cancellationToken);
+        try
+        {
+            await SourceLock.TakeAsync(opened, session.Definition, Jobs.Switch, cancellationToken);
+            connection = opened;
+        }
+        catch
+        {
+            await opened.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Nobody writes to the source any more.</summary>
+    /// <returns>Where it stands.</returns>
+    public async Task<SourcePosition> CloseAsync(CancellationToken cancellationToken)
+    {
+        switch (Kind)
+        {
+            case SourceFence.ReadOnly:
+                // Returns when no commit is under way any more.
+                await ExecuteAsync(IsMySql ? "SET GLOBAL super_read_only = ON" : "SET GLOBAL read_only = ON", cancellationToken);
+                break;
+            case SourceFence.AccountLock:
+                foreach (var account in Accounts())
+                {
+                    await ExecuteAsync($"ALTER USER {account} ACCOUNT LOCK", cancellationToken);
+                }
+
+                await EndConnectionsAsync(cancellationToken);
+                break;
+            default:
+                break;
+        }
+
+        return await SnapshotPosition.TakeEndAsync(connection!, session.Source.Server, cancellationToken);
+    }
+
+    /// <summary>Whoever writes the table's changes back may write, and nobody else.</summary>
+    public Task OpenForReverseAsync(CancellationToken cancellationToken) => Kind == SourceFence.ReadOnly && IsMySql
+        ? ExecuteAsync("SET GLOBAL super_read_only = OFF, read_only = ON", cancellationToken)
+        : Task.CompletedTask;
+
+    /// <summary>All may write.</summary>
+    public async Task OpenAsync(CancellationToken cancellationToken)
+    {
+        switch (Kind)
+        {
+            case SourceFence.ReadOnly:
+                await ExecuteAsync(IsMySql ? "SET GLOBAL super_read_only = OFF, read_only = OFF" : "SET GLOBAL read_only = OFF", cancellationToken);
+                break;
+            case SourceFence.AccountLock:
+                foreach (var account in Accounts())
+                {
+                    await ExecuteAsync($"ALTER USER {account} ACCOUNT UNLOCK", cancellationToken);
+                }
+
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>Whether the source is fenced, by whomever.</summary>
+    public static async Task<bool> IsReadOnlyAsync(MySqlConnection connection, CancellationToken cancellationToken) =>
+        await SourceConnections.ScalarAsync(connection, "SELECT @@global.read_only", cancellationToken) is "1" or "ON";
+
+    /// <exception cref="MigrationException"><c>FenceAccountsMissing</c>, <c>FenceAccountInvalid</c>.</exception>
+    public void CheckAccounts()
+    {
+        if (Kind == SourceFence.AccountLock && accounts.IsEmpty)
+        {
+            throw SwitchErrors.NoAccounts();
+        }
+
+        _ = Accounts().Count();
+    }
+
+    public ValueTask DisposeAsync() => connection?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    private static (string User, string Host) Split(string account)
+    {
+        var at = account.LastIndexOf('@');
+        return at > 0 && at < account.Length - 1 && account.AsSpan().IndexOfAny("'\\\0") < 0 ? (account[..at], account[(at + 1)..]) : throw SwitchErrors.BadAccount(account);
+    }
+
+    private IEnumerable<string> Accounts() => accounts.Select(Split).Select(a => $"'{a.User}'@'{a.Host}'");
+
+    /// <summary>Ends the applications' connections, and returns when none is left: a commit that was under way is through by then, or never will be.</summary>
+    private async Task EndConnectionsAsync(CancellationToken cancellationToken)
+    {
+        var users = string.Join(", ", accounts.Select(a => $"'{Split(a).User}'").Distinct(StringComparer.Ordinal));
+        while (true)
+        {
+            var ids = new List<ulong>();
+            await using (var command = new MySqlCommand($"SELECT ID FROM information_schema.PROCESSLIST WHERE USER IN ({users}) AND ID <> CONNECTION_ID()", connection))
+            {
+                await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+                while (await reader.ReadAsync(cancellationToken))
+                {
+                    ids.Add(Convert.ToUInt64(reader.GetValue(0), CultureInfo.InvariantCulture));
+                }
+            }
+
+            if (ids.Count == 0)
+            {
+                return;
+            }
+
+            foreach (var id in ids)
+            {
+                try
+                {
+                    await ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"KILL CONNECTION {id}"), cancellationToken);
+                }
+                catch (MySqlException e) when ((int)e.ErrorCode == NoSuchThread)
+                {
+                    // It has ended by itself.
+                }
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(20), session.Time, cancellationToken);
+        }
+    }
+
+    private async Task ExecuteAsync(string statement, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = new MySqlCommand(statement, connection);
+            await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+        catch (MySqlException e) when ((int)e.ErrorCode is 1227 or 1045 or 1142 or 1044 or 1095)
+        {
+            throw SwitchErrors.FenceDenied(Kind, Needed, e);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+using BillingMigration.Control;
+using BillingMigration.Reverse;
+using BillingMigration.Source;
+using BillingMigration.Store.DynamoDb;
+using BillingMigration.Sync;
+
+namespace BillingMigration.Store.Cutover;
+
+/// <summary>
+/// From the source to the table. Until the flip the source has everything, and backing out means to let calls go on there; from the flip on the table has.
+/// </summary>
+internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) : IAsyncDisposable
+{
+    private readonly TaskCompletionSource<SourcePosition> fenced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource stopFollowing = new();
+    private Task<SyncResult>? following;
+    private Lease? reverseLease;
+    private ReverseRun? reverse;
+
+    private MigrationSession Session => work.Session;
+
+    /// <summary>Everything that can be done while applications work.</summary>
+    public async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        var model = await ReverseFollower.BindAsync(Session, cancellationToken);
+        reverseLease = await Session.Control.AcquireLeaseAsync(Jobs.Reverse, cancellationToken);
+        await fence.TakeAsync(cancellationToken);
+        reverse = await work.StepAsync("BeginWayBack", () => ReverseRun.BeginAsync(Session, model, reverseLease, setAside: true, toCompare: false, cancellationToken));
+        await work.StepAsync("CatchUp", () => FollowAsync(cancellationToken));
+        await work.StepAsync("Schema", () => StoreSchema.SaveAsync(Session, cancellationToken));
+        if (proves)
+        {
+            await work.StepAsync("Compare", () => Proof.WarmAsync(Session, cancellationToken));
+        }
+    }
+
+    /// <summary>While calls wait: the source stands still, the table reaches it, and is proven to be equal.</summary>
+    public async Task DrainAsync(Route before, CancellationToken cancellationToken)
+    {
+        var nobodyBegins = Task.Delay(fence.Kind == SourceFence.None ? RouteTimes.UntilNothingLands(before) : RouteTimes.UntilNobodyBegins(before), Session.Time, cancellationToken);
+        if (fence.Kind == SourceFence.None)
+        {
+            await work.StepAsync("Wait", () => nobodyBegins);
+        }
+
+        var held = (await Session.Control.ListHeldLeasesAsync(cancellationToken)).Where(h => h.Job.StartsWith("EXPORT", StringComparison.Ordinal)).ToArray();
+        if (held.Length > 0)
+        {
+            throw SwitchErrors.WorkersLeft(held);
+        }
+
+        var position = await work.StepAsync("Fence", () => fence.CloseAsync(cancellationToken));
+        fenced.SetResult(position);
+        await work.StepAsync("Sync", async () =>
+        {
+            await using var stop = cancellationToken.Register(stopFollowing.Cancel);
+            await following!;
+        });
+        if (proves)
+        {
+            await work.StepAsync("Prove", () => Proof.RequireAsync(Session, cancellationToken));
+        }
+
+        // Generated keys go on above those of the source.
+        await work.StepAsync("Keys", () => StoreSchema.SaveAsync(Session, cancellationToken));
+        await work.StepAsync("Lease", () => nobodyBegins);
+    }
+
+    /// <summary>After the flip: the way back is open, and tried.</summary>
+    public async Task FinishAsync(CancellationToken cancellationToken)
+    {
+        await work.StepAsync("OpenWayBack", () => fence.OpenForReverseAsync(cancellationToken));
+        await work.StepAsync("WriteBack", () => reverse!.RunAsync(Task.CompletedTask, isQuiet: false, cancellationToken));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await stopFollowing.CancelAsync();
+        if (following is not null)
+        {
+            await ((Task)following).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        if (reverse is not null)
+        {
+            await reverse.DisposeAsync();
+        }
+
+        if (reverseLease is not null)
+        {
+            await reverseLease.DisposeAsync();
+        }
+
+        stopFollowing.Dispose();
+    }
+
+    /// <summary>Follows the source until it is told where that ends; returns when it has caught up.</summary>
+    private async Task FollowAsync(CancellationToken cancellationToken)
+    {
+        var caughtUp = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var progress = new Reporter(p =>
+        {
+            if (p.State == SyncState.Consistent && (p.Lag is null || p.Lag < TimeSpan.FromSeconds(1)))
+            {
+                caughtUp.TrySetResult();
+            }
+        });
+        following = new ChangeFollower(Session, new SyncOptions { Until = new SyncUntil.Told(fenced.Task), IsOfSwitch = true }).RunAsync(progress, stopFollowing.Token);
+        await (await Task.WhenAny(following, caughtUp.Task)).WaitAsync(cancellationToken);
+    }
+
+    private sealed class Reporter(Action<SyncProgress> report) : IProgress<SyncProgress>
+    {
+        public void Report(SyncProgress value) => report(value);
+    }
+}

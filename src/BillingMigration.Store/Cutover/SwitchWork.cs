@@ -1,0 +1,78 @@
+using System.Collections.Immutable;
+using BillingMigration.Control;
+
+namespace BillingMigration.Store.Cutover;
+
+/// <summary>What both directions of a switch share: the lease, the record, the steps with their times, and the time that calls may wait.</summary>
+internal sealed class SwitchWork(MigrationSession session, SwitchOptions options, Lease lease, SwitchRecord record, IProgress<SwitchProgress> progress)
+{
+    private readonly long started = session.Time.GetTimestamp();
+    private readonly List<SwitchStep> steps = [];
+    private long? stalledAt;
+
+    public MigrationSession Session => session;
+
+    public SwitchOptions Options => options;
+
+    public Lease Lease => lease;
+
+    public SwitchRecord Record { get; private set; } = record;
+
+    /// <summary>The step under way, or the last one.</summary>
+    public string Step { get; private set; } = "Begin";
+
+    /// <summary>How long calls waited.</summary>
+    public TimeSpan? Stall { get; private set; }
+
+    public TimeSpan Elapsed => session.Time.GetElapsedTime(started);
+
+    public ImmutableArray<SwitchStep> Steps => [.. steps];
+
+    /// <summary>The longest of what is left of the stall.</summary>
+    public CancellationTokenSource BeginStall()
+    {
+        stalledAt = session.Time.GetTimestamp();
+        return new CancellationTokenSource(options.MaxStall, session.Time);
+    }
+
+    public void EndStall() => Stall = stalledAt is { } at ? session.Time.GetElapsedTime(at) : null;
+
+    public async Task<T> StepAsync<T>(string name, Func<Task<T>> step)
+    {
+        Step = name;
+        Report();
+        var (began, at) = (session.Time.GetTimestamp(), session.Time.GetUtcNow());
+        var result = await step();
+        lock (steps)
+        {
+            steps.Add(new SwitchStep(name, at, session.Time.GetElapsedTime(began)));
+        }
+
+        return result;
+    }
+
+    public Task StepAsync(string name, Func<Task> step) => StepAsync(name, async () =>
+    {
+        await step();
+        return true;
+    });
+
+    /// <summary>Changes the route, and tells whoever wants to know.</summary>
+    public async Task<Route> MoveAsync(Route from, RouteState state, CancellationToken cancellationToken)
+    {
+        var to = from.To(state, Record.Actor, Record.Reason, session.Time.GetUtcNow());
+        to = options.RouteLease is { } length ? to with { Lease = length } : to;
+        await session.Control.ChangeRouteAsync(lease, to, cancellationToken);
+        return to;
+    }
+
+    public Task TellAsync(Route route, CancellationToken cancellationToken) => options.OnState?.Invoke(route, cancellationToken) ?? Task.CompletedTask;
+
+    public Task SaveAsync(Func<SwitchRecord, SwitchRecord> change, CancellationToken cancellationToken)
+    {
+        Record = change(Record) with { Steps = Steps, Stall = Stall };
+        return session.Control.SaveSwitchAsync(lease, Record, cancellationToken);
+    }
+
+    public void Report() => progress.Report(new SwitchProgress(Step, Elapsed, Stall ?? (stalledAt is { } at ? session.Time.GetElapsedTime(at) : null)));
+}
