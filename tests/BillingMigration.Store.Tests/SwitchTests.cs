@@ -22,7 +22,7 @@ public sealed class SwitchTests(SampleStores stores)
         {
             var result = await shop.SwitchAsync(to);
             Assert.Equal((SwitchOutcome.Switched, to), (result.Outcome, result.Route.State));
-            TestContext.Current.TestOutputHelper?.WriteLine($"{to}: stall {result.Stall?.TotalMilliseconds:0} ms of {result.Duration.TotalSeconds:0.0} s; {string.Join(", ", result.Steps.Select(s => $"{s.Name} {s.Took.TotalMilliseconds:0}"))}");
+            TestContext.Current.TestOutputHelper?.WriteLine($"{DateTime.UtcNow:mm:ss} {to}: stall {result.Stall?.TotalMilliseconds:0} ms of {result.Duration.TotalSeconds:0.0} s; {string.Join(", ", result.Steps.Select(s => $"{s.Name} {s.Took.TotalMilliseconds:0}"))}");
             await clients.PostedAsync(50);
             Assert.Equal(to, store.Route.State);
         }

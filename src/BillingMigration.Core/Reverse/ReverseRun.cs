@@ -117,9 +117,9 @@ internal sealed class ReverseRun : IAsyncDisposable
                 await Task.WhenAny(end, Task.Delay(Pause, session.Time, cancellationToken));
                 cancellationToken.ThrowIfCancellationRequested();
             }
-            else if (found < ReadersAtOnce && session.Time.GetUtcNow() - began < Pause)
+            else if (!session.Target.IsEmulator && session.Time.GetUtcNow() - began is var took && took < Pause)
             {
-                await Task.WhenAny(end, Task.Delay(Pause - (session.Time.GetUtcNow() - began), session.Time, cancellationToken));
+                await Task.Delay(Pause - took, session.Time, cancellationToken);
             }
         }
     }

@@ -12,6 +12,7 @@ namespace BillingMigration.Store.Cutover;
 internal sealed class Fence(MigrationSession session, SourceFence kind, ImmutableArray<string> accounts) : IAsyncDisposable
 {
     private const int NoSuchThread = 1094;
+    private static readonly TimeSpan LetGoOn = TimeSpan.FromMilliseconds(200);
 
     private MySqlConnection? connection;
 
@@ -50,8 +51,7 @@ internal sealed class Fence(MigrationSession session, SourceFence kind, Immutabl
         switch (Kind)
         {
             case SourceFence.ReadOnly:
-                // Returns when no commit is under way any more.
-                await ExecuteAsync(IsMySql ? "SET GLOBAL super_read_only = ON" : "SET GLOBAL read_only = ON", cancellationToken);
+                await CloseAllAsync(cancellationToken);
                 break;
             case SourceFence.AccountLock:
                 foreach (var account in Accounts())
@@ -152,6 +152,27 @@ internal sealed class Fence(MigrationSession session, SourceFence kind, Immutabl
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(20), session.Time, cancellationToken);
+        }
+    }
+
+    /// <summary>
+    /// Returns when no commit is under way any more. The server waits for statements that run, and lets none begin meanwhile: one that waits for a row, whose owner cannot go on, would be waited for until its
+    /// innodb_lock_wait_timeout. So it is tried for a second, and again when those have gone on.
+    /// </summary>
+    private async Task CloseAllAsync(CancellationToken cancellationToken)
+    {
+        await ExecuteAsync("SET SESSION lock_wait_timeout = 1", cancellationToken);
+        while (true)
+        {
+            try
+            {
+                await ExecuteAsync(IsMySql ? "SET GLOBAL super_read_only = ON" : "SET GLOBAL read_only = ON", cancellationToken);
+                return;
+            }
+            catch (MySqlException e) when (e.ErrorCode == MySqlErrorCode.LockWaitTimeout)
+            {
+                await Task.Delay(LetGoOn, session.Time, cancellationToken);
+            }
         }
     }
 

@@ -37,12 +37,9 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
     /// <summary>While calls wait: the source stands still, the table reaches it, and is proven to be equal.</summary>
     public async Task DrainAsync(Route before, CancellationToken cancellationToken)
     {
-        var nobodyBegins = Task.Delay(fence.Kind == SourceFence.None ? RouteTimes.UntilNothingLands(before) : RouteTimes.UntilNobodyBegins(before), Session.Time, cancellationToken);
-        if (fence.Kind == SourceFence.None)
-        {
-            await work.StepAsync("Wait", () => nobodyBegins);
-        }
-
+        // First those that can wait: a fence that is put up among busy transactions may get into a deadlock with them, and they would fail instead of waiting.
+        await work.StepAsync(
+            "Wait", () => Task.Delay(fence.Kind == SourceFence.None ? RouteTimes.UntilNothingLands(before) : RouteTimes.UntilNobodyBegins(before), Session.Time, cancellationToken));
         var held = (await Session.Control.ListHeldLeasesAsync(cancellationToken)).Where(h => h.Job.StartsWith("EXPORT", StringComparison.Ordinal)).ToArray();
         if (held.Length > 0)
         {
@@ -63,7 +60,6 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
 
         // Generated keys go on above those of the source.
         await work.StepAsync("Keys", () => StoreSchema.SaveAsync(Session, cancellationToken));
-        await work.StepAsync("Lease", () => nobodyBegins);
     }
 
     /// <summary>After the flip: the way back is open, and tried.</summary>

@@ -26,16 +26,16 @@ internal static class Planning
         yield return new("Compare", "what changed since the last comparison is compared.", null);
         yield return new("Shadow", "applications read both sides for a moment, and so have their connections.", lease * 2);
         yield return new("Draining", $"calls wait from here on, {options.MaxStall.TotalSeconds:0.#} s at most.", Moment);
+        yield return new("Wait", "what applications know of the route expires.", options.Fence == SourceFence.None ? RouteTimes.UntilNothingLands(route) : RouteTimes.UntilNobodyBegins(route));
         yield return new("Fence", options.Fence switch
         {
             SourceFence.ReadOnly => "the source becomes read-only (super_read_only, or read_only on MariaDB).",
             SourceFence.AccountLock => $"the accounts {string.Join(", ", options.FenceAccounts)} are locked, and their connections ended.",
-            _ => "nothing keeps others from writing to the source; what routed stores have sent is waited for.",
-        }, options.Fence == SourceFence.None ? RouteTimes.UntilNothingLands(route) : Moment);
+            _ => "nothing keeps others from writing to the source.",
+        }, Moment);
         yield return new("Sync", "the last changes are written into the table.", null);
         yield return new("Prove", "what changed since the last comparison is compared again.", null);
         yield return new("Keys", "generated keys go on above those of the source.", Moment);
-        yield return new("Lease", "what applications know of the route has expired.", RouteTimes.UntilNobodyBegins(route));
         yield return new("Flip", "calls go on, on the table.", Moment);
         yield return new("WriteBack", "the source may be written by the way back only, which is tried.", null);
     }
