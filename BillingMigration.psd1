@@ -29,6 +29,7 @@
         'New-BillingMigrationDefinition'
         'New-MigrationPolicy'
         'Repair-BillingItem'
+        'Switch-BillingBackend'
         'Sync-BillingChanges'
         'Test-MigrationIntegrity'
     )

@@ -65,6 +65,30 @@ public abstract class BillingCmdlet : PSCmdlet, IDisposable
     private protected IProgress<T> ReportTo<T>(Action<T> show)
         where T : class => new LatestProgress<T>(job, show);
 
+    /// <summary>Has the pipeline thread do something while <see cref="Run"/> runs; what it throws comes back to the job.</summary>
+    private protected Task OnPipelineAsync(Action action)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        job.Post(() =>
+        {
+            try
+            {
+                action();
+                done.SetResult();
+            }
+            catch (PipelineStoppedException)
+            {
+                done.SetCanceled();
+                throw;
+            }
+            catch (Exception e)
+            {
+                done.SetException(e);
+            }
+        });
+        return done.Task;
+    }
+
     private protected string ResolvePath(string path) => SessionState.Path.GetUnresolvedProviderPathFromPSPath(path);
 
     /// <summary>Tells the job's failures from the engine's own exceptions, which must pass untouched.</summary>

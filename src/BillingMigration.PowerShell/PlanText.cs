@@ -81,7 +81,7 @@ internal static class PlanText
     private static string Cut(string text, int length) => text.Length <= length ? text : text[..(length - 1)] + "…";
 
     /// <summary>Breaks a long line between words; what follows is indented.</summary>
-    private static IEnumerable<string> Wrap(string line, string indent)
+    public static IEnumerable<string> Wrap(string line, string indent)
     {
         while (line.Length > Width)
         {

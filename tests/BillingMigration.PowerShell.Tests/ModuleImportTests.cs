@@ -22,6 +22,7 @@ public sealed class ModuleImportTests
         "New-BillingMigrationDefinition",
         "New-MigrationPolicy",
         "Repair-BillingItem",
+        "Switch-BillingBackend",
         "Sync-BillingChanges",
         "Test-MigrationIntegrity",
     ];

@@ -24,9 +24,22 @@ public sealed record MigrationState
     /// <summary>Checkpoint of the changes that follow the snapshot; null: none are written yet.</summary>
     public SyncCheckpoint? Sync { get; init; }
 
+    /// <summary>Where the calls of applications go, since when and why.</summary>
+    public Route Route { get; init; } = Route.First;
+
+    /// <summary>The last switch of the applications; null: there was none.</summary>
+    public SwitchRecord? Switch { get; init; }
+
+    /// <summary>How far the table's changes are written back to the source; null: they were never.</summary>
+    public ReverseCheckpoint? Reverse { get; init; }
+
     /// <summary>What to do next, in a sentence.</summary>
     public string NextStep => this switch
     {
+        { Route: { State: RouteState.Draining } route } =>
+            $"A switch is under way, or was broken off while calls wait: run Switch-BillingBackend -To {(route.Backend == StoreBackend.MySql ? "DynamoDB" : "MySql")} to finish it, or -To {(route.Backend == StoreBackend.MySql ? "MySql" : "DynamoDB")} to undo it.",
+        { Switch.Outcome: null, Switch: { } begun } => $"The last switch was not finished: run Switch-BillingBackend -To {(begun.To == StoreBackend.MySql ? "MySql" : "DynamoDB")} again.",
+        { Route.State: RouteState.DynamoDb } => "Run Sync-BillingChanges -Direction Reverse -Follow to keep the source in step, so that Switch-BillingBackend -To MySql can go back.",
         { Snapshot: null } => "No export has begun: run Export-BillingSnapshot.",
         { Snapshot.State: SnapshotState.Running } => "Run Export-BillingSnapshot again to go on with the export.",
         { Sync: null } => "Run Sync-BillingChanges to write what changed since the export began.",
@@ -60,6 +73,9 @@ public sealed record MigrationState
             Endpoint = session.Target.Endpoint,
             Snapshot = run,
             Sync = run is null ? null : await session.Control.FindSyncAsync(run.RunId, cancellationToken),
+            Route = await session.Control.FindRouteAsync(cancellationToken),
+            Switch = await session.Control.FindSwitchAsync(cancellationToken),
+            Reverse = await session.Control.FindReverseAsync(cancellationToken),
             Entities = [.. definition.Entities.Select(e => EntityState.Of(e.Entity, e.Table, [.. byEntity[e.Entity]], counted))],
         };
     }

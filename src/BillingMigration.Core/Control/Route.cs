@@ -52,6 +52,20 @@ public sealed record Route
     /// <summary>True when calls are accepted.</summary>
     public bool Accepts => State != RouteState.Draining;
 
+    /// <summary>For jobs that make the table what the source is.</summary>
+    /// <exception cref="MigrationException"><c>ApplicationsSwitched</c>: the source does not lead.</exception>
+    internal void RequireSource(string doing)
+    {
+        if (State is RouteState.Draining or RouteState.DynamoDb)
+        {
+            throw new MigrationException(
+                "ApplicationsSwitched", MigrationErrorKind.WrongState,
+                $"{doing} would undo what applications write: their route is {State} on {Backend}, and the source does not lead. "
+                + (Accepts ? "Run Sync-BillingChanges -Direction Reverse to write the table's changes back, or Switch-BillingBackend -To MySql to go back." : "A switch is under way, or was broken off: look at Get-BillingMigration."),
+                State);
+        }
+    }
+
     /// <summary>States that may follow this one.</summary>
     public ImmutableArray<RouteState> Next => State switch
     {

@@ -41,6 +41,7 @@ public sealed class ItemRepairer : IAsyncDisposable
     {
         await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
         var scope = await SnapshotScope.BindAsync(session, new SnapshotOptions(), connection, cancellationToken);
+        (await session.Control.FindRouteAsync(cancellationToken)).RequireSource("A repair of items");
         var run = await session.Control.FindSnapshotAsync(cancellationToken);
         return run is null ? throw IntegrityErrors.SnapshotIncomplete(session.Definition.Name, run)
             : run.ModelDigest != scope.Model.Digest ? throw IntegrityErrors.ModelChanged(run)
@@ -61,6 +62,7 @@ public sealed class ItemRepairer : IAsyncDisposable
             return Result(difference, RepairAction.None, RepairOutcome.NotOfTheMigration, "The item names no entity of the definition, so it is not this migration's to delete. Find out who has written it.");
         }
 
+        (await session.Control.FindRouteAsync(cancellationToken)).RequireSource("A repair of items");
         var seen = difference.Seen;
         var action = RepairAction.None;
         for (var attempt = 0; attempt < Attempts; attempt++)

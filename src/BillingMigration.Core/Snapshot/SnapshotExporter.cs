@@ -46,6 +46,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         await new TableInitializer(Session).EnsureUsableAsync(cancellationToken);
         await using var lease = await Session.Control.AcquireLeaseAsync(Jobs.Export(Options.ShardIndex, Options.ShardCount), cancellationToken);
 
+        (await Session.Control.FindRouteAsync(cancellationToken)).RequireSource("An export");
         var run = await FindOrBeginAsync(scope, connection, cancellationToken);
         if (Options.RestartsEntities)
         {

@@ -44,10 +44,9 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
         }
 
         await using var lease = await Session.Control.AcquireLeaseAsync(Jobs.Sync, cancellationToken);
-        var route = await Session.Control.FindRouteAsync(cancellationToken);
-        if (route.Backend != StoreBackend.MySql || (!route.Accepts && !Options.IsOfSwitch))
+        if (!Options.IsOfSwitch)
         {
-            throw SyncErrors.NotOnSource(route);
+            (await Session.Control.FindRouteAsync(cancellationToken)).RequireSource("Writing the source's changes into the table");
         }
 
         var checkpoint = await FindCheckpointAsync(tables, cancellationToken);

@@ -8,11 +8,6 @@ namespace BillingMigration.Sync;
 /// <summary>What stops the sync, in words for the operator.</summary>
 internal static class SyncErrors
 {
-    public static MigrationException NotOnSource(Route route) => new(
-        "ApplicationsSwitched", MigrationErrorKind.WrongState,
-        $"The applications' route is {route.State} on {route.Backend}, so the source does not lead: writing its changes into the table would undo theirs. "
-        + (route.Accepts ? "Run Sync-BillingChanges -Direction Reverse." : "A switch is under way, or was broken off: look at Get-BillingMigration."), route.State);
-
     public static MigrationException SnapshotIncomplete(string migration, SnapshotRun? run) => new(
         "SnapshotIncomplete", MigrationErrorKind.WrongState,
         run is null

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using BillingMigration.Control;
+using BillingMigration.Store;
 
 namespace BillingMigration.PowerShell.Commands;
 
@@ -11,6 +12,12 @@ public sealed class GetBillingMigrationCommand : SessionCmdlet
     [Parameter]
     public SwitchParameter CountItems { get; set; }
 
-    private protected override void Process(MigrationSession session) =>
-        WriteObject(ResultObject.Of(Run(token => MigrationState.ReadAsync(session, CountItems, token)), session));
+    private protected override void Process(MigrationSession session)
+    {
+        var state = Run(token => MigrationState.ReadAsync(session, CountItems, token));
+        var to = state.Route.Backend == StoreBackend.MySql ? RouteState.DynamoDb : RouteState.MySql;
+        var result = ResultObject.Of(state, session);
+        result.Properties.Add(new PSNoteProperty("Gates", Run(token => new BackendSwitch(session, new SwitchOptions { To = to }).PlanAsync(token)).Gates));
+        WriteObject(result);
+    }
 }

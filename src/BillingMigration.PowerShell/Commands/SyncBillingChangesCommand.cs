@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using BillingMigration.Reverse;
 using BillingMigration.Source.Binlog;
 using BillingMigration.Sync;
 
@@ -6,7 +7,7 @@ namespace BillingMigration.PowerShell.Commands;
 
 /// <summary>Writes the source's changes into the billing table; run again, it goes on where it was.</summary>
 [Cmdlet(VerbsData.Sync, "BillingChanges", SupportsShouldProcess = true)]
-[OutputType(typeof(SyncResult))]
+[OutputType(typeof(SyncResult), typeof(ReverseResult))]
 public sealed class SyncBillingChangesCommand : SessionCmdlet
 {
     [Parameter(Position = 0)]
@@ -14,7 +15,13 @@ public sealed class SyncBillingChangesCommand : SessionCmdlet
     public string? Until { get; set; }
 
     [Parameter]
+    public SyncDirection Direction { get; set; }
+
+    [Parameter]
     public SwitchParameter Follow { get; set; }
+
+    [Parameter]
+    public SwitchParameter Restart { get; set; }
 
     [Parameter]
     public TimeSpan? MaxDuration { get; set; }
@@ -36,6 +43,12 @@ public sealed class SyncBillingChangesCommand : SessionCmdlet
 
     private protected override void Process(MigrationSession session)
     {
+        if (Direction == SyncDirection.Reverse)
+        {
+            WriteBack(session);
+            return;
+        }
+
         var follower = new ChangeFollower(session, Options(session));
         var definition = session.Definition;
         var what = $"Write the changes of {definition.Source.Database} of {definition.Source.Host}:{definition.Source.Port} into table {definition.Target.Table}.";
@@ -66,15 +79,44 @@ public sealed class SyncBillingChangesCommand : SessionCmdlet
         WriteObject(ResultObject.Of(result, session));
     }
 
-    private SyncOptions Options(MigrationSession session)
+    /// <summary>The other way: from the table, on which applications work, to the source.</summary>
+    private void WriteBack(MigrationSession session)
     {
-        if (MaxDuration <= TimeSpan.Zero)
+        string[] forwardOnly = [nameof(Until), nameof(BytesPerSecond), nameof(ItemsPerSecond), nameof(WriteUnitsPerSecond)];
+        if (Array.Find(forwardOnly, MyInvocation.BoundParameters.ContainsKey) is { } given && !(given == nameof(Until) && "CaughtUp".Equals(Until, StringComparison.OrdinalIgnoreCase)))
         {
             throw new MigrationException(
-                "MaxDurationTooShort",
-                MigrationErrorKind.InvalidArgument,
-                $"-MaxDuration {MaxDuration} leaves no time for the sync. Give a duration above zero, for example 02:30:00 for two and a half hours.",
-                MaxDuration);
+                "ParameterNotForReverse", MigrationErrorKind.InvalidArgument, $"-{given} is for the source's changes; with -Direction Reverse it ends when it has caught up, or goes on with -Follow. Leave it out.", given);
+        }
+
+        CheckDuration();
+        var definition = session.Definition;
+        var what = $"Write the changes of table {definition.Target.Table} back to {definition.Source.Database} of {definition.Source.Host}:{definition.Source.Port}{(Restart ? ", and compare all of both first" : "")}.";
+        if (!ShouldProcess(what, what, "Sync-BillingChanges"))
+        {
+            return;
+        }
+
+        var display = new ReverseProgressBar($"Write back {definition.Name}", WriteProgress, WriteWarning);
+        var progress = ReportTo<ReverseProgress>(display.Show);
+        var follower = new ReverseFollower(session, new ReverseOptions { Follow = Follow, MaxDuration = MaxDuration, SetAside = SetAside, Restart = Restart });
+        try
+        {
+            WriteObject(ResultObject.Of(Run(token => follower.RunAsync(progress, token)), session));
+        }
+        finally
+        {
+            display.Clear();
+        }
+    }
+
+    private SyncOptions Options(MigrationSession session)
+    {
+        CheckDuration();
+        if (Restart)
+        {
+            throw new MigrationException(
+                "RestartOnlyReverse", MigrationErrorKind.InvalidArgument, "-Restart is for -Direction Reverse. To begin the way forward anew, run Export-BillingSnapshot -Restart.", Restart);
         }
 
         if (Follow && Until is not null)
@@ -93,5 +135,17 @@ public sealed class SyncBillingChangesCommand : SessionCmdlet
             ItemsPerSecond = ItemsPerSecond,
             WriteUnitsPerSecond = WriteUnitsPerSecond,
         };
+    }
+
+    private void CheckDuration()
+    {
+        if (MaxDuration <= TimeSpan.Zero)
+        {
+            throw new MigrationException(
+                "MaxDurationTooShort",
+                MigrationErrorKind.InvalidArgument,
+                $"-MaxDuration {MaxDuration} leaves no time for the sync. Give a duration above zero, for example 02:30:00 for two and a half hours.",
+                MaxDuration);
+        }
     }
 }

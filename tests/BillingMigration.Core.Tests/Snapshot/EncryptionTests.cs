@@ -90,7 +90,7 @@ public sealed class EncryptionTests(TestServers servers)
         await scenario.Migration.EncryptAsync(await servers.KmsAsync());
         var target = scenario.Migration.Definition.Target;
         scenario.Migration.Definition = scenario.Migration.Definition with { Target = target with { Encryption = target.Encryption! with { KmsKeyId = "alias/no-such-key" } } };
-        var error = await Assert.ThrowsAsync<MigrationException>(scenario.Migration.InitializeAsync);
+        var error = await Assert.ThrowsAsync<MigrationException>(() => scenario.Migration.InitializeAsync());
         Assert.Equal("KmsKeyUnusable", error.ErrorId);
         Assert.Contains("alias/no-such-key", error.Message, StringComparison.Ordinal);
         Assert.Empty((await scenario.Migration.Client.GetItemAsync(target.ControlTableName, Key(scenario.Migration.Definition.Name), Cancel)).Item ?? []);
