@@ -12,6 +12,9 @@ const string usage = """
     Torture sync [--minutes 10] [--seed N] [--server mysql|mysql-native-fk|mariadb|all] [--rows 20000] [--rate 200] [--life 10]
       Eight writers change everything while export and sync run, are killed every few seconds, and the network is cut at random; then compares.
       mysql logs what foreign keys change; mysql-native-fk and mariadb do not. Without --server: all of them.
+    Torture switch [--rounds 100] [--seed N] [--server mysql|mariadb|both]
+      32 clients in four processes read, post, bill and pay through routed stores while their backend is switched to and fro. Coordinators, followers and clients are killed, clients are frozen past
+      their lease, clocks jump, networks are cut. In the end every acknowledged write is there once, and both sides are equal.
     """;
 
 switch (args)
@@ -19,6 +22,8 @@ switch (args)
     case ["export-worker", ..]: return await ExportWorker.RunAsync(args[1..]);
     case ["sync-worker", ..]: return await SyncWorker.RunAsync(args[1..]);
     case ["integrity-worker", ..]: return await IntegrityWorker.RunAsync(args[1..]);
+    case ["switch-client", ..]: return await SwitchClient.RunAsync(args[1..]);
+    case ["switch-worker", ..]: return await SwitchWorker.RunAsync(args[1..]);
 }
 
 try
@@ -27,6 +32,7 @@ try
     {
         ["export", ..] => await ExportAsync(Arguments.Parse(args[1..])),
         ["integrity", ..] => await IntegrityCommand.RunAsync(args[1..]),
+        ["switch", ..] => await SwitchCommand.RunAsync(args[1..]),
         ["sync", ..] => await SyncCommand.RunAsync(args[1..]),
         _ => Usage(),
     };

@@ -29,7 +29,7 @@ internal sealed class WorkerProcess : IDisposable
     public WorkerProcess(string worker, string source, Uri endpoint, string table, string option, Action<string>? said = null)
     {
         string[] arguments = ["exec", typeof(WorkerProcess).Assembly.Location, worker, endpoint.ToString(), table, option];
-        var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment[Worker.SourceVariable] = source;
         process = Process.Start(start) ?? throw new InvalidOperationException("dotnet does not start.");
         output = ReadAsync(said);
@@ -40,6 +40,9 @@ internal sealed class WorkerProcess : IDisposable
     public string LastLine { get; private set; } = "";
 
     public bool HasEnded => process.HasExited;
+
+    /// <summary>Asks it to come to its end: its input is at its end. Only those that read it do.</summary>
+    public void Stop() => process.StandardInput.Close();
 
     /// <summary>Waits until it has ended, killed or by itself, and all that it said is read.</summary>
     public async Task ExitedAsync(CancellationToken cancellationToken)

@@ -91,6 +91,7 @@ internal sealed partial class RowWriter(MigrationSession session, Lease lease) :
     {
         if (connection is null)
         {
+            await lease.WaitHeldAsync(cancellationToken);
             var opened = await session.Source.OpenConnectionAsync(cancellationToken);
             try
             {

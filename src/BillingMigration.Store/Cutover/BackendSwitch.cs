@@ -47,7 +47,7 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
         var unfinished = last is { Outcome: null } ? last : null;
         // What was begun goes on with the fence that it was begun with, and so does the way back.
         var (kind, accounts) = last is not null && (unfinished is not null || Backend == StoreBackend.MySql) ? (last.Fence, last.Accounts) : (Options.Fence, Options.FenceAccounts);
-        await using var fence = new Fence(Session, kind, accounts);
+        await using var fence = new Fence(Session, lease, kind, accounts);
         fence.CheckAccounts();
         var work = new SwitchWork(Session, Options, lease, NewRecord(kind, accounts), progress);
         var from = route.State;

@@ -9,7 +9,7 @@ namespace BillingMigration.Store.Cutover;
 /// <summary>
 /// Keeps the source from being written. Its statements go over one connection, which has a lock of the server: a coordinator that was taken for dead, and wakes, has lost its connection.
 /// </summary>
-internal sealed class Fence(MigrationSession session, SourceFence kind, ImmutableArray<string> accounts) : IAsyncDisposable
+internal sealed class Fence(MigrationSession session, Lease lease, SourceFence kind, ImmutableArray<string> accounts) : IAsyncDisposable
 {
     private const int NoSuchThread = 1094;
     private static readonly TimeSpan LetGoOn = TimeSpan.FromMilliseconds(200);
@@ -31,6 +31,7 @@ internal sealed class Fence(MigrationSession session, SourceFence kind, Immutabl
     /// <summary>Takes the right to open and close it.</summary>
     public async Task TakeAsync(CancellationToken cancellationToken)
     {
+        await lease.WaitHeldAsync(cancellationToken);
         var opened = await session.Source.OpenConnectionAsync(cancellationToken);
         try
         {
@@ -46,7 +47,17 @@ internal sealed class Fence(MigrationSession session, SourceFence kind, Immutabl
 
     /// <summary>Nobody writes to the source any more.</summary>
     /// <returns>Where it stands.</returns>
-    public async Task<SourcePosition> CloseAsync(CancellationToken cancellationToken)
+    public Task<SourcePosition> CloseAsync(CancellationToken cancellationToken) => AgainAsync(() => CloseOnceAsync(cancellationToken), cancellationToken);
+
+    /// <summary>Whoever writes the table's changes back may write, and nobody else.</summary>
+    public Task OpenForReverseAsync(CancellationToken cancellationToken) => Kind == SourceFence.ReadOnly && IsMySql
+        ? AgainAsync(() => ExecuteAsync("SET GLOBAL super_read_only = OFF, read_only = ON", cancellationToken), cancellationToken)
+        : Task.CompletedTask;
+
+    /// <summary>All may write.</summary>
+    public Task OpenAsync(CancellationToken cancellationToken) => AgainAsync(() => OpenOnceAsync(cancellationToken), cancellationToken);
+
+    private async Task<SourcePosition> CloseOnceAsync(CancellationToken cancellationToken)
     {
         switch (Kind)
         {
@@ -68,13 +79,7 @@ internal sealed class Fence(MigrationSession session, SourceFence kind, Immutabl
         return await SnapshotPosition.TakeEndAsync(connection!, session.Source.Server, cancellationToken);
     }
 
-    /// <summary>Whoever writes the table's changes back may write, and nobody else.</summary>
-    public Task OpenForReverseAsync(CancellationToken cancellationToken) => Kind == SourceFence.ReadOnly && IsMySql
-        ? ExecuteAsync("SET GLOBAL super_read_only = OFF, read_only = ON", cancellationToken)
-        : Task.CompletedTask;
-
-    /// <summary>All may write.</summary>
-    public async Task OpenAsync(CancellationToken cancellationToken)
+    private async Task<bool> OpenOnceAsync(CancellationToken cancellationToken)
     {
         switch (Kind)
         {
@@ -91,6 +96,8 @@ internal sealed class Fence(MigrationSession session, SourceFence kind, Immutabl
             default:
                 break;
         }
+
+        return true;
     }
 
     /// <summary>Whether the source is fenced, by whomever.</summary>
@@ -176,12 +183,40 @@ internal sealed class Fence(MigrationSession session, SourceFence kind, Immutabl
         }
     }
 
-    private async Task ExecuteAsync(string statement, CancellationToken cancellationToken)
+    /// <summary>All that is done to the fence may be done again: over a new connection, when the one breaks.</summary>
+    private async Task<T> AgainAsync<T>(Func<Task<T>> action, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                if (connection is null)
+                {
+                    await TakeAsync(cancellationToken);
+                }
+
+                return await action();
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested && SourceErrors.IsTransient(e))
+            {
+                if (connection is { } broken)
+                {
+                    connection = null;
+                    await broken.DisposeAsync();
+                }
+
+                await Task.Delay(LetGoOn, session.Time, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<bool> ExecuteAsync(string statement, CancellationToken cancellationToken)
     {
         try
         {
             await using var command = new MySqlCommand(statement, connection);
             await command.ExecuteNonQueryAsync(cancellationToken);
+            return true;
         }
         catch (MySqlException e) when ((int)e.ErrorCode is 1227 or 1045 or 1142 or 1044 or 1095)
         {

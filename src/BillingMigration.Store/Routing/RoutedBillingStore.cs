@@ -114,29 +114,51 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
             return await read(await backends.OpenAsync(watch.Last.Backend, cancellationToken), cancellationToken);
         }
 
-        var route = await watch.AcceptingAsync(cancellationToken);
-        var store = await backends.OpenAsync(route.Backend, cancellationToken);
-        if (route.State != RouteState.Shadow)
-        {
-            return await read(store, cancellationToken);
-        }
+        return await AgainAsync(
+            async () =>
+            {
+                var route = await watch.AcceptingAsync(cancellationToken);
+                var store = await backends.OpenAsync(route.Backend, cancellationToken);
+                if (route.State != RouteState.Shadow)
+                {
+                    return await read(store, cancellationToken);
+                }
 
-        var began = time.GetTimestamp();
-        var answer = await read(store, cancellationToken);
-        shadow.Begin(call, answer, time.GetElapsedTime(began), read, compare);
-        return answer;
+                var began = time.GetTimestamp();
+                var answer = await read(store, cancellationToken);
+                shadow.Begin(call, answer, time.GetElapsedTime(began), read, compare);
+                return answer;
+            },
+            cancellationToken);
     }
 
     /// <summary>Makes a call where calls go, and again on the other side when nothing of it was done on the one.</summary>
     private async Task<T> RouteAsync<T>(Func<IBillingStore, Task<T>> call, CancellationToken cancellationToken)
     {
+        var store = default(IBillingStore);
+        return await AgainAsync(
+            async () =>
+            {
+                // What comes behind it may have been done when it fails.
+                store = null;
+                var route = await watch.AcceptingAsync(cancellationToken);
+                store = await backends.OpenAsync(route.Backend, cancellationToken);
+                return await call(store);
+            },
+            cancellationToken,
+            () => store is null);
+    }
+
+    /// <summary>Makes a call again, of which nothing was done, where calls go by then.</summary>
+    /// <param name="mayRepeat">Whether the call may be made again when its side cannot be reached; null: always.</param>
+    private async Task<T> AgainAsync<T>(Func<Task<T>> call, CancellationToken cancellationToken, Func<bool>? mayRepeat = null)
+    {
         var began = time.GetTimestamp();
         while (true)
         {
-            var route = await watch.AcceptingAsync(cancellationToken);
             try
             {
-                return await call(await backends.OpenAsync(route.Backend, cancellationToken));
+                return await call();
             }
             catch (NotRoutedException e)
             {
@@ -144,9 +166,16 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
                 {
                     throw e.InnerException ?? StoreErrors.BackendDraining(watch.Last, time.GetElapsedTime(began));
                 }
-
-                await watch.NextAsync(cancellationToken);
             }
+            catch (MigrationException e) when (e is { Kind: MigrationErrorKind.Unreachable, ErrorId: not (StoreErrors.RouteUnknownId or StoreErrors.OutcomeUnknownId) } && (mayRepeat?.Invoke() ?? true))
+            {
+                if (time.GetElapsedTime(began) >= options.MostWait)
+                {
+                    throw;
+                }
+            }
+
+            await watch.NextAsync(cancellationToken);
         }
     }
 }

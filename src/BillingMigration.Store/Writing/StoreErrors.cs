@@ -7,6 +7,7 @@ namespace BillingMigration.Store;
 internal static class StoreErrors
 {
     public const string OutcomeUnknownId = "WriteOutcomeUnknown";
+    public const string RouteUnknownId = "RouteUnknown";
 
     public static StoreException Duplicate(string key) =>
         new(StoreError.DuplicateKey, key, $"There is a row already with this value of the unique key {key}.");
@@ -34,7 +35,7 @@ internal static class StoreErrors
         $"The way to the backend broke while a unit of {entity} was being committed: it is written, or it is not. Read its rows again before it is repeated.", entity, cause);
 
     public static MigrationException RouteUnknown(string table, TimeSpan waited, Exception? cause) => new(
-        "RouteUnknown", MigrationErrorKind.Unreachable,
+        RouteUnknownId, MigrationErrorKind.Unreachable,
         $"Where calls go cannot be asked: the control table {table} has not answered for {waited.TotalSeconds:0.#} s. Nothing of the call is done. Look at the way to DynamoDB, and make the call again.", table, cause);
 
     public static MigrationException BackendDraining(Route route, TimeSpan waited) => new(
