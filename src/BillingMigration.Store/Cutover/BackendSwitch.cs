@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using BillingMigration.Control;
+using BillingMigration.Source;
 using BillingMigration.Store.Cutover;
 
 namespace BillingMigration.Store;
@@ -18,7 +19,9 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
     private StoreBackend Backend => Options.To == RouteState.DynamoDb ? StoreBackend.DynamoDb : StoreBackend.MySql;
 
     /// <summary>What <see cref="RunAsync"/> would do now; changes nothing.</summary>
-    public async Task<SwitchPlan> PlanAsync(CancellationToken cancellationToken)
+    public Task<SwitchPlan> PlanAsync(CancellationToken cancellationToken) => SourceErrors.NameBrokenAsync(Session.Source.Source, () => PlanOnceAsync(cancellationToken), cancellationToken);
+
+    private async Task<SwitchPlan> PlanOnceAsync(CancellationToken cancellationToken)
     {
         CheckForce();
         var route = await Session.Control.FindRouteAsync(cancellationToken);
@@ -37,7 +40,10 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
     /// <exception cref="MigrationException">
     /// <c>SwitchGateClosed</c>; <c>StallLimitReached</c>: calls go on where they were; <c>SwitchBrokenOff</c>: run it again. Any trouble of either side.
     /// </exception>
-    public async Task<SwitchResult> RunAsync(IProgress<SwitchProgress> progress, CancellationToken cancellationToken)
+    public Task<SwitchResult> RunAsync(IProgress<SwitchProgress> progress, CancellationToken cancellationToken) =>
+        SourceErrors.NameBrokenAsync(Session.Source.Source, () => RunOnceAsync(progress, cancellationToken), cancellationToken);
+
+    private async Task<SwitchResult> RunOnceAsync(IProgress<SwitchProgress> progress, CancellationToken cancellationToken)
     {
         CheckForce();
         await using var lease = await Session.Control.AcquireLeaseAsync(Jobs.Switch, cancellationToken);
