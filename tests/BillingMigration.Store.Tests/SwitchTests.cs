@@ -37,4 +37,119 @@ public sealed class SwitchTests(SampleStores stores)
         await new Sync.ChangeFollower(session, new Sync.SyncOptions()).RunAsync(new Progress<Sync.SyncProgress>(), Cancel);
         await shop.RequireEqualAsync();
     }
+
+    [Fact]
+    public async Task Gates_that_are_closed_are_told_at_once_and_some_may_be_passed_over()
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
+        await using var session = await shop.Migration.ConnectAsync();
+        var plan = await Switch(session, RouteState.DynamoDb).PlanAsync(Cancel);
+        Assert.Equal(["Changes", "Integrity", "Stream"], plan.Gates.Where(g => !g.IsOpen).Select(g => g.Name).Order());
+        Assert.Contains(plan.Steps, s => s.Name == "Fence");
+
+        var closed = await Assert.ThrowsAsync<MigrationException>(() => Switch(session, RouteState.DynamoDb).RunAsync(new Progress<SwitchProgress>(), Cancel));
+        Assert.Equal("SwitchGateClosed", closed.ErrorId);
+        Assert.All(["Changes:", "Integrity:", "Stream:"], name => Assert.Contains(name, closed.Message, StringComparison.Ordinal));
+        var forced = await Assert.ThrowsAsync<MigrationException>(() => Switch(session, RouteState.DynamoDb, o => o with { Force = ["Integrity", "Stream"] }).RunAsync(new Progress<SwitchProgress>(), Cancel));
+        Assert.Equal("SwitchGateNotForced", forced.ErrorId);
+        var unknown = await Assert.ThrowsAsync<MigrationException>(() => Switch(session, RouteState.DynamoDb, o => o with { Force = ["Everything"] }).PlanAsync(Cancel));
+        Assert.Equal("SwitchGateUnknown", unknown.ErrorId);
+        Assert.Equal(RouteState.MySql, (await session.Control.FindRouteAsync(Cancel)).State);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_switch_that_fails_or_takes_too_long_backs_out_and_one_that_was_left_is_finished_or_undone(bool mariaDb)
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb);
+        await using var store = await shop.OpenAsync();
+        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ROUTED"), Cancel))["account_id"]!;
+        using var clients = new PostingClients(store, account);
+        await using var session = await shop.Migration.ConnectAsync();
+
+        var hook = await Assert.ThrowsAsync<MigrationException>(() => shop.SwitchAsync(
+            RouteState.DynamoDb, o => o with { OnState = (route, _) => route.State == RouteState.Draining ? throw new InvalidOperationException("the load balancer does not answer") : Task.CompletedTask }));
+        Assert.Contains("the load balancer does not answer", hook.Message, StringComparison.Ordinal);
+        await WritesToAsync(RouteState.Shadow);
+
+        // Somebody holds a table of the server: the fence does not come up.
+        await shop.Database.ExecuteAsync("CREATE TABLE held (id INT PRIMARY KEY)");
+        await using (var other = await shop.Database.OpenAsync())
+        {
+            await ExecuteAsync(other, "LOCK TABLES held WRITE");
+            var limit = await Assert.ThrowsAsync<MigrationException>(() => shop.SwitchAsync(RouteState.DynamoDb, o => o with { MaxStall = TimeSpan.FromSeconds(3) }));
+            Assert.Equal("StallLimitReached", limit.ErrorId);
+            await ExecuteAsync(other, "UNLOCK TABLES");
+        }
+
+        await WritesToAsync(RouteState.Shadow);
+
+        // Killed while calls wait: undone by the one side, finished by the other.
+        await DrainAsync();
+        Assert.Equal(RouteState.MySql, (await shop.SwitchAsync(RouteState.MySql)).Route.State);
+        await WritesToAsync(RouteState.MySql);
+        await DrainAsync();
+        Assert.Equal(RouteState.DynamoDb, (await shop.SwitchAsync(RouteState.DynamoDb)).Route.State);
+        await WritesToAsync(RouteState.DynamoDb);
+        await DrainAsync();
+        Assert.Equal(RouteState.DynamoDb, (await shop.SwitchAsync(RouteState.DynamoDb)).Route.State);
+        await WritesToAsync(RouteState.DynamoDb);
+        await DrainAsync();
+        Assert.Equal(RouteState.MySql, (await shop.SwitchAsync(RouteState.MySql)).Route.State);
+        await WritesToAsync(RouteState.MySql);
+
+        await clients.StopAsync();
+        var charges = await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", account), Cancel);
+        Assert.Equal(clients.Acknowledged.Order(), charges.Select(c => c.Get<decimal>("amount")).Order());
+        await new Sync.ChangeFollower(session, new Sync.SyncOptions()).RunAsync(new Progress<Sync.SyncProgress>(), Cancel);
+        await shop.RequireEqualAsync();
+
+        async Task WritesToAsync(RouteState state)
+        {
+            Assert.Equal(state, (await session.Control.FindRouteAsync(Cancel)).State);
+            await clients.PostedAsync(20);
+        }
+
+        async Task DrainAsync()
+        {
+            await using var lease = await session.Control.AcquireLeaseAsync("SWITCH", Cancel);
+            var route = await session.Control.FindRouteAsync(Cancel);
+            await session.Control.ChangeRouteAsync(lease, route.To(RouteState.Draining, "killed", "a test", DateTimeOffset.UnixEpoch), Cancel);
+        }
+
+        static async Task ExecuteAsync(MySqlConnector.MySqlConnection connection, string sql)
+        {
+            await using var command = new MySqlConnector.MySqlCommand(sql, connection);
+            await command.ExecuteNonQueryAsync(Cancel);
+        }
+    }
+
+    [Fact]
+    public async Task While_applications_work_on_the_table_nothing_writes_it_from_the_source()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        await using var session = await shop.Migration.ConnectAsync();
+        async Task RefusedAsync(Func<Task> job) => Assert.Equal("ApplicationsSwitched", (await Assert.ThrowsAsync<MigrationException>(job)).ErrorId);
+        await RefusedAsync(() => new Sync.ChangeFollower(session, new Sync.SyncOptions()).RunAsync(new Progress<Sync.SyncProgress>(), Cancel));
+        await RefusedAsync(() => new Snapshot.SnapshotExporter(session, new Snapshot.SnapshotOptions { Restart = true }).RunAsync(new Progress<Snapshot.SnapshotProgress>(), Cancel));
+        await RefusedAsync(() => Integrity.ItemRepairer.OpenAsync(session, allowDelete: false, Cancel));
+
+        var again = await shop.SwitchAsync(RouteState.DynamoDb);
+        Assert.Equal(SwitchOutcome.AlreadyThere, again.Outcome);
+        await using var other = await shop.Database.OpenAsync();
+        Assert.Equal("1", await Source.SourceConnections.ScalarAsync(other, "SELECT @@global.read_only", Cancel));
+
+        await shop.SwitchAsync(RouteState.MySql);
+        Assert.Equal("ReverseNotAllowed", (await Assert.ThrowsAsync<MigrationException>(() => new Reverse.ReverseFollower(session, new Reverse.ReverseOptions()).RunAsync(new Progress<Reverse.ReverseProgress>(), Cancel))).ErrorId);
+        Assert.Equal("0", await Source.SourceConnections.ScalarAsync(other, "SELECT @@global.read_only", Cancel));
+        Assert.Equal([("DynamoDb", "Switched"), ("MySql", "Switched")], (await session.Control.ListSwitchesAsync(Cancel)).Where(s => s.Steps.Length > 0).Select(s => (s.To.ToString(), s.Outcome!)));
+    }
+
+    private static BackendSwitch Switch(MigrationSession session, RouteState to, Func<SwitchOptions, SwitchOptions>? with = null)
+    {
+        var options = new SwitchOptions { To = to, Reason = "a test" };
+        return new BackendSwitch(session, with?.Invoke(options) ?? options);
+    }
 }

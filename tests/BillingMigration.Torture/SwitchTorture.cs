@@ -59,6 +59,11 @@ public static class SwitchTorture
             for (var round = 1; round <= options.Rounds; round++)
             {
                 var to = round % 2 == 1 ? RouteState.DynamoDb : RouteState.MySql;
+                if (clients.Find(c => c.HasEnded) is { } ended)
+                {
+                    throw new InvalidOperationException($"A client has ended: {await ended.EndedAsync(cancellationToken)}");
+                }
+
                 // Applications work for a while, and their changes are followed.
                 using (var follower = new WorkerProcess("switch-worker", own, ownTable.Url, migration.Table, to == RouteState.DynamoDb ? "forward" : "reverse"))
                 {

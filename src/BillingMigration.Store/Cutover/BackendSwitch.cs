@@ -65,6 +65,11 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
         {
             var gates = route.Accepts ? await work.StepAsync("Gates", () => new SwitchGates(Session, Options).LookAsync(route, Backend, abort.Token)) : [];
             var closed = gates.Where(g => !g.IsOpen).ToArray();
+            if (closed.FirstOrDefault(g => !g.CanForce && Options.Force.Contains(g.Name, StringComparer.OrdinalIgnoreCase)) is { } needed)
+            {
+                throw SwitchErrors.CannotForce(needed.Name);
+            }
+
             if (closed.Where(g => !Options.Force.Contains(g.Name, StringComparer.OrdinalIgnoreCase)).ToArray() is { Length: > 0 } left)
             {
                 throw SwitchErrors.GatesClosed(left);

@@ -76,8 +76,9 @@ internal sealed class SwitchGates(MigrationSession session, SwitchOptions option
         }
 
         var age = session.Time.GetUtcNow() - good.EndedAt;
-        return last is { Passed: false, Outcome: not IntegrityOutcome.Stopped } && last.EndedAt > good.EndedAt
-                ? new SwitchGate(Name, false, $"the last comparison did not pass ({last.Outcome}); run Test-MigrationIntegrity again, and mend what it names.")
+        // One that could not be decided, because much changed or it was broken off, says nothing; the drain compares again.
+        return last is { Outcome: IntegrityOutcome.Failed } && last.EndedAt > good.EndedAt
+                ? new SwitchGate(Name, false, $"the last comparison found {last.Differences} differences; run Test-MigrationIntegrity again, and mend what it names.")
             : age > options.MaxVerdictAge
                 ? new SwitchGate(Name, false, string.Create(CultureInfo.InvariantCulture, $"the last comparison that passed is {age.TotalHours:0.#} hours old (-MaxVerdictAge {options.MaxVerdictAge.TotalHours:0.#}); run Test-MigrationIntegrity, or with -Since."))
                 : new SwitchGate(Name, true, string.Create(CultureInfo.InvariantCulture, $"passed {age.TotalMinutes:0} minutes ago ({good.Method})."));

@@ -29,7 +29,10 @@ public sealed class MySqlBillingStore : BillingStore
     public static Task<MySqlBillingStore> OpenAsync(MigrationDefinition definition, SourceCredential credential, TimeProvider time, CancellationToken cancellationToken) =>
         OpenAsync(definition, credential, gate: null, time, cancellationToken);
 
-    internal static async Task<MySqlBillingStore> OpenAsync(MigrationDefinition definition, SourceCredential credential, IWriteGate? gate, TimeProvider time, CancellationToken cancellationToken)
+    internal static Task<MySqlBillingStore> OpenAsync(MigrationDefinition definition, SourceCredential credential, IWriteGate? gate, TimeProvider time, CancellationToken cancellationToken) =>
+        SourceErrors.NameBrokenAsync(definition.Source, () => OpenOnceAsync(definition, credential, gate, time, cancellationToken), cancellationToken);
+
+    private static async Task<MySqlBillingStore> OpenOnceAsync(MigrationDefinition definition, SourceCredential credential, IWriteGate? gate, TimeProvider time, CancellationToken cancellationToken)
     {
         var connections = StoreConnections.Open(definition, credential);
         try

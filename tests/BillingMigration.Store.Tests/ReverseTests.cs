@@ -1,0 +1,97 @@
+using System.Collections.Immutable;
+using BillingMigration.Control;
+using BillingMigration.Reverse;
+
+namespace BillingMigration.Store.Tests;
+
+/// <summary>What applications write on the table comes back to the source, exactly.</summary>
+public sealed class ReverseTests(SampleStores stores)
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Rows_that_come_go_and_hand_their_unique_values_over_are_in_the_source(bool mariaDb)
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb);
+        await using var store = await shop.OpenAsync();
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        var one = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ONE"), Cancel);
+        var two = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("TWO"), Cancel);
+        var gone = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("GONE"), Cancel);
+        var charge = await store.InsertAsync(BillingEntity.Charge, WriteTests.Charge(gone["account_id"]!, 5), Cancel);
+        Assert.NotNull(charge);
+        Assert.True((await WriteBackAsync(shop)).IsCaughtUp);
+        await shop.RequireEqualAsync();
+
+        // The numbers are exchanged by way of a third, and the source is told only then.
+        one = await SetAsync(store, one, "account_number", "THREE");
+        two = await SetAsync(store, two, "account_number", "ONE");
+        await SetAsync(store, one, "account_number", "TWO");
+        await store.WriteAsync(new UnitOfWork().Delete(gone), Cancel);
+        var result = await WriteBackAsync(shop);
+        Assert.Empty(result.Refused);
+        await shop.RequireEqualAsync();
+
+        // Once more is nothing more, from a checkpoint that is older too.
+        Assert.Equal(0, (await WriteBackAsync(shop)).Rows);
+        await shop.SwitchAsync(RouteState.MySql);
+        await using var source = await shop.Database.OpenAsync();
+        Assert.Equal("TWO,ONE", await Source.SourceConnections.ScalarAsync(
+            source, $"SELECT GROUP_CONCAT(account_number ORDER BY account_id) FROM billing_account WHERE account_id IN ({one["account_id"]}, {two["account_id"]})", Cancel));
+    }
+
+    [Fact]
+    public async Task A_row_that_the_source_does_not_take_is_set_aside_and_is_a_gate_of_the_way_back()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
+        await using var store = await shop.OpenAsync();
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        await shop.Database.ExecuteAsync("SET SESSION sql_log_bin = 0; ALTER TABLE billing_account ADD CONSTRAINT rich CHECK (credit_limit IS NULL OR credit_limit < 1000000)");
+        var account = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("RICH").Add("credit_limit", 2_000_000m), Cancel);
+        var refused = await Assert.ThrowsAsync<MigrationException>(() => WriteBackAsync(shop));
+        Assert.Equal("RowRefused", refused.ErrorId);
+        Assert.DoesNotContain("2000000", refused.ToString(), StringComparison.Ordinal);
+
+        var kept = Assert.Single((await WriteBackAsync(shop, setAside: true)).Refused);
+        Assert.Equal((BillingEntity.Account, $"account_id={account["account_id"]}"), (kept.Entity, kept.Key));
+        var gate = await Assert.ThrowsAsync<MigrationException>(() => shop.SwitchAsync(RouteState.MySql));
+        Assert.Equal("SwitchGateClosed", gate.ErrorId);
+        Assert.Contains("WayBack", gate.Message, StringComparison.Ordinal);
+
+        await SetAsync(store, account, "credit_limit", 5m);
+        Assert.Empty((await WriteBackAsync(shop)).Refused);
+        Assert.Equal(RouteState.MySql, (await shop.SwitchAsync(RouteState.MySql)).Route.State);
+    }
+
+    [Fact]
+    public async Task A_way_back_that_was_away_for_too_long_compares_everything_and_goes_on()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
+        await using var store = await shop.OpenAsync();
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        await store.InsertAsync(BillingEntity.Account, WriteTests.Account("NEW"), Cancel);
+        await using var session = await shop.Migration.ConnectAsync();
+        await using (var lease = await session.Control.AcquireLeaseAsync("REVERSE", Cancel))
+        {
+            var checkpoint = (await session.Control.FindReverseAsync(Cancel))!;
+            await session.Control.SaveReverseAsync(lease, checkpoint with { Shards = ImmutableSortedDictionary<string, string>.Empty.Add("shardId-00000000000000000000-trimmed", "1") }, [], [], Cancel);
+        }
+
+        Assert.Equal("StreamTrimmed", (await Assert.ThrowsAsync<MigrationException>(() => WriteBackAsync(shop))).ErrorId);
+        var result = await new ReverseFollower(session, new ReverseOptions { Restart = true }).RunAsync(new Progress<ReverseProgress>(), Cancel);
+        Assert.True(result.Rows > 0);
+        await shop.RequireEqualAsync();
+        Assert.Equal(0, (await WriteBackAsync(shop)).Rows);
+    }
+
+    private static async Task<ReverseResult> WriteBackAsync(SwitchShop shop, bool setAside = false)
+    {
+        await using var session = await shop.Migration.ConnectAsync();
+        return await new ReverseFollower(session, new ReverseOptions { SetAside = setAside }).RunAsync(new Progress<ReverseProgress>(), Cancel);
+    }
+
+    private static async Task<BillingRecord> SetAsync(RoutedBillingStore store, BillingRecord record, string column, object value) =>
+        (await store.WriteAsync(new UnitOfWork().Update(record, ImmutableDictionary<string, object?>.Empty.Add(column, value)), Cancel))[0]!;
+}
