@@ -57,6 +57,23 @@ function Start-Sample([string[]] $Arguments) {
     [System.Diagnostics.Process]::Start($start)
 }
 
+# An application with a routed store: eight clerks at work, and a line each second of how that goes.
+function Start-Office {
+    $start = [System.Diagnostics.ProcessStartInfo]::new('dotnet')
+    $program = [System.IO.Path]::Combine($root, 'examples', 'BillingApp', 'bin', 'Release', 'net10.0', 'BillingApp.dll')
+    foreach ($argument in $program, '--definition', $path, '--backend', 'routed', 'busy', '50') { $start.ArgumentList.Add($argument) }
+    $start.Environment['AWS_ACCESS_KEY_ID'] = 'demo'
+    $start.Environment['AWS_SECRET_ACCESS_KEY'] = 'demo'
+    $start.RedirectStandardInput = $true
+    $start.RedirectStandardOutput = $true
+    [System.Diagnostics.Process]::Start($start)
+}
+
+# What it says in so many seconds.
+function Show-Office([System.Diagnostics.Process] $Office, [int] $Lines) {
+    for ($i = 0; $i -lt $Lines; $i++) { "   | $($Office.StandardOutput.ReadLine())" }
+}
+
 # Somebody changes an item by hand, past the module: one request of DynamoDB's own interface.
 function Set-ItemByHand([string] $SortKey, [string] $Amount) {
     $body = '{"TableName":"billing","Key":{"pk":{"S":"ACCOUNT#' + $Account + '"},"sk":{"S":"' + $SortKey + '"}},"UpdateExpression":"SET amount = :a","ExpressionAttributeValues":{":a":{"N":"' + $Amount + '"}}}'
@@ -151,6 +168,30 @@ Test-MigrationIntegrity -PassThru | Repair-BillingItem -AllowDelete -Confirm:$fa
 $again = Test-MigrationIntegrity
 $again | Out-Default
 if (-not $again.Passed) { throw 'The repair left something.' }
+
+Step 'Switch an application over while it works' 'Switch-BillingBackend -To DynamoDB -Confirm:$false'
+$office = Start-Office
+Show-Office $office 3
+$switched = Switch-BillingBackend -To DynamoDB -Reason 'demo' -Confirm:$false
+Show-Office $office 6
+$switched | Out-Default
+
+Step 'And back' 'Switch-BillingBackend -To MySql -Confirm:$false'
+$switched = Switch-BillingBackend -To MySql -Reason 'demo' -Confirm:$false
+Show-Office $office 6
+$switched | Out-Default
+
+Step 'And over again' 'Switch-BillingBackend -To DynamoDB -Confirm:$false'
+$switched = Switch-BillingBackend -To DynamoDB -Reason 'demo' -Confirm:$false
+$office.StandardInput.Close()
+while ($null -ne ($line = $office.StandardOutput.ReadLine())) { "   | $line"; $last = $line }
+if ("$($switched.Route.State)" -ne 'DynamoDb' -or $last -notlike '* 0 calls failed*') { throw "The application noticed: $last" }
+$back = Sync-BillingChanges -Direction Reverse
+$back | Out-Default
+$verdict = Test-MigrationIntegrity
+$verdict | Out-Default
+if (-not $back.IsCaughtUp -or -not $verdict.Passed) { throw 'The source is not the table.' }
+Get-BillingMigration | Out-Default
 
 Disconnect-BillingMigration
 ''

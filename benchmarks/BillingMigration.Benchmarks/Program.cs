@@ -3,6 +3,7 @@ using BillingMigration.Benchmarks.Export;
 using BillingMigration.Benchmarks.Integrity;
 using BillingMigration.Benchmarks.Lookups;
 using BillingMigration.Benchmarks.Store;
+using BillingMigration.Benchmarks.Switch;
 using BillingMigration.Benchmarks.Sync;
 
 const string Help = """
@@ -12,6 +13,7 @@ const string Help = """
       sync      Sync-BillingChanges: row events per CPU-second, rate beside a bare writer, lag, peak memory -> artifacts/bench/sync.json
       lookups   Sync-BillingChanges with keys made of other rows, 1,000,000 items, three kinds of source: lag -> artifacts/bench/lookups.json
                 (lookups mysql | mysql_native_fk | mariadb: one of them; lookups dynamodb-local: into DynamoDB Local instead of a table in memory)
+      switch    Switch-BillingBackend at 500 calls a second: the longest call, failed calls, the way back after 10,000 writes -> artifacts/bench/switch.json
       store     the billing store: calls of an application on the source and on the table, at 1, 16 and 64 clients -> artifacts/bench/store.json
     """;
 
@@ -28,6 +30,8 @@ try
             return await IntegrityBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
         case ["sync"]:
             return await SyncBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
+        case ["switch"]:
+            return await SwitchBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
         case ["store"]:
             return await StoreBenchmark.RunAsync(interrupted.Token) ? 0 : 1;
         case ["lookups", .. var sources]:

@@ -16,7 +16,7 @@ internal sealed class Clerk(IBillingStore store, TextWriter output, TimeProvider
 
     private DateOnly Today => DateOnly.FromDateTime(Now);
 
-    public static bool IsCommand(string[] command) => command is ["account", _] or ["charge", _, _, _] or ["bill", _] or ["pay", _, _] or ["overdue"] or ["revenue", _, _];
+    public static bool IsCommand(string[] command) => command is ["account", _] or ["charge", _, _, _] or ["bill", _] or ["pay", _, _] or ["overdue"] or ["revenue", _, _] or ["busy", _];
 
     public Task RunAsync(string[] command, CancellationToken cancellationToken) => command switch
     {

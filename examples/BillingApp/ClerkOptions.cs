@@ -19,7 +19,7 @@ internal sealed record ClerkOptions(string Definition, string Backend, string[] 
             switch (args[at])
             {
                 case "--definition": definition = args[at + 1]; break;
-                case "--backend" when args[at + 1] is "mysql" or "dynamodb" or "both": backend = args[at + 1]; break;
+                case "--backend" when args[at + 1] is "mysql" or "dynamodb" or "both" or "routed": backend = args[at + 1]; break;
                 default: return null;
             }
         }
@@ -31,14 +31,14 @@ internal sealed record ClerkOptions(string Definition, string Backend, string[] 
     public async Task<IBillingStore> OpenAsync(TextWriter differences, CancellationToken cancellationToken)
     {
         var definition = MigrationDefinitionFile.Load(Definition);
-        async Task<IBillingStore> MySqlAsync() => await MySqlBillingStore.OpenAsync(
-            definition,
-            new SourceCredential(Environment.GetEnvironmentVariable("MYSQL_USER") ?? "root", Environment.GetEnvironmentVariable("MYSQL_PWD") ?? ""), TimeProvider.System, cancellationToken);
+        var login = new SourceCredential(Environment.GetEnvironmentVariable("MYSQL_USER") ?? "root", Environment.GetEnvironmentVariable("MYSQL_PWD") ?? "");
+        async Task<IBillingStore> MySqlAsync() => await MySqlBillingStore.OpenAsync(definition, login, TimeProvider.System, cancellationToken);
         async Task<IBillingStore> DynamoDbAsync() => await DynamoDbBillingStore.OpenAsync(definition, new TargetAccess(), TimeProvider.System, cancellationToken);
         return Backend switch
         {
             "mysql" => await MySqlAsync(),
             "dynamodb" => await DynamoDbAsync(),
+            "routed" => await RoutedBillingStore.OpenAsync(definition, login, new TargetAccess(), null, TimeProvider.System, cancellationToken),
             _ => new ComparingBillingStore(await MySqlAsync(), await DynamoDbAsync(), difference => differences.WriteLine($"differs: {difference.Call}, {difference.Row}: {difference.What}")),
         };
     }

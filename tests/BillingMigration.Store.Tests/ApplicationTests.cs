@@ -38,6 +38,7 @@ public sealed partial class ApplicationTests(SampleStores stores)
     {
         Assert.Equal("both", ClerkOptions.Parse(["--backend", "both", "overdue"])!.Backend);
         Assert.Equal("other.json", ClerkOptions.Parse(["--definition", "other.json", "bill", "A1"])!.Definition);
+        Assert.Equal("routed", ClerkOptions.Parse(["--backend", "routed", "busy", "5"])!.Backend);
         Assert.Null(ClerkOptions.Parse(["--backend", "oracle", "overdue"]));
         Assert.Null(ClerkOptions.Parse(["overdue", "now"]));
         Assert.Null(ClerkOptions.Parse([]));

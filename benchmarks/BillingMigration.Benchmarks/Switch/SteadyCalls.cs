@@ -1,0 +1,82 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Diagnostics;
+using BillingMigration.Store;
+
+namespace BillingMigration.Benchmarks.Switch;
+
+/// <param name="At">When it was due, on the monotonic clock.</param>
+/// <param name="Took">From then on: a call that had to wait for a free client has waited.</param>
+internal readonly record struct MadeCall(long At, TimeSpan Took, bool Failed, bool IsWrite);
+
+/// <summary>Calls of an application at a steady rate, whatever the store does: every third posts a charge, the others look at an account.</summary>
+internal sealed class SteadyCalls : IAsyncDisposable
+{
+    private const int Clients = 64;
+
+    private readonly IBillingStore store;
+    private readonly double perSecond;
+    private readonly long firstAccount;
+    private readonly int accounts;
+    private readonly ConcurrentQueue<MadeCall> made = new();
+    private readonly CancellationTokenSource stop = new();
+    private readonly Task running;
+    private readonly long began = Stopwatch.GetTimestamp();
+    private long next;
+    private long acknowledged;
+
+    public SteadyCalls(IBillingStore store, double perSecond, long firstAccount, int accounts)
+    {
+        (this.store, this.perSecond, this.firstAccount, this.accounts) = (store, perSecond, firstAccount, accounts);
+        running = Task.WhenAll(Enumerable.Range(0, Clients).Select(_ => Task.Run(WorkAsync)));
+    }
+
+    public IReadOnlyCollection<MadeCall> Made => made;
+
+    public long Acknowledged => Interlocked.Read(ref acknowledged);
+
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        await running;
+        stop.Dispose();
+    }
+
+    private async Task WorkAsync()
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            var number = Interlocked.Increment(ref next);
+            var due = began + (long)(number / perSecond * Stopwatch.Frequency);
+            var wait = Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), due);
+            if (wait > TimeSpan.Zero)
+            {
+                await Task.Delay(wait, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            var failed = false;
+            object account = firstAccount + (number % accounts);
+            try
+            {
+                if (number % 3 == 0)
+                {
+                    await store.PostChargeAsync(Charge(account));
+                    Interlocked.Increment(ref acknowledged);
+                }
+                else
+                {
+                    await store.GetAsync(BillingEntity.Account, "account_id", account);
+                }
+            }
+            catch (Exception e) when (e is MigrationException or StoreException)
+            {
+                failed = true;
+            }
+
+            made.Enqueue(new MadeCall(due, Stopwatch.GetElapsedTime(due), failed, number % 3 == 0));
+        }
+    }
+
+    private static ImmutableDictionary<string, object?> Charge(object account) => ImmutableDictionary<string, object?>.Empty
+        .Add("account_id", account).Add("charge_type", "USAGE").Add("description", "a call").Add("amount", 0.25m).Add("tax_amount", 0.05m).Add("charged_at", new DateTime(2026, 3, 4));
+}
