@@ -43,6 +43,24 @@ public sealed class ReverseTests(SampleStores stores)
     }
 
     [Fact]
+    public async Task A_unique_value_that_is_given_up_on_the_source_is_free_on_the_table()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
+        await using var store = await shop.OpenAsync();
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        var one = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ONE"), Cancel);
+        await shop.SwitchAsync(RouteState.MySql);
+        one = (await store.GetAsync(BillingEntity.Account, "account_id", one["account_id"]!, Cancel))!;
+        await SetAsync(store, one, "account_number", "ANOTHER");
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ONE"), Cancel);
+        var taken = await Assert.ThrowsAsync<StoreException>(() => store.InsertAsync(BillingEntity.Account, WriteTests.Account("ONE"), Cancel));
+        Assert.Equal(StoreError.DuplicateKey, taken.Error);
+        await shop.SwitchAsync(RouteState.MySql);
+        await shop.RequireEqualAsync();
+    }
+
+    [Fact]
     public async Task A_row_that_the_source_does_not_take_is_set_aside_and_is_a_gate_of_the_way_back()
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);

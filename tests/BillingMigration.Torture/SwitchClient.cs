@@ -17,7 +17,7 @@ internal static class SwitchClient
     private const int Clients = 8;
     private static readonly TimeSpan MostWait = TimeSpan.FromMinutes(3);
 
-    /// <param name="args">Endpoint, table, and <c>process;seed;account,account,…</c>.</param>
+    /// <param name="args">Endpoint, table, and <c>process;seed;account,account,…;milliseconds between calls</c>.</param>
     public static async Task<int> RunAsync(string[] args)
     {
         var source = Environment.GetEnvironmentVariable(Worker.SourceVariable)!;
@@ -25,12 +25,13 @@ internal static class SwitchClient
         var process = parts[0];
         var seed = int.Parse(parts[1], CultureInfo.InvariantCulture);
         long[] accounts = [.. parts[2].Split(',').Select(a => long.Parse(a, CultureInfo.InvariantCulture))];
+        var pause = TimeSpan.FromMilliseconds(double.Parse(parts[3], CultureInfo.InvariantCulture));
         await using var migration = SampleMigration.Create(source, new Uri(args[0]));
         var definition = migration.Definition with { Target = migration.Definition.Target with { Table = args[1] } };
         var options = new RoutingOptions { MostWait = MostWait };
         await using var store = await OpenAsync(definition, migration.Credential, options, new JumpingTime(seed));
         using var stop = new CancellationTokenSource();
-        var clients = Enumerable.Range(0, Clients).Select(i => new Client(store, accounts, $"{process}.{i}", seed + i, stop.Token).RunAsync()).ToArray();
+        var clients = Enumerable.Range(0, Clients).Select(i => new Client(store, accounts, $"{process}.{i}", seed + i, pause, stop.Token).RunAsync()).ToArray();
         Worker.Say("started");
         while (await Console.In.ReadLineAsync(CancellationToken.None) is not null)
         {
@@ -58,7 +59,7 @@ internal static class SwitchClient
         }
     }
 
-    private sealed class Client(IBillingStore store, long[] accounts, string name, int seed, CancellationToken stop)
+    private sealed class Client(IBillingStore store, long[] accounts, string name, int seed, TimeSpan pause, CancellationToken stop)
     {
         private static readonly DateTime At = new(2026, 3, 4, 5, 6, 7);
 
@@ -80,6 +81,8 @@ internal static class SwitchClient
                     longest = took;
                     Worker.Say(string.Create(CultureInfo.InvariantCulture, $"longest {took.TotalMilliseconds:0}"));
                 }
+
+                await Task.Delay(pause, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 

@@ -21,6 +21,9 @@ public sealed record SwitchTortureOptions
     /// <summary>Processes of eight clients each.</summary>
     public int Processes { get; init; } = 4;
 
+    /// <summary>Of each client between two calls: without it they take all that the machine has, and the stream of changes may never catch up.</summary>
+    public TimeSpan Pause { get; init; }
+
     /// <summary>False: nothing is killed, frozen or cut.</summary>
     public bool Trouble { get; init; } = true;
 }
@@ -50,7 +53,7 @@ public static class SwitchTorture
 
         var said = new SwitchLog();
         var started = 0;
-        WorkerProcess Client() => new("switch-client", application, appTable.Url, migration.Table, $"p{options.Seed}.{++started};{options.Seed + (started * 100)};{string.Join(',', accounts)}", said.Say);
+        WorkerProcess Client() => new("switch-client", application, appTable.Url, migration.Table, $"p{options.Seed}.{++started};{options.Seed + (started * 100)};{string.Join(',', accounts)};{options.Pause.TotalMilliseconds}", said.Say);
         var clients = Enumerable.Range(0, options.Processes).Select(_ => Client()).ToList();
         var cuts = options.Trouble ? new Cuts([appSource.Faults, appTable.Faults, ownSource.Faults, ownTable.Faults], options.Seed) : null;
         int kills = 0, freezes = 0, switches = 0, shown = 0;

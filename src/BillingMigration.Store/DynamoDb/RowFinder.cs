@@ -13,7 +13,10 @@ namespace BillingMigration.Store.DynamoDb;
 internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, ItemReader items, PathReader reader, TimeProvider time)
 {
     /// <summary>The row that has the same values as <paramref name="like"/> in some columns that are unique; null: none has.</summary>
-    public async Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
+    public Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken) => FindAsync(entity, like, columns, new LeftClaim(), cancellationToken);
+
+    /// <param name="left">Told of a claim to the values whose row does not have them any more: the source has changed it, while applications worked there.</param>
+    public async Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, LeftClaim left, CancellationToken cancellationToken)
     {
         if (KeyOf(entity, like, columns) is { } key)
         {
@@ -30,7 +33,9 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         {
             if (await ClaimAsync(claim, cancellationToken) is { } where)
             {
-                return await GetAsync(entity, where, like, columns, cancellationToken);
+                var holder = await GetAsync(entity, where.Item, like, columns, cancellationToken);
+                left.Version = holder is null ? where.Version : null;
+                return holder;
             }
         }
 
@@ -188,10 +193,17 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         return found.Count > 0 && new RowDecoder(entity).TryDecode(found[0].Span) is { } row && !row.Differs(like, columns) ? row : null;
     }
 
-    private async Task<ItemKey?> ClaimAsync(UniqueValue value, CancellationToken cancellationToken)
+    private async Task<(ItemKey Item, string Version)?> ClaimAsync(UniqueValue value, CancellationToken cancellationToken)
     {
         var answer = await client.GetItemAsync(
             new GetItemRequest { TableName = model.Definition.Target.ControlTableName, ConsistentRead = true, Key = new TransactionParts(model.Definition, time).ClaimKey(value) }, cancellationToken);
-        return answer.Item is { Count: > 0 } claim ? new ItemKey(claim["itemPk"].S, claim["itemSk"].S) : null;
+        return answer.Item is { Count: > 0 } claim ? (new ItemKey(claim["itemPk"].S, claim["itemSk"].S), claim["version"].S) : null;
     }
+}
+
+/// <summary>A claim to a unique value that nobody holds any more.</summary>
+internal sealed class LeftClaim
+{
+    /// <summary>Null: there is none.</summary>
+    public string? Version { get; set; }
 }

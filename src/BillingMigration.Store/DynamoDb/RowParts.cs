@@ -73,13 +73,14 @@ internal sealed class RowParts(BillingModel model, RowFinder finder)
             }
 
             // Rows that were migrated have no claim.
+            var left = new LeftClaim();
             if (earlier.Any(c => Has(c.Model, c.After, value))
-                || (await finder.FindAsync(change.Model, change.After!, value.Columns, cancellationToken) is { } holder && !earlier.Any(c => c.Model == change.Model && c.Before is { } left && !left.Differs(holder, c.Model.PrimaryKey))))
+                || (await finder.FindAsync(change.Model, change.After!, value.Columns, left, cancellationToken) is { } holder && !earlier.Any(c => c.Model == change.Model && c.Before is { } former && !former.Differs(holder, c.Model.PrimaryKey))))
             {
                 throw StoreErrors.Duplicate(value.Constraint);
             }
 
-            parts.Claim(value, item!, isNew: true);
+            parts.Claim(value, item!, isNew: true, left.Version);
         }
     }
 

@@ -107,17 +107,24 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
 
     /// <summary>A unique value is this row's from now on.</summary>
     /// <param name="isNew">False: it was its own before, and its item moves.</param>
-    public void Claim(UniqueValue value, Dictionary<string, AttributeValue> item, bool isNew)
+    /// <param name="left">Version of a claim to it that nobody holds any more.</param>
+    public void Claim(UniqueValue value, Dictionary<string, AttributeValue> item, bool isNew, string? left = null)
     {
         var claim = ClaimKey(value);
         claim["kind"] = new AttributeValue("UniqueValue");
         claim["itemPk"] = item[EntityModel.PartitionKey];
         claim["itemSk"] = item[EntityModel.SortKey];
-        var put = new Put { TableName = definition.Target.ControlTableName, Item = claim, ConditionExpression = isNew ? "attribute_not_exists(pk)" : null };
+        claim["version"] = new AttributeValue(Guid.NewGuid().ToString("N"));
+        var put = new Put { TableName = definition.Target.ControlTableName, Item = claim, ConditionExpression = !isNew ? null : left is null ? "attribute_not_exists(pk)" : "version = :left" };
+        if (left is not null)
+        {
+            put.ExpressionAttributeValues = new() { [":left"] = new AttributeValue(left) };
+        }
+
         // Another row of the unit leaves it: that row is required to be as it was, so the value is its own to hand over.
         if (parts.FindIndex(p => p.Item.Delete is { } left && left.TableName == put.TableName && left.Key["pk"].S == claim["pk"].S) is >= 0 and var at)
         {
-            put.ConditionExpression = null;
+            (put.ConditionExpression, put.ExpressionAttributeValues) = (null, null);
             parts[at] = (new TransactWriteItem { Put = put }, parts[at].Refusal);
             return;
         }

@@ -14,7 +14,7 @@ public sealed class SwitchTrialTests
         await using var dynamoDb = await DynamoDbLocalServer.StartAsync();
         await using SqlServerProcess server = mariaDb ? await MariaDbServer.StartAsync("--max-connections=400") : await MySqlServer.StartAsync("--max-connections=400");
         var log = new StringWriter();
-        var result = await SwitchTorture.RunAsync(server, dynamoDb.Endpoint, new SwitchTortureOptions { Rounds = rounds, Seed = 11, Processes = 2 }, log, TestContext.Current.CancellationToken);
+        var result = await SwitchTorture.RunAsync(server, dynamoDb.Endpoint, new SwitchTortureOptions { Rounds = rounds, Seed = 11, Processes = 2, Pause = TimeSpan.FromMilliseconds(100) }, log, TestContext.Current.CancellationToken);
         TestContext.Current.TestOutputHelper?.WriteLine(log.ToString());
         Assert.Empty(result.Failed);
         Assert.Empty(result.Lost);
