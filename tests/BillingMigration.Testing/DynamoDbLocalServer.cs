@@ -10,9 +10,10 @@ public sealed class DynamoDbLocalServer : IAsyncDisposable
     public Uri Endpoint { get; }
 
     /// <summary>Starts a server of its own, or takes the one that <c>BILLING_DYNAMODB</c> (its URL) names.</summary>
-    public static async Task<DynamoDbLocalServer> StartAsync()
+    /// <param name="own">Start one in any case: it slows down with all that others have put into it.</param>
+    public static async Task<DynamoDbLocalServer> StartAsync(bool own = false)
     {
-        if (Environment.GetEnvironmentVariable("BILLING_DYNAMODB") is { Length: > 0 } given)
+        if (!own && Environment.GetEnvironmentVariable("BILLING_DYNAMODB") is { Length: > 0 } given)
         {
             return new DynamoDbLocalServer(null, new Uri(given));
         }

@@ -11,7 +11,7 @@ public sealed class SwitchTrialTests
     [InlineData(true, 2)]
     public async Task Switches_with_kills_freezes_and_cuts_lose_nothing_and_no_call_fails(bool mariaDb, int rounds)
     {
-        await using var dynamoDb = await DynamoDbLocalServer.StartAsync();
+        await using var dynamoDb = await DynamoDbLocalServer.StartAsync(own: true);
         await using SqlServerProcess server = mariaDb ? await MariaDbServer.StartAsync("--max-connections=400") : await MySqlServer.StartAsync("--max-connections=400");
         var log = new StringWriter();
         var result = await SwitchTorture.RunAsync(server, dynamoDb.Endpoint, new SwitchTortureOptions { Rounds = rounds, Seed = 11, Processes = 2, Pause = TimeSpan.FromMilliseconds(100) }, log, TestContext.Current.CancellationToken);
