@@ -33,9 +33,10 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         {
             if (await ClaimAsync(claim, cancellationToken) is { } where)
             {
-                var holder = await GetAsync(entity, where.Item, like, columns, cancellationToken);
-                left.Version = holder is null ? where.Version : null;
-                return holder;
+                // It may hold the value in other letters: that is the same to the key, and another to who looks for it.
+                var holder = await GetAsync(entity, where.Item, cancellationToken);
+                left.Version = holder is not null && UniqueValue.Of(entity, holder).Any(v => v.Constraint == claim.Constraint && v.Text == claim.Text) ? null : where.Version;
+                return holder?.Differs(like, columns) == false ? holder : null;
             }
         }
 
@@ -187,10 +188,13 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
 
     private static ReadOnlyMemory<byte> Json(ItemKey key) => JsonSerializer.SerializeToUtf8Bytes(new { pk = new { S = key.Pk }, sk = new { S = key.Sk } });
 
-    private async Task<RowBuffer?> GetAsync(EntityModel entity, ItemKey key, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
+    private async Task<RowBuffer?> GetAsync(EntityModel entity, ItemKey key, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken) =>
+        await GetAsync(entity, key, cancellationToken) is { } row && !row.Differs(like, columns) ? row : null;
+
+    private async Task<RowBuffer?> GetAsync(EntityModel entity, ItemKey key, CancellationToken cancellationToken)
     {
         var found = await items.GetAsync([Json(key)], cancellationToken);
-        return found.Count > 0 && new RowDecoder(entity).TryDecode(found[0].Span) is { } row && !row.Differs(like, columns) ? row : null;
+        return found.Count > 0 ? new RowDecoder(entity).TryDecode(found[0].Span) : null;
     }
 
     private async Task<(ItemKey Item, string Version)?> ClaimAsync(UniqueValue value, CancellationToken cancellationToken)
