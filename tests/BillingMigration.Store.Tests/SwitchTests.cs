@@ -134,12 +134,15 @@ public sealed class SwitchTests(SampleStores stores)
         await RefusedAsync(() => new Snapshot.SnapshotExporter(session, new Snapshot.SnapshotOptions { Restart = true }).RunAsync(new Progress<Snapshot.SnapshotProgress>(), Cancel));
         await RefusedAsync(() => Integrity.ItemRepairer.OpenAsync(session, allowDelete: false, Cancel));
 
+        // A shorter lease holds from the flip on: before, applications may know the longer one.
+        Assert.Equal([500, 500, 500], (await session.Control.ListRoutesAsync(Cancel)).Select(r => r.Lease.TotalMilliseconds));
         var again = await shop.SwitchAsync(RouteState.DynamoDb);
         Assert.Equal(SwitchOutcome.AlreadyThere, again.Outcome);
         await using var other = await shop.Database.OpenAsync();
         Assert.Equal("1", await Source.SourceConnections.ScalarAsync(other, "SELECT @@global.read_only", Cancel));
 
-        await shop.SwitchAsync(RouteState.MySql);
+        await shop.SwitchAsync(RouteState.MySql, o => o with { RouteLease = TimeSpan.FromMilliseconds(200) });
+        Assert.Equal([500, 500, 500, 500, 200], (await session.Control.ListRoutesAsync(Cancel)).Select(r => r.Lease.TotalMilliseconds));
         Assert.Equal("ReverseNotAllowed", (await Assert.ThrowsAsync<MigrationException>(() => new Reverse.ReverseFollower(session, new Reverse.ReverseOptions()).RunAsync(new Progress<Reverse.ReverseProgress>(), Cancel))).ErrorId);
         Assert.Equal("0", await Source.SourceConnections.ScalarAsync(other, "SELECT @@global.read_only", Cancel));
         Assert.Equal([("DynamoDb", "Switched"), ("MySql", "Switched")], (await session.Control.ListSwitchesAsync(Cancel)).Where(s => s.Steps.Length > 0).Select(s => (s.To.ToString(), s.Outcome!)));

@@ -20,11 +20,10 @@ internal static class Planning
 
     private static IEnumerable<PlannedSwitchStep> Forward(Route route, SwitchOptions options)
     {
-        var lease = options.RouteLease ?? route.Lease;
         yield return new("BeginWayBack", "the place in the table's stream is noted, from which changes are written back.", Moment);
         yield return new("CatchUp", "the changes of the source are followed until the table has all of them.", null);
         yield return new("Compare", "what changed since the last comparison is compared.", null);
-        yield return new("Shadow", "applications read both sides for a moment, and so have their connections.", lease * 2);
+        yield return new("Shadow", "applications read both sides for a moment, and so have their connections.", route.Lease * 2);
         yield return new("Draining", $"calls wait from here on, {options.MaxStall.TotalSeconds:0.#} s at most.", Moment);
         yield return new("Wait", "what applications know of the route expires.", options.Fence == SourceFence.None ? RouteTimes.UntilNothingLands(route) : RouteTimes.UntilNobodyBegins(route));
         yield return new("Fence", options.Fence switch

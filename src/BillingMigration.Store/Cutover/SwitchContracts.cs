@@ -25,7 +25,7 @@ public sealed record SwitchOptions
     /// <summary>How old the last verdict over the whole table may be.</summary>
     public TimeSpan MaxVerdictAge { get; init; } = TimeSpan.FromHours(24);
 
-    /// <summary>How long an application may act on what it last read of the route. 100 ms to a minute; null: as it is.</summary>
+    /// <summary>How long an application may act on what it last read of the route, from the flip on: before, some may know a longer one. 100 ms to a minute; null: as it is.</summary>
     public TimeSpan? RouteLease { get; init; }
 
     /// <summary>Closed gates to pass over, by name; audited.</summary>

@@ -57,11 +57,15 @@ internal sealed class SwitchWork(MigrationSession session, SwitchOptions options
         return true;
     });
 
-    /// <summary>Changes the route, and tells whoever wants to know.</summary>
-    public async Task<Route> MoveAsync(Route from, RouteState state, CancellationToken cancellationToken)
+    /// <summary>Changes the route. Its lease stays: applications may act on the former route for that long.</summary>
+    public Task<Route> MoveAsync(Route from, RouteState state, CancellationToken cancellationToken) => MoveAsync(from, state, from.Lease, cancellationToken);
+
+    /// <summary>Sends calls to the other side. Nobody acts on a former route any more: only here the lease may become another.</summary>
+    public Task<Route> FlipAsync(Route from, RouteState state, CancellationToken cancellationToken) => MoveAsync(from, state, options.RouteLease ?? from.Lease, cancellationToken);
+
+    private async Task<Route> MoveAsync(Route from, RouteState state, TimeSpan length, CancellationToken cancellationToken)
     {
-        var to = from.To(state, Record.Actor, Record.Reason, session.Time.GetUtcNow());
-        to = options.RouteLease is { } length ? to with { Lease = length } : to;
+        var to = from.To(state, Record.Actor, Record.Reason, session.Time.GetUtcNow()) with { Lease = length };
         await session.Control.ChangeRouteAsync(lease, to, cancellationToken);
         return to;
     }

@@ -197,11 +197,11 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         return found.Count > 0 ? new RowDecoder(entity).TryDecode(found[0].Span) : null;
     }
 
-    private async Task<(ItemKey Item, string Version)?> ClaimAsync(UniqueValue value, CancellationToken cancellationToken)
+    private async Task<(ItemKey Item, string? Version)?> ClaimAsync(UniqueValue value, CancellationToken cancellationToken)
     {
         var answer = await client.GetItemAsync(
             new GetItemRequest { TableName = model.Definition.Target.ControlTableName, ConsistentRead = true, Key = new TransactionParts(model.Definition, time).ClaimKey(value) }, cancellationToken);
-        return answer.Item is { Count: > 0 } claim ? (new ItemKey(claim["itemPk"].S, claim["itemSk"].S), claim["version"].S) : null;
+        return answer.Item is { Count: > 0 } claim ? (new ItemKey(claim["itemPk"].S, claim["itemSk"].S), claim.GetValueOrDefault("version")?.S) : null;
     }
 }
 
