@@ -8,8 +8,6 @@ namespace BillingMigration.Store.Tests;
 /// <summary>An application keeps one store while calls are sent to the other side.</summary>
 public sealed class RoutingTests(SampleStores stores)
 {
-    private const int Clients = 8;
-
     private static readonly Route Route = new() { State = RouteState.MySql, Backend = StoreBackend.MySql, Epoch = 1, Actor = "a", Reason = "r", At = DateTimeOffset.UnixEpoch, Lease = TimeSpan.FromMilliseconds(200) };
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -28,22 +26,10 @@ public sealed class RoutingTests(SampleStores stores)
             shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, new RoutingOptions { OnDifference = differences.Enqueue, OnReading = readings.Enqueue }, TimeProvider.System, Cancel);
         var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ROUTED"), Cancel))["account_id"]!;
         await shop.SyncAsync();
-        using var stop = new CancellationTokenSource();
-        var posted = 0;
-        var clients = Enumerable.Range(0, Clients).Select(client => Task.Run(async () =>
-        {
-            var mine = 0;
-            while (!stop.IsCancellationRequested)
-            {
-                await store.PostChargeAsync(WriteTests.Charge(account, (client * 10_000) + ++mine), null, Cancel);
-                Interlocked.Increment(ref posted);
-            }
-
-            return mine;
-        })).ToArray();
+        using var clients = new PostingClients(store, account);
 
         await MoveAsync(session, lease, RouteState.Shadow);
-        await PostedAsync(100);
+        await clients.PostedAsync(100);
         while (readings.IsEmpty)
         {
             await store.GetAsync(BillingEntity.Account, "account_id", account, Cancel);
@@ -52,33 +38,19 @@ public sealed class RoutingTests(SampleStores stores)
         var draining = await MoveAsync(session, lease, RouteState.Draining);
         // As a switch does: nobody is told, the time of the lease and of what is under way is over.
         await Task.Delay(RouteTimes.UntilNothingLands(draining), Cancel);
-        await shop.SyncAsync();
+        await shop.SyncAsync(isOfSwitch: true);
         // Generated keys go on above those of the source.
         await StoreSchema.SaveAsync(session, Cancel);
         await MoveAsync(session, lease, RouteState.DynamoDb);
-        await PostedAsync(100);
-        await stop.CancelAsync();
-        var counts = await Task.WhenAll(clients);
+        await clients.PostedAsync(100);
+        await clients.StopAsync();
 
         Assert.Equal(RouteState.DynamoDb, store.Route.State);
         await using var table = await shop.OpenDynamoDbAsync();
         var charges = await table.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", account), Cancel);
-        Assert.Equal(
-            counts.SelectMany((n, client) => Enumerable.Range(1, n).Select(i => (decimal)((client * 10_000) + i))).Order(), charges.Select(c => c.Get<decimal>("amount")).Order());
+        Assert.Equal(clients.Acknowledged.Order(), charges.Select(c => c.Get<decimal>("amount")).Order());
         Assert.Equal(charges.Sum(c => c.Get<decimal>("amount") + c.Get<decimal>("tax_amount")), (await table.GetAsync(BillingEntity.Account, "account_id", account, Cancel))!["balance"]);
         Assert.Equal([RouteState.Shadow, RouteState.Draining, RouteState.DynamoDb], (await session.Control.ListRoutesAsync(Cancel)).Select(r => r.State));
-
-        async Task PostedAsync(int more)
-        {
-            for (var goal = Volatile.Read(ref posted) + more; Volatile.Read(ref posted) < goal;)
-            {
-                await Task.WhenAny(Task.WhenAny(clients), Task.Delay(10, Cancel));
-                if (Array.Find(clients, c => c.IsCompleted) is { } ended)
-                {
-                    await ended;
-                }
-            }
-        }
     }
 
     [Fact]

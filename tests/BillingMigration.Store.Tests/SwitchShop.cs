@@ -30,9 +30,7 @@ internal sealed class SwitchShop(IAsyncDisposable server, TestDatabase database,
         SqlServerProcess server = mariaDb ? await MariaDbServer.StartAsync("--max-connections=400") : await MySqlServer.StartAsync("--max-connections=400");
         var database = await server.CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, Rows, seed: 3);
-        var application = new SourceCredential("application", "not-a-secret-1");
-        await database.ExecuteAsync($"DROP USER IF EXISTS '{application.UserName}'@'%'; CREATE USER '{application.UserName}'@'%' IDENTIFIED BY '{application.Password}'");
-        await database.ExecuteAsync($"GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON `{new MySqlConnectionStringBuilder(database.ConnectionString).Database}`.* TO '{application.UserName}'@'%'");
+        var application = await database.CreateApplicationAsync();
         var migration = SampleMigration.Create(database.ConnectionString, (await stores.Servers.DynamoDbAsync()).Endpoint);
         await migration.InitializeAsync(stream: true);
         await using var session = await migration.ConnectAsync();

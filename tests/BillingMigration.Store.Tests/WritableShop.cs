@@ -70,10 +70,11 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         return ids;
     }
 
-    public async Task SyncAsync()
+    /// <param name="isOfSwitch">The test is the switch: calls wait.</param>
+    public async Task SyncAsync(bool isOfSwitch = false)
     {
         await using var session = await migration.ConnectAsync();
-        var result = await new ChangeFollower(session, new SyncOptions()).RunAsync(new Progress<SyncProgress>(), CancellationToken.None);
+        var result = await new ChangeFollower(session, new SyncOptions { IsOfSwitch = isOfSwitch }).RunAsync(new Progress<SyncProgress>(), CancellationToken.None);
         Assert.Equal(Control.SyncState.Consistent, result.State);
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using BillingMigration.Source;
 using MySqlConnector;
 
 namespace BillingMigration.Testing;
@@ -125,6 +126,15 @@ public sealed class TestDatabase(SqlServerProcess server, string name) : IAsyncD
         var connection = new MySqlConnection(ConnectionString);
         await connection.OpenAsync();
         return connection;
+    }
+
+    /// <summary>An account of an application: it may read and write the database, and do nothing to the server. Made anew.</summary>
+    public async Task<SourceCredential> CreateApplicationAsync()
+    {
+        var application = new SourceCredential("application", "not-a-secret-1");
+        await ExecuteAsync(
+            $"DROP USER IF EXISTS '{application.UserName}'@'%'; CREATE USER '{application.UserName}'@'%' IDENTIFIED BY '{application.Password}'; GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON `{Name}`.* TO '{application.UserName}'@'%'");
+        return application;
     }
 
     /// <summary>Runs one or more statements.</summary>

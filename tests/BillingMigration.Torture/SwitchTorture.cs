@@ -34,7 +34,6 @@ public sealed record SwitchTortureResult(int Switches, long Writes, IReadOnlyCol
 public static class SwitchTorture
 {
     private const int Accounts = 12;
-    private const string Password = "not-a-secret-1";
 
     public static async Task<SwitchTortureResult> RunAsync(SqlServerProcess server, Uri dynamoDb, SwitchTortureOptions options, TextWriter log, CancellationToken cancellationToken)
     {
@@ -48,7 +47,8 @@ public static class SwitchTorture
         await using var appTable = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
         await using var ownSource = FaultProxy.Start(server.Host, server.Port, ProxiedProtocol.Tcp);
         await using var ownTable = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
-        var application = new MySqlConnectionStringBuilder(database.ConnectionString) { Server = "127.0.0.1", Port = (uint)appSource.Port, UserID = "application", Password = Password }.ConnectionString;
+        var account = await database.CreateApplicationAsync();
+        var application = new MySqlConnectionStringBuilder(database.ConnectionString) { Server = "127.0.0.1", Port = (uint)appSource.Port, UserID = account.UserName, Password = account.Password }.ConnectionString;
         var own = new MySqlConnectionStringBuilder(database.ConnectionString) { Server = "127.0.0.1", Port = (uint)ownSource.Port }.ConnectionString;
 
         var said = new SwitchLog();
@@ -165,10 +165,9 @@ public static class SwitchTorture
         }
     }
 
-    /// <summary>An account of the server that may do nothing to it, a dozen empty billing accounts, both sides equal.</summary>
+    /// <summary>A dozen empty billing accounts, both sides equal.</summary>
     private static async Task<long[]> PrepareAsync(TestDatabase database, SampleMigration migration, CancellationToken cancellationToken)
     {
-        await database.ExecuteAsync($"DROP USER IF EXISTS 'application'@'%'; CREATE USER 'application'@'%' IDENTIFIED BY '{Password}'; GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON `{database.Name}`.* TO 'application'@'%'");
         for (var i = 1; i <= Accounts; i++)
         {
             await database.ExecuteAsync(string.Create(

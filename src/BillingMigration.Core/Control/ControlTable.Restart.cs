@@ -40,16 +40,8 @@ public sealed partial class ControlTable
     }
 
     /// <summary>What was asked for and is not yet part of the checkpoint of the changes.</summary>
-    internal async Task<ImmutableArray<EntityRestart>> ListRestartsAsync(string runId, CancellationToken cancellationToken)
-    {
-        var restarts = ImmutableArray.CreateBuilder<EntityRestart>();
-        await foreach (var item in QueryAsync(EntityRestartItem.Prefix(runId), cancellationToken))
-        {
-            restarts.Add(EntityRestartItem.FromItem(item));
-        }
-
-        return restarts.ToImmutable();
-    }
+    internal Task<ImmutableArray<EntityRestart>> ListRestartsAsync(string runId, CancellationToken cancellationToken) =>
+        ListAsync(EntityRestartItem.Prefix(runId), EntityRestartItem.FromItem, cancellationToken);
 
     /// <summary>Ends a request that is in the checkpoint of the changes; one that was made meanwhile for the same entity stays.</summary>
     /// <exception cref="MigrationException"><c>LeaseLost</c>.</exception>

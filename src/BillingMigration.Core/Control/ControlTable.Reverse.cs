@@ -10,16 +10,8 @@ public sealed partial class ControlTable
         await ReadAsync(ReverseItem.SortKey, cancellationToken) is { } item ? ReverseItem.FromItem(item) : null;
 
     /// <summary>Rows that the table has and the source did not take.</summary>
-    public async Task<ImmutableArray<SetAsideRow>> ListReverseSetAsideAsync(CancellationToken cancellationToken)
-    {
-        var rows = ImmutableArray.CreateBuilder<SetAsideRow>();
-        await foreach (var item in QueryAsync(ReverseItem.SetAsidePrefix, cancellationToken))
-        {
-            rows.Add(ReverseItem.SetAsideFrom(item));
-        }
-
-        return rows.ToImmutable();
-    }
+    public Task<ImmutableArray<SetAsideRow>> ListReverseSetAsideAsync(CancellationToken cancellationToken) =>
+        ListAsync(ReverseItem.SetAsidePrefix, SetAsideItem.FromItem, cancellationToken);
 
     /// <summary>Moves the checkpoint of the way back, only while <paramref name="lease"/> holds.</summary>
     /// <param name="setAside">Rows that the source did not take since the last one.</param>
@@ -28,7 +20,7 @@ public sealed partial class ControlTable
     internal Task SaveReverseAsync(
         Lease lease, ReverseCheckpoint checkpoint, IReadOnlyCollection<SetAsideRow> setAside, IReadOnlyCollection<SetAsideRow> taken, CancellationToken cancellationToken)
     {
-        var writes = setAside.Select(row => new TransactWriteItem { Put = new Put { TableName = Table, Item = ReverseItem.ToItem(pk, row) } })
+        var writes = setAside.Select(row => new TransactWriteItem { Put = new Put { TableName = Table, Item = SetAsideItem.ToItem(pk, ReverseItem.SetAsideSortKey(row), row) } })
             .Concat(taken.Select(row => new TransactWriteItem { Delete = new Delete { TableName = Table, Key = Key(ReverseItem.SetAsideSortKey(row)) } }))
             .Append(new TransactWriteItem { Put = new Put { TableName = Table, Item = ReverseItem.ToItem(pk, checkpoint) } });
         return WriteFencedAsync(lease, "Saving the checkpoint of the way back", writes, cancellationToken);

@@ -18,16 +18,8 @@ public sealed partial class ControlTable
     }
 
     /// <summary>Every change so far, the oldest first.</summary>
-    public async Task<ImmutableArray<Route>> ListRoutesAsync(CancellationToken cancellationToken)
-    {
-        var routes = ImmutableArray.CreateBuilder<Route>();
-        await foreach (var item in QueryAsync(RouteItem.SortKey + "#", cancellationToken))
-        {
-            routes.Add(RouteItem.FromItem(item));
-        }
-
-        return routes.ToImmutable();
-    }
+    public Task<ImmutableArray<Route>> ListRoutesAsync(CancellationToken cancellationToken) =>
+        ListAsync(RouteItem.SortKey + "#", RouteItem.FromItem, cancellationToken);
 
     /// <summary>Changes the route in one conditional write, if it is still the one that <paramref name="to"/> was made from.</summary>
     /// <param name="lease">Of whoever switches: without it nothing changes.</param>

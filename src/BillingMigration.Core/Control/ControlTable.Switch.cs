@@ -10,16 +10,8 @@ public sealed partial class ControlTable
         await ReadAsync(SwitchItem.SortKey, cancellationToken) is { } item ? SwitchItem.FromItem(item) : null;
 
     /// <summary>Every switch so far, the oldest first.</summary>
-    public async Task<ImmutableArray<SwitchRecord>> ListSwitchesAsync(CancellationToken cancellationToken)
-    {
-        var switches = ImmutableArray.CreateBuilder<SwitchRecord>();
-        await foreach (var item in QueryAsync(SwitchItem.SortKey + "#", cancellationToken))
-        {
-            switches.Add(SwitchItem.FromItem(item));
-        }
-
-        return switches.ToImmutable();
-    }
+    public Task<ImmutableArray<SwitchRecord>> ListSwitchesAsync(CancellationToken cancellationToken) =>
+        ListAsync(SwitchItem.SortKey + "#", SwitchItem.FromItem, cancellationToken);
 
     /// <exception cref="MigrationException"><c>LeaseLost</c>.</exception>
     internal Task SaveSwitchAsync(Lease lease, SwitchRecord record, CancellationToken cancellationToken) => FencedAsync(
@@ -31,15 +23,7 @@ public sealed partial class ControlTable
     /// <summary>Jobs whose lease is held, with their holders. A holder that is known to have ended holds none.</summary>
     internal async Task<ImmutableArray<(string Job, string Holder)>> ListHeldLeasesAsync(CancellationToken cancellationToken)
     {
-        var held = ImmutableArray.CreateBuilder<(string, string)>();
-        await foreach (var item in QueryAsync(LeaseItem.SortKey(""), cancellationToken))
-        {
-            if (LeaseItem.FromItem(item) is { Holder: { } holder } lease && !holder.IsKnownDead(LeaseHolder.Current))
-            {
-                held.Add((lease.Job, holder.ToString()));
-            }
-        }
-
-        return held.ToImmutable();
+        var leases = await ListAsync(LeaseItem.SortKey(""), LeaseItem.FromItem, cancellationToken);
+        return [.. leases.Where(l => l.Holder?.IsKnownDead(LeaseHolder.Current) == false).Select(l => (l.Job, l.Holder!.ToString()))];
     }
 }

@@ -359,6 +359,17 @@ public sealed partial class ControlTable
         return answer.IsItemSet ? answer.Item : null;
     }
 
+    private async Task<ImmutableArray<T>> ListAsync<T>(string prefix, Func<Dictionary<string, AttributeValue>, T> read, CancellationToken cancellationToken)
+    {
+        var all = ImmutableArray.CreateBuilder<T>();
+        await foreach (var item in QueryAsync(prefix, cancellationToken))
+        {
+            all.Add(read(item));
+        }
+
+        return all.ToImmutable();
+    }
+
     private async IAsyncEnumerable<Dictionary<string, AttributeValue>> QueryAsync(
         string prefix, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {

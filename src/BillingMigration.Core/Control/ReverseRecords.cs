@@ -38,7 +38,6 @@ internal static class ReverseItem
     public const string SetAsidePrefix = "REVERSE#SETASIDE#";
 
     private const string Kind = "reverse";
-    private const string SetAsideKind = "reverse-set-aside";
     private const int Format = 1;
 
     public static Dictionary<string, AttributeValue> ToItem(string pk, ReverseCheckpoint checkpoint) => new ControlItemBuilder(pk, SortKey, Kind, Format)
@@ -69,17 +68,4 @@ internal static class ReverseItem
     }
 
     public static string SetAsideSortKey(SetAsideRow row) => $"{SetAsidePrefix}{row.Entity}#{SetAsideItem.Digest(row.Key)}";
-
-    public static Dictionary<string, AttributeValue> ToItem(string pk, SetAsideRow row) => new ControlItemBuilder(pk, SetAsideSortKey(row), SetAsideKind, Format)
-        .Set("entity", row.Entity)
-        .Set("key", row.Key)
-        .Set("reasonId", row.ReasonId)
-        .Set("reason", row.Reason)
-        .Build();
-
-    public static SetAsideRow SetAsideFrom(Dictionary<string, AttributeValue> attributes)
-    {
-        var item = new ControlItem(attributes, SetAsideKind, Format);
-        return new SetAsideRow(item.String("entity"), item.String("key"), item.String("reasonId"), item.String("reason"));
-    }
 }

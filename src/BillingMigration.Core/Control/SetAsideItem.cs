@@ -23,15 +23,16 @@ internal static class SetAsideItem
     /// <summary>Prefix of the rows of one range.</summary>
     public static string Prefix(string runId, string entity, int range) => string.Create(CultureInfo.InvariantCulture, $"{Prefix(runId, entity)}{range:D6}#");
 
-    public static Dictionary<string, AttributeValue> ToItem(string pk, string runId, int range, SetAsideRow row)
-    {
-        return new ControlItemBuilder(pk, Prefix(runId, row.Entity, range) + Digest(row.Key), Kind, Format)
-            .Set("entity", row.Entity)
-            .Set("key", row.Key)
-            .Set("reasonId", row.ReasonId)
-            .Set("reason", row.Reason)
-            .Build();
-    }
+    public static Dictionary<string, AttributeValue> ToItem(string pk, string runId, int range, SetAsideRow row) =>
+        ToItem(pk, Prefix(runId, row.Entity, range) + Digest(row.Key), row);
+
+    /// <summary>The same under a sort key of another kind.</summary>
+    public static Dictionary<string, AttributeValue> ToItem(string pk, string sk, SetAsideRow row) => new ControlItemBuilder(pk, sk, Kind, Format)
+        .Set("entity", row.Entity)
+        .Set("key", row.Key)
+        .Set("reasonId", row.ReasonId)
+        .Set("reason", row.Reason)
+        .Build();
 
     /// <summary>Stands for a row's key in a sort key.</summary>
     public static string Digest(string key) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(key)).AsSpan(0, DigestBytes));

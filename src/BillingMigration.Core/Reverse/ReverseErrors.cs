@@ -17,11 +17,11 @@ internal static class ReverseErrors
         "ReverseNotAllowed", MigrationErrorKind.WrongState,
         $"The applications' route is {route.State} on {route.Backend}: the source is written by them, and not from the table. Run Sync-BillingChanges without -Direction Reverse.", route.State);
 
-    public static MigrationException StreamTrimmed(string table, ReverseCheckpoint checkpoint) => new(
+    public static MigrationException StreamTrimmed(string table, DateTimeOffset savedAt) => new(
         "StreamTrimmed", MigrationErrorKind.WrongState,
         string.Create(
             CultureInfo.InvariantCulture,
-            $"The stream of table {table} keeps 24 hours, and what was written after {checkpoint.SavedAt:u} is not all in it any more. Run Sync-BillingChanges -Direction Reverse -Restart: it compares the whole table with the source, writes what differs, and goes on with the stream."),
+            $"The stream of table {table} keeps 24 hours, and what was written after {savedAt:u} is not all in it any more. Run Sync-BillingChanges -Direction Reverse -Restart: it compares the whole table with the source, writes what differs, and goes on with the stream."),
         table);
 
     public static MigrationException Refused(SetAsideRow row) => new(

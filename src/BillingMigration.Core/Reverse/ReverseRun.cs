@@ -3,7 +3,6 @@ using System.Text;
 using BillingMigration.Control;
 using BillingMigration.Integrity;
 using BillingMigration.Model;
-using BillingMigration.Snapshot;
 using BillingMigration.Target;
 
 namespace BillingMigration.Reverse;
@@ -14,6 +13,7 @@ namespace BillingMigration.Reverse;
 internal sealed class ReverseRun : IAsyncDisposable
 {
     private const int ReadersAtOnce = 16;
+    private const int RowsAtOnce = 1_000;
 
     /// <summary>A shard may be read five times a second.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
@@ -30,7 +30,8 @@ internal sealed class ReverseRun : IAsyncDisposable
     private readonly List<Suspect> later = [];
     private readonly SemaphoreSlim saving = new(1);
     private readonly long started;
-    private ReverseCheckpoint saved;
+    private readonly ReverseCheckpoint first;
+    private DateTimeOffset savedAt;
     private ImmutableSortedDictionary<string, string> applied;
     private long lookedAt;
     private long items;
@@ -40,7 +41,8 @@ internal sealed class ReverseRun : IAsyncDisposable
 
     private ReverseRun(MigrationSession session, BillingModel model, Lease lease, TableStream stream, RowApplier applier, ReverseCheckpoint first)
     {
-        (this.session, this.model, this.lease, this.stream, this.applier, saved) = (session, model, lease, stream, applier, first);
+        (this.session, this.model, this.lease, this.stream, this.applier, this.first) = (session, model, lease, stream, applier, first);
+        savedAt = first.SavedAt;
         applied = first.Shards;
         ToCompare = first.ToCompare;
         canonical = new ItemCanonicalizer(model.Entities);
@@ -89,7 +91,7 @@ internal sealed class ReverseRun : IAsyncDisposable
         var stream = await TableStream.OpenAsync(session, cancellationToken);
         return stream.Arn == first.StreamArn
             ? await OpenAsync(session, model, lease, stream, first, setAside, cancellationToken)
-            : throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, first);
+            : throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, first.SavedAt);
     }
 
     /// <summary>Runs until all is written that was in the stream when <paramref name="end"/> was completed.</summary>
@@ -127,16 +129,16 @@ internal sealed class ReverseRun : IAsyncDisposable
     /// <summary>Makes all rows what the table has, whatever the stream told.</summary>
     public async Task CompareAllAsync(CancellationToken cancellationToken)
     {
-        var models = model.Entities;
-        await using var lookup = new SourceLookup(session, models);
-        using var target = new TargetSide(session, models, null);
-        var segments = TargetSide.SegmentsFor(models.Sum(m => m.Table.EstimatedRows));
-        var ranges = await Comparison.PlanAsync(session, models, [.. Enumerable.Range(0, models.Length)], RangePlanner.RowsPerRange, cancellationToken);
-        var digests = new DigestPair(models);
-        await new SourceSide(session, models, null).ReadAsync(ranges, () => new RowProbe(models, null, null, target, new Applying(this)), CancellationToken.None, cancellationToken);
-        var all = digests.Target.Select(t => (BucketSet?)BucketSet.All(t.Length)).Append(null).ToArray();
-        await target.ScanAsync(Enumerable.Range(0, segments), segments, () => new ItemProbe(models, all, digests, lookup, new Applying(this)), CancellationToken.None, cancellationToken);
-        ToCompare = false;
+        long before;
+        do
+        {
+            // More may differ than are kept; rows that the source does not take stay as they are.
+            before = Rows;
+            var (suspects, areAll) = await EntityComparison.RunAsync(session, model, model.Entities, cancellationToken);
+            await ApplyAsync(suspects, isSettled: true, cancellationToken);
+            ToCompare = !areAll;
+        }
+        while (ToCompare && Rows > before);
         await SaveAsync(cancellationToken);
     }
 
@@ -147,18 +149,17 @@ internal sealed class ReverseRun : IAsyncDisposable
         try
         {
             var (setAside, taken) = applier.TakeNews();
-            var now = saved with
+            var now = first with
             {
                 Shards = Volatile.Read(ref applied),
-                Items = saved.Items + Interlocked.Exchange(ref unsavedItems, 0),
-                Rows = saved.Rows + applier.Rows - savedRows,
+                Items = first.Items + Items,
+                Rows = first.Rows + Rows,
                 ToCompare = ToCompare,
                 IsCaughtUp = isCaughtUp,
                 SavedAt = session.Time.GetUtcNow(),
             };
-            savedRows = applier.Rows;
             await session.Control.SaveReverseAsync(lease, now, setAside, taken, cancellationToken);
-            saved = now;
+            savedAt = now.SavedAt;
         }
         finally
         {
@@ -181,31 +182,6 @@ internal sealed class ReverseRun : IAsyncDisposable
         stream.Dispose();
         saving.Dispose();
         await applier.DisposeAsync();
-    }
-
-    private long unsavedItems;
-    private long savedRows;
-
-    /// <summary>Applies what a comparison finds, part by part.</summary>
-    private sealed class Applying(ReverseRun run) : ISuspects
-    {
-        private readonly List<Suspect> found = [];
-
-        public void Add(Suspect suspect) => found.Add(suspect);
-
-        public void AddRefused(int entity, RowBuffer row)
-        {
-            // A row that cannot be an item is none of the table's: it stays.
-        }
-
-        public async ValueTask SettleAsync(CancellationToken cancellationToken)
-        {
-            if (found.Count > 0)
-            {
-                await run.ApplyAsync([.. found], isSettled: true, cancellationToken);
-                found.Clear();
-            }
-        }
     }
 
     private static async Task<ReverseRun> OpenAsync(
@@ -236,7 +212,7 @@ internal sealed class ReverseRun : IAsyncDisposable
             {
                 if (page is null)
                 {
-                    throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, saved);
+                    throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, savedAt);
                 }
 
                 found += page.Records.Count + page.Passed + (page.Next is null ? 1 : 0);
@@ -252,7 +228,6 @@ internal sealed class ReverseRun : IAsyncDisposable
         }
 
         Interlocked.Add(ref items, suspects.Count);
-        Interlocked.Add(ref unsavedItems, suspects.Count);
         await ApplyAsync([.. suspects.Values], isSettled: false, cancellationToken);
         if (found == 0 && later.Count > 0)
         {
@@ -269,22 +244,11 @@ internal sealed class ReverseRun : IAsyncDisposable
         return found;
     }
 
-    private readonly SemaphoreSlim applying = new(1);
-
-    /// <summary>In parts, one at a time.</summary>
-    private async Task ApplyAsync(IReadOnlyCollection<Suspect> suspects, bool isSettled, CancellationToken cancellationToken)
+    private async Task ApplyAsync(IEnumerable<Suspect> suspects, bool isSettled, CancellationToken cancellationToken)
     {
-        await applying.WaitAsync(cancellationToken);
-        try
+        foreach (var part in suspects.Chunk(RowsAtOnce))
         {
-            foreach (var part in suspects.Chunk(1_000))
-            {
-                later.AddRange(await applier.ApplyAsync(part, isSettled, cancellationToken));
-            }
-        }
-        finally
-        {
-            applying.Release();
+            later.AddRange(await applier.ApplyAsync(part, isSettled, cancellationToken));
         }
     }
 
@@ -298,7 +262,7 @@ internal sealed class ReverseRun : IAsyncDisposable
         {
             if (!gone.IsDone)
             {
-                throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, saved);
+                throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, savedAt);
             }
 
             readers.Remove(gone.Shard);
@@ -306,7 +270,7 @@ internal sealed class ReverseRun : IAsyncDisposable
 
         foreach (var shard in shards.Where(s => !readers.ContainsKey(s.Id)))
         {
-            readers[shard.Id] = new ShardReader(stream, shard.Id, "", saved.Since);
+            readers[shard.Id] = new ShardReader(stream, shard.Id, "", first.Since);
         }
     }
 

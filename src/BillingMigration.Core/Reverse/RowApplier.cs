@@ -22,6 +22,7 @@ internal sealed class RowApplier : IAsyncDisposable
     private readonly RowWriter writer;
     private readonly ItemDecoder[] decoders;
     private readonly bool[] hasLookupInKey;
+    private readonly bool keepRefused;
     private readonly Dictionary<string, SetAsideRow> setAside = new(StringComparer.Ordinal);
     private readonly List<SetAsideRow> refused = [];
     private readonly List<SetAsideRow> taken = [];
@@ -37,22 +38,15 @@ internal sealed class RowApplier : IAsyncDisposable
         writer = new RowWriter(session, lease);
         decoders = [.. models.Select(m => new ItemDecoder(m))];
         hasLookupInKey = [.. models.Select(m => m.Definition.PartitionKey.Columns.Concat(m.Definition.SortKey.Columns).Any(c => c.Lookup is not null))];
-        KeepsRefused = keepRefused;
+        this.keepRefused = keepRefused;
         foreach (var row in known)
         {
             setAside[Name(row.Entity, row.Key)] = row;
         }
     }
 
-    public bool KeepsRefused { get; }
-
     /// <summary>Rows written.</summary>
     public long Rows { get; private set; }
-
-    /// <summary>Rows that the table has and the source did not take.</summary>
-    public int SetAsideCount => setAside.Count;
-
-    public TargetSide Target => target;
 
     /// <summary>What was set aside, and what of it has been taken since the last time this was asked.</summary>
     public (IReadOnlyList<SetAsideRow> SetAside, IReadOnlyList<SetAsideRow> Taken) TakeNews()
@@ -227,7 +221,7 @@ internal sealed class RowApplier : IAsyncDisposable
             }
 
             var row = new SetAsideRow(one.Write.Model.Entity, one.Write.Key, one.ReasonId, one.Reason);
-            if (!KeepsRefused)
+            if (!keepRefused)
             {
                 throw ReverseErrors.Refused(row);
             }

@@ -179,7 +179,7 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
         }
 
         route = await DrainAsync(work, fence, route, RouteState.DynamoDb, forward.DrainAsync, cancellationToken);
-        await work.StepAsync("Finish", () => forward.FinishAsync(cancellationToken));
+        await forward.FinishAsync(cancellationToken);
         return await EndAsync(work, work.Record, route, cancellationToken);
     }
 

@@ -47,6 +47,7 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
         }
 
         var position = await work.StepAsync("Fence", () => fence.CloseAsync(cancellationToken));
+        work.Fenced(position);
         fenced.SetResult(position);
         await work.StepAsync("Sync", async () =>
         {

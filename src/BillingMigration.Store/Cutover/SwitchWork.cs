@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using BillingMigration.Control;
+using BillingMigration.Source;
 
 namespace BillingMigration.Store.Cutover;
 
@@ -34,6 +35,9 @@ internal sealed class SwitchWork(MigrationSession session, SwitchOptions options
         stalledAt = session.Time.GetTimestamp();
         return new CancellationTokenSource(options.MaxStall, session.Time);
     }
+
+    /// <summary>The source stands still there.</summary>
+    public void Fenced(SourcePosition position) => Record = Record with { FencePosition = position };
 
     public void EndStall() => Stall = stalledAt is { } at ? session.Time.GetElapsedTime(at) : null;
 
