@@ -94,7 +94,7 @@ function Invoke-Test {
         $report = Join-Path $reports "$name.xml"
         if (Test-Path -LiteralPath $report) { Remove-Item -LiteralPath $report }
         "--- $name"
-        & dotnet (Join-Path $project.FullName "bin/Release/net10.0/$name.dll") -noLogo -noColor -result-xml $report
+        & dotnet (Join-Path $project.FullName "bin/Release/net10.0/$name.dll") -noLogo -noColor -longRunning 300 -result-xml $report
         if (-not (Test-Path -LiteralPath $report)) {
             "$name ended with code $LASTEXITCODE and left no report: counted as one failure"
             $failed++

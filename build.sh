@@ -166,7 +166,7 @@ run_test_project() {
   name=$(basename "$project") report=$root/artifacts/test/$name.xml
   rm -f "$report"
   say "--- $name"
-  run dotnet "$project/bin/Release/net10.0/$name.dll" -noLogo -noColor -result-xml "$report" || status=$?
+  run dotnet "$project/bin/Release/net10.0/$name.dll" -noLogo -noColor -longRunning 300 -result-xml "$report" || status=$?
   if [[ ! -s $report ]]; then
     say "$name ended with code $status and left no report: counted as one failure"
     failed=$((failed + 1)); return 0

@@ -148,7 +148,8 @@ public sealed class StoreViewTests(SampleStores stores)
             var proxy = await stores.DynamoDbProxyAsync();
             var iam = new IamPolicy(policy.PolicyDocument);
             proxy.Faults.Allowed = iam.Allows;
-            return new Opened(await DynamoDbBillingStore.OpenAsync(definition, SampleMigration.Access with { EndpointUrl = proxy.Url }, TimeProvider.System, Cancel), proxy, iam.Refused, null);
+            var access = SampleMigration.Access with { EndpointUrl = proxy.Url };
+            return new Opened(await DynamoDbBillingStore.OpenAsync(definition, access, new StoreTimes { IntentPeriod = TimeSpan.FromMilliseconds(1) }, TimeProvider.System, Cancel), proxy, iam.Refused, null);
         }
 
         var source = new MySqlConnectionStringBuilder(SampleStores.SourceOf(migration)) { Database = "" }.ConnectionString;

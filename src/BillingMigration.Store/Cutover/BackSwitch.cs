@@ -35,8 +35,10 @@ internal sealed class BackSwitch(SwitchWork work, Fence fence, bool proves) : IA
         writingBack = reverse.RunAsync(ended.Task, isQuiet: true, stop.Token);
         await work.StepAsync("CatchUp", async () =>
         {
-            while (!(reverse.Measure().Lag is null || reverse.Measure().Lag < Near) && !writingBack.IsCompleted)
+            var watch = new CatchUpWatch(Session.Time);
+            while (reverse.Measure().Lag is { } lag && lag >= Near && !writingBack.IsCompleted)
             {
+                watch.Add(lag);
                 await Task.Delay(Poll, Session.Time, cancellationToken);
             }
 

@@ -95,15 +95,33 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
     private async Task FollowAsync(CancellationToken cancellationToken)
     {
         var caughtUp = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var watch = new CatchUpWatch(Session.Time);
         var progress = new Reporter(p =>
         {
             if (p.State == SyncState.Consistent && (p.Lag is null || p.Lag < TimeSpan.FromSeconds(1)))
             {
                 caughtUp.TrySetResult();
             }
+
+            if (!caughtUp.Task.IsCompleted)
+            {
+                Look(p.Lag);
+            }
         });
         following = new ChangeFollower(Session, new SyncOptions { Until = new SyncUntil.Told(fenced.Task), IsOfSwitch = true }).RunAsync(progress, stopFollowing.Token);
-        await (await Task.WhenAny(following, caughtUp.Task)).WaitAsync(cancellationToken);
+        await (await Task.WhenAny(following, caughtUp.Task).WaitAsync(cancellationToken));
+
+        void Look(TimeSpan? lag)
+        {
+            try
+            {
+                watch.Add(lag);
+            }
+            catch (MigrationException e)
+            {
+                caughtUp.TrySetException(e);
+            }
+        }
     }
 
     private sealed class Reporter(Action<SyncProgress> report) : IProgress<SyncProgress>

@@ -24,6 +24,13 @@ internal static class SwitchErrors
             $"The applications' calls had to wait for {most.TotalSeconds:0.#} s (-MaxStall), and the step '{step}' was not through: they go on where they were, and nothing is lost. Look what it waits for, and switch again, or allow a longer stall."),
         step, cause);
 
+    public static MigrationException FallsBehind(TimeSpan? lag, TimeSpan waited) => new(
+        "SwitchFallsBehind", MigrationErrorKind.LimitExceeded,
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"The other side is {lag?.TotalSeconds ?? 0:0.#} s behind and has come no nearer for {waited.TotalMinutes:0.#} minutes: the applications write more than is carried over. Nothing was switched. Switch at a quieter time, or give the migration more: the throttle of the definition, the capacity of the table, a nearer machine."),
+        lag, null);
+
     public static MigrationException BackedOut(string step, Exception cause) => new(
         (cause as MigrationException)?.ErrorId ?? "SwitchFailed", (cause as MigrationException)?.Kind ?? MigrationErrorKind.Unexpected,
         $"The switch failed in the step '{step}' and backed out: the applications' calls go on where they were, and nothing is lost. {cause.Message}", step, cause);

@@ -31,7 +31,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
         finder = new RowFinder(model, target.Client, items, reader, time);
         large = new LargeUnits(model, target.Client, finder, times, time, gate);
         writer = new DynamoDbWriter(model, target.Client, finder, large, times, time, gate);
-        keeper = times.IntentPeriod == Timeout.InfiniteTimeSpan ? null : new IntentKeeper(large, times.IntentPeriod, time);
+        keeper = times.IntentPeriod == Timeout.InfiniteTimeSpan || model.Definition.View is not null ? null : new IntentKeeper(large, times.IntentPeriod, time);
     }
 
     /// <summary>Requests and capacity units of all reads so far.</summary>
