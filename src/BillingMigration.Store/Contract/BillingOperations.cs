@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 
 namespace BillingMigration.Store;
 
@@ -57,6 +58,7 @@ public static class BillingOperations
 
         var sum = Amount(charge, names.ChargeAmount) + Amount(charge, names.ChargeTax);
         return await RetryAsync(
+            store, () => id,
             async () =>
             {
                 var account = await AccountAsync(store, names, id, cancellationToken);
@@ -74,6 +76,7 @@ public static class BillingOperations
     {
         var names = columns ?? Sample;
         return RetryAsync(
+            store, () => account,
             async () =>
             {
                 var query = new RecordQuery(BillingEntity.Charge).Where(names.AccountId, account).Where(names.BillId, null);
@@ -104,12 +107,15 @@ public static class BillingOperations
         this IBillingStore store, object bill, decimal amount, DateTime at, BillingColumns? columns = null, CancellationToken cancellationToken = default)
     {
         var names = columns ?? Sample;
+        var of = bill;
         return RetryAsync(
+            store, () => of,
             async () =>
             {
                 var found = await store.GetAsync(BillingEntity.Bill, names.BillId, bill, cancellationToken)
                     ?? throw new StoreException(StoreError.ParentMissing, names.BillId, $"There is no bill {bill} to pay.");
-                var account = await AccountAsync(store, names, found[names.AccountId]!, cancellationToken);
+                of = found[names.AccountId]!;
+                var account = await AccountAsync(store, names, of, cancellationToken);
                 var paid = found.Get<decimal>(names.AmountPaid) + amount;
                 var values = Change(names.AmountPaid, paid);
                 if (paid >= found.Get<decimal>(names.Total))
@@ -130,24 +136,40 @@ public static class BillingOperations
     private static async Task<BillingRecord> AccountAsync(IBillingStore store, BillingColumns names, object id, CancellationToken cancellationToken) =>
         await store.GetAsync(BillingEntity.Account, names.AccountId, id, cancellationToken) ?? throw new StoreException(StoreError.ParentMissing, names.AccountId, $"There is no account {id}.");
 
-    private static async Task<T> RetryAsync<T>(Func<Task<T>> decide, CancellationToken cancellationToken)
+    /// <param name="account">On which others may be quicker.</param>
+    private static async Task<T> RetryAsync<T>(IBillingStore store, Func<object> account, Func<Task<T>> decide, CancellationToken cancellationToken)
     {
-        for (var attempt = 1; ; attempt++)
+        IDisposable? turn = null;
+        try
         {
-            try
+            for (var attempt = 1; ; attempt++)
             {
-                return await decide();
+                try
+                {
+                    return await decide();
+                }
+                catch (StoreException e) when (e.Error == StoreError.Conflict && attempt < MostAttempts)
+                {
+                    if (turn is null)
+                    {
+                        turn = await Turns.Of(store).TakeAsync(Convert.ToString(account(), CultureInfo.InvariantCulture)!, cancellationToken);
+                    }
+                    else
+                    {
+                        // Those who lost against others wait longer each time, and not all alike.
+                        await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, Math.Min(500, 5 * attempt))), cancellationToken);
+                    }
+                }
             }
-            catch (StoreException e) when (e.Error == StoreError.Conflict && attempt < MostAttempts)
-            {
-                // Those who lost wait longer each time, and not all alike.
-                await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, Math.Min(500, 5 * attempt))), cancellationToken);
-            }
+        }
+        finally
+        {
+            turn?.Dispose();
         }
     }
 
     private static decimal Amount(IReadOnlyDictionary<string, object?> values, string column) =>
-        values.GetValueOrDefault(column) is { } amount ? Convert.ToDecimal(amount, System.Globalization.CultureInfo.InvariantCulture) : 0;
+        values.GetValueOrDefault(column) is { } amount ? Convert.ToDecimal(amount, CultureInfo.InvariantCulture) : 0;
 
     private static decimal Round(decimal sum) => Math.Round(sum, 2, MidpointRounding.AwayFromZero);
 
