@@ -1,13 +1,9 @@
 using System.Management.Automation;
 using System.Reflection;
+using System.Runtime.ExceptionServices;
+using BillingMigration.Target;
 
 namespace BillingMigration.PowerShell;
-
-/// <summary>Access keys, as text: what is common to every version of the AWS SDK.</summary>
-internal sealed record AwsKeys(string AccessKeyId, string SecretAccessKey, string? SessionToken)
-{
-    public override string ToString() => AccessKeyId;
-}
 
 /// <summary>
 /// Reads the keys out of a credential object of any assembly: AWS.Tools loads another copy of the SDK than this module, so its types cannot
@@ -21,13 +17,20 @@ internal static class AwsCredentials
     /// Understands a PSCredential (user name: access key id), the SDK's credentials (<c>GetCredentials()</c>), what AWS.Tools keeps in
     /// <c>$StoredAWSCredentials</c>, and objects with AccessKey/SecretKey/Token or STS's AccessKeyId/SecretAccessKey/SessionToken.
     /// </summary>
+    /// <returns>Gives the keys as they are then: the owner of the object renews them when they end.</returns>
     /// <exception cref="MigrationException"><c>CredentialNotUnderstood</c>.</exception>
-    public static AwsKeys Read(object credential)
+    public static Func<TargetKeys> Follow(object credential)
+    {
+        Read(credential);
+        return () => Read(credential);
+    }
+
+    private static TargetKeys Read(object credential)
     {
         var value = credential is PSObject { BaseObject: var inner } && inner is not PSCustomObject ? inner : credential;
         if (value is PSCredential pair)
         {
-            return new AwsKeys(pair.UserName, pair.GetNetworkCredential().Password, null);
+            return new TargetKeys(pair.UserName, pair.GetNetworkCredential().Password, null);
         }
 
         // AWS.Tools.Common: AWSPSCredentials holds the SDK's object in a property that is not public.
@@ -40,18 +43,26 @@ internal static class AwsCredentials
             value.GetType().FullName);
     }
 
-    private static AwsKeys? ReadSdk(object value)
+    private static TargetKeys? ReadSdk(object value)
     {
         var method = value.GetType().GetMethod("GetCredentials", Type.EmptyTypes);
-        return method?.Invoke(value, null) is { } keys ? ReadKeys(keys) : null;
+        try
+        {
+            return method?.Invoke(value, null) is { } keys ? ReadKeys(keys) : null;
+        }
+        catch (TargetInvocationException e) when (e.InnerException is not null)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerException);
+            throw;
+        }
     }
 
-    private static AwsKeys? ReadKeys(object value)
+    private static TargetKeys? ReadKeys(object value)
     {
         var id = Text(value, "AccessKey") ?? Text(value, "AccessKeyId");
         var secret = Text(value, "SecretKey") ?? Text(value, "SecretAccessKey");
         var token = Text(value, "Token") ?? Text(value, "SessionToken");
-        return id is null || secret is null ? null : new AwsKeys(id, secret, token);
+        return id is null || secret is null ? null : new TargetKeys(id, secret, token);
     }
 
     private static string? Text(object value, string name) => Member(value, name)?.ToString() is { Length: > 0 } text ? text : null;

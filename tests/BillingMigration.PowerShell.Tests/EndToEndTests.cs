@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Management.Automation;
 using System.Security;
@@ -52,7 +51,7 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
         }
 
         shell = new ModuleShell(host);
-        shell.Set("path", await WriteDefinitionAsync((await servers.DynamoDbAsync()).Endpoint));
+        shell.Set("path", await SampleFile.WriteAsync(folder, database, (await servers.DynamoDbAsync()).Endpoint));
         shell.Set("login", new PSCredential("root", new SecureString()));
         shell.Set("endpoint", (await servers.DynamoDbAsync()).Endpoint);
     }
@@ -78,6 +77,18 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
         var state = (MigrationState)shell.One("Get-BillingMigration -CountItems").BaseObject;
         Assert.Equal(Rows, state.Entities.ToDictionary(e => e.Entity, e => e.Counted!.Value));
         Assert.Equal(SnapshotState.Complete, state.Snapshot!.State);
+    }
+
+    /// <summary>Where the data may be is the definition's to say, not a default of the session.</summary>
+    [Fact]
+    public async Task The_Region_is_the_parameters_then_the_definitions_then_the_sessions()
+    {
+        shell.Set("StoredAWSRegion", "us-east-1");
+        const string Connecting = "(Connect-BillingMigration $path -SourceCredential $login -AccessKey local -SecretKey local";
+        Assert.Equal("eu-central-1", shell.One($"{Connecting}).Target.Region").BaseObject);
+        Assert.Equal("eu-west-1", shell.One($"{Connecting} -Region eu-west-1).Target.Region").BaseObject);
+        await SampleFile.WriteAsync(folder, database, (await servers.DynamoDbAsync()).Endpoint, definition => definition["target"]!.AsObject().Remove("region"));
+        Assert.Equal("us-east-1", shell.One($"{Connecting}).Target.Region").BaseObject);
     }
 
     [Fact]
@@ -382,8 +393,11 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
         shell.One("Initialize-BillingTable");
         await database.ExecuteAsync("ALTER TABLE customer MODIFY notes LONGTEXT; UPDATE customer SET notes = REPEAT('x', 60000000) WHERE customer_id = 3");
 
-        var output = await RunInAProcessWithAsync(
-            128, "try { Connect-BillingMigration $args[0] -AccessKey local -SecretKey local | Export-BillingSnapshot } catch { \"id: $($_.FullyQualifiedErrorId)\"; \"next: $($_.ErrorDetails.RecommendedAction)\" }");
+        var output = await HostProcess.RunAsync(
+            folder,
+            "try { Connect-BillingMigration $args[0] -AccessKey local -SecretKey local | Export-BillingSnapshot } catch { \"id: $($_.FullyQualifiedErrorId)\"; \"next: $($_.ErrorDetails.RecommendedAction)\" }",
+            Path.Combine(folder.FullName, "migration.json"),
+            new Dictionary<string, string?> { ["DOTNET_GCHeapHardLimit"] = (128 * 0x100000).ToString("X", CultureInfo.InvariantCulture) });
         Assert.Contains("id: MemoryShort,", output, StringComparison.Ordinal);
         Assert.Contains("run the same command again", output, StringComparison.Ordinal);
 
@@ -392,40 +406,7 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
         Assert.Equal(Rows, result.Entities.ToDictionary(e => e.Entity, e => e.Items));
     }
 
-    /// <summary>A script beside the definition, run by the project's own host with the module and little managed memory.</summary>
-    private async Task<string> RunInAProcessWithAsync(int megabytes, string script)
-    {
-        var file = Path.Combine(folder.FullName, "script.ps1");
-        await File.WriteAllTextAsync(file, $"$ErrorActionPreference = 'Stop'\nImport-Module '{ModuleUnderTest.Manifest}'\n{script}\n");
-        var start = new ProcessStartInfo("dotnet", [Repository.PathOf("tools", "BillingMigration.Host", "bin", "Release", "net10.0", "BillingMigration.Host.dll"), file, Path.Combine(folder.FullName, "migration.json")])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["DOTNET_GCHeapHardLimit"] = (megabytes * 0x100000).ToString("X", CultureInfo.InvariantCulture);
-        start.Environment["BILLINGMIGRATION_SOURCE_USER"] = "root";
-        start.Environment["BILLINGMIGRATION_SOURCE_PASSWORD"] = "";
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        var errors = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        return await output + errors;
-    }
-
     private void Connect() => shell.One("Connect-BillingMigration $path -SourceCredential $login -AccessKey local -SecretKey local");
-
-    private async Task<string> WriteDefinitionAsync(Uri endpoint)
-    {
-        var json = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "sample.migration.json")))!;
-        json["source"]!["port"] = database.Server.Port;
-        json["source"]!["database"] = database.Name;
-        json["target"]!["endpointUrl"] = endpoint.ToString();
-        json["target"]!["table"] = $"billing-{database.Name}";
-        json.AsObject().Remove("$schema");
-        var path = Path.Combine(folder.FullName, "migration.json");
-        await File.WriteAllTextAsync(path, json.ToJsonString());
-        return path;
-    }
 
     private static string AccountSql(int account)
     {

@@ -18,5 +18,11 @@ public sealed record TargetAccess
 
     public string? SessionToken { get; init; }
 
+    /// <summary>Keys that somebody else renews, asked for with each request, from any thread; what it throws means that there are none now.</summary>
+    public Func<TargetKeys>? CurrentKeys { get; init; }
+
+    /// <summary>Asks for the code of the MFA device with this serial number or ARN, where a profile's role wants one. Null, or where it gives null: such a role is not assumed.</summary>
+    public Func<string, string?>? AskMfaCode { get; init; }
+
     public override string ToString() => ProfileName is null ? "credentials of the session" : $"profile {ProfileName}";
 }

@@ -165,10 +165,13 @@ public sealed class TargetConnection : IAsyncDisposable
         try
         {
             AWSCredentials credentials;
-            if (access.ProfileName is { } name)
+            if (access.CurrentKeys is { } keys)
             {
-                var profile = FindProfile(name);
-                credentials = profile.GetAWSCredentials(new CredentialProfileStoreChain());
+                credentials = new OwnedCredentials(keys);
+            }
+            else if (access.ProfileName is { } name)
+            {
+                credentials = FindProfile(name).GetAWSCredentials(new CredentialProfileStoreChain());
             }
             else
             {
@@ -176,17 +179,25 @@ public sealed class TargetConnection : IAsyncDisposable
                     .WaitAsync(CredentialTimeout, cancellationToken);
             }
 
-            await credentials.GetCredentialsAsync().WaitAsync(CredentialTimeout, cancellationToken);
+            // Somebody has to look for his device first.
+            var asks = MfaCode.Use(credentials, access.AskMfaCode);
+            await credentials.GetCredentialsAsync().WaitAsync(asks ? MfaCode.Patience : CredentialTimeout, cancellationToken);
             return credentials;
         }
         catch (Exception e) when (e is not OperationCanceledException and not MigrationException)
         {
+            if (TargetErrors.Chain(e).OfType<MigrationException>().FirstOrDefault() is { } own)
+            {
+                throw own;
+            }
+
             if (e is AmazonServiceException { ErrorCode: { Length: > 0 } code } && (FailureCodes.IsCredentialTrouble(code) || code.StartsWith("AccessDenied", StringComparison.Ordinal)))
             {
                 throw TargetErrors.FromCode(code, e.Message, endpoint ?? new Uri("https://sts.amazonaws.com"), "Getting credentials", e);
             }
 
-            throw access.ProfileName is null ? TargetErrors.CredentialsMissing(endpoint, e) : ProfileUnusable(access.ProfileName, e);
+            throw access.CurrentKeys is not null ? TargetErrors.OwnerGivesNone(e)
+                : access.ProfileName is null ? TargetErrors.CredentialsMissing(endpoint, e) : TargetErrors.ProfileUnusable(access.ProfileName, e);
         }
     }
 
@@ -204,18 +215,6 @@ public sealed class TargetConnection : IAsyncDisposable
         return string.IsNullOrEmpty(access.SessionToken)
             ? new BasicAWSCredentials(access.AccessKeyId, access.SecretAccessKey)
             : new SessionAWSCredentials(access.AccessKeyId, access.SecretAccessKey, access.SessionToken);
-    }
-
-    private static MigrationException ProfileUnusable(string name, Exception inner)
-    {
-        var text = TargetErrors.Innermost(inner);
-        var expired = text.Contains("expired", StringComparison.OrdinalIgnoreCase);
-        return new MigrationException(
-            expired ? "CredentialsExpired" : "CredentialsMissing",
-            MigrationErrorKind.AuthenticationFailed,
-            $"The AWS profile '{name}' gives no credentials: {text.TrimEnd('.')}. Sign in with 'aws sso login --profile {name}', or check the profile.",
-            name,
-            inner);
     }
 
     /// <summary>DescribeTable is needed anyway, so it asks for no permission of its own; that the table is missing is an answer too.</summary>

@@ -128,6 +128,25 @@ internal static partial class TargetErrors
             inner);
     }
 
+    public static MigrationException ProfileUnusable(string name, Exception inner)
+    {
+        var text = Innermost(inner);
+        var expired = text.Contains("expired", StringComparison.OrdinalIgnoreCase);
+        return new MigrationException(
+            expired ? "CredentialsExpired" : "CredentialsMissing",
+            MigrationErrorKind.AuthenticationFailed,
+            $"The AWS profile '{name}' gives no credentials: {text.TrimEnd('.')}. An SSO profile is signed in with 'aws sso login --profile {name}'; of others, check what the profile names.",
+            name,
+            inner);
+    }
+
+    public static MigrationException OwnerGivesNone(Exception inner) => new(
+        "CredentialsMissing",
+        MigrationErrorKind.AuthenticationFailed,
+        $"The AWS credentials that were passed, or that the session keeps, give no keys: {Innermost(inner).TrimEnd('.')}. Sign in again, or pass others.",
+        null,
+        inner);
+
     public static MigrationException Unreachable(Uri endpoint, Exception? inner)
     {
         var cause = inner is null ? string.Empty : " " + Innermost(inner).TrimEnd('.') + ".";
@@ -190,7 +209,7 @@ internal static partial class TargetErrors
     private static bool LooksLikeMissingCredentials(AmazonClientException exception) =>
         Chain(exception).Any(e => e.Message.Contains("credential", StringComparison.OrdinalIgnoreCase) || e.Message.Contains("Instance Metadata", StringComparison.OrdinalIgnoreCase));
 
-    private static IEnumerable<Exception> Chain(Exception exception)
+    public static IEnumerable<Exception> Chain(Exception exception)
     {
         for (Exception? e = exception; e is not null; e = e.InnerException)
         {

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Management.Automation.Host;
 using BillingMigration.Definition;
 using BillingMigration.Source;
 using BillingMigration.Target;
@@ -14,6 +15,10 @@ public sealed class ConnectBillingMigrationCommand : BillingCmdlet
     private const string CredentialSet = "Credential";
     private const string AccessKeySet = "AccessKey";
 
+    private static readonly TimeSpan MfaPatience = TimeSpan.FromMinutes(5);
+
+    private volatile bool isConnected;
+
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("FullName", "PSPath")]
     [ValidateNotNullOrEmpty]
@@ -26,6 +31,10 @@ public sealed class ConnectBillingMigrationCommand : BillingCmdlet
     [Parameter(ParameterSetName = ProfileSet)]
     [ValidateNotNullOrEmpty]
     public string? ProfileName { get; set; }
+
+    [Parameter(ParameterSetName = ProfileSet)]
+    [ValidatePattern("^[0-9]{6}$")]
+    public string? TokenCode { get; set; }
 
     [Parameter(Mandatory = true, ParameterSetName = CredentialSet)]
     [ValidateNotNull]
@@ -57,32 +66,57 @@ public sealed class ConnectBillingMigrationCommand : BillingCmdlet
         // The file first: it is what a first user gets wrong, and it needs no account.
         var definition = Run(_ => Task.FromResult(MigrationDefinitionFile.Load(path)));
         var source = SourceCredentials.Resolve(SourceCredential);
-        var access = TargetAccess();
-        Secrets.AddRange(new[] { source.Password, access.SecretAccessKey, access.SessionToken }.OfType<string>().Where(s => s.Length > 0));
+        var access = TargetAccess(definition);
+        var now = access.CurrentKeys?.Invoke();
+        Secrets.AddRange(new[] { source.Password, access.SecretAccessKey, access.SessionToken, TokenCode, now?.SecretAccessKey, now?.SessionToken }.OfType<string>().Where(s => s.Length > 0));
         WriteVerbose($"Connecting to {definition.Source.Host}:{definition.Source.Port} and to table {definition.Target.Table}, with {access}.");
         var session = Run(token => MigrationSession.ConnectAsync(definition, source, access, TimeProvider.System, token));
+        isConnected = true;
         Sessions.Add(session, Secrets.ToArray());
         WriteObject(ResultObject.Of(session));
     }
 
     /// <summary>What was given; else what AWS.Tools.Common keeps in this session; else null, for the SDK's own chain.</summary>
-    private TargetAccess TargetAccess()
+    private TargetAccess TargetAccess(MigrationDefinition definition)
     {
-        var keys = ParameterSetName switch
-        {
-            CredentialSet => AwsCredentials.Read(Credential!),
-            AccessKeySet => new AwsKeys(AccessKey!, SecretKey!, SessionToken),
-            _ when ProfileName is null && GetVariableValue("StoredAWSCredentials") is { } stored => AwsCredentials.Read(stored),
-            _ => null,
-        };
+        var credential = ParameterSetName == CredentialSet ? Credential : ProfileName is null && AccessKey is null ? GetVariableValue("StoredAWSCredentials") : null;
         return new TargetAccess
         {
             ProfileName = ProfileName,
-            Region = Region ?? GetVariableValue("StoredAWSRegion")?.ToString(),
+            // The definition says where the data may be; a session's default comes after it.
+            Region = Region ?? (definition.Target.Region is null ? GetVariableValue("StoredAWSRegion")?.ToString() : null),
             EndpointUrl = EndpointUrl,
-            AccessKeyId = keys?.AccessKeyId,
-            SecretAccessKey = keys?.SecretAccessKey,
-            SessionToken = keys?.SessionToken,
+            AccessKeyId = AccessKey,
+            SecretAccessKey = SecretKey,
+            SessionToken = SessionToken,
+            CurrentKeys = credential is null ? null : AwsCredentials.Follow(credential),
+            AskMfaCode = AskMfaCode,
         };
+    }
+
+    /// <summary>Once by <c>-TokenCode</c>, else by the host while this cmdlet runs: later nobody looks.</summary>
+    private string? AskMfaCode(string serial)
+    {
+        if (TokenCode is { } given)
+        {
+            TokenCode = null;
+            return given;
+        }
+
+        string? code = null;
+        return !isConnected && OnPipelineAsync(() => code = ReadCode(serial)).Wait(MfaPatience) ? code : null;
+    }
+
+    private string? ReadCode(string serial)
+    {
+        try
+        {
+            Host.UI.Write($"Code of the MFA device {serial}: ");
+            return Host.UI.ReadLine();
+        }
+        catch (Exception e) when (e is HostException or PSInvalidOperationException or NotImplementedException or NotSupportedException)
+        {
+            return null;
+        }
     }
 }

@@ -1,0 +1,36 @@
+using System.Diagnostics;
+using BillingMigration.Testing;
+
+namespace BillingMigration.PowerShell.Tests;
+
+/// <summary>A script, run by the project's own host in a process of its own with the built module.</summary>
+internal static class HostProcess
+{
+    /// <param name="script">Its first argument is <paramref name="argument"/>.</param>
+    /// <param name="environment">Variables; null: without it.</param>
+    /// <returns>What it wrote, errors behind the rest.</returns>
+    public static async Task<string> RunAsync(DirectoryInfo folder, string script, string argument, IReadOnlyDictionary<string, string?> environment)
+    {
+        var file = Path.Combine(folder.FullName, "script.ps1");
+        await File.WriteAllTextAsync(file, $"$ErrorActionPreference = 'Stop'\nImport-Module '{ModuleUnderTest.Manifest}'\n{script}\n");
+        var start = new ProcessStartInfo("dotnet", [Repository.PathOf("tools", "BillingMigration.Host", "bin", "Release", "net10.0", "BillingMigration.Host.dll"), file, argument])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+        start.Environment["BILLINGMIGRATION_SOURCE_USER"] = "root";
+        start.Environment["BILLINGMIGRATION_SOURCE_PASSWORD"] = "";
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        using var process = Process.Start(start)!;
+        process.StandardInput.Close();
+        var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        var errors = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return await output + errors;
+    }
+}
