@@ -115,11 +115,52 @@ public sealed class SwitchTests(SampleStores stores)
             var route = await session.Control.FindRouteAsync(Cancel);
             await session.Control.ChangeRouteAsync(lease, route.To(RouteState.Draining, "killed", "a test", DateTimeOffset.UnixEpoch), Cancel);
         }
+    }
 
-        static async Task ExecuteAsync(MySqlConnector.MySqlConnection connection, string sql)
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Accounts_that_are_locked_out_come_back(bool mariaDb)
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb);
+        await using var store = await shop.OpenAsync();
+        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("LOCKED"), Cancel))["account_id"]!;
+        using var clients = new PostingClients(store, account);
+        await clients.PostedAsync(20);
+        SwitchOptions Locking(SwitchOptions o, params string[] accounts) => o with { Fence = SourceFence.AccountLock, FenceAccounts = [.. accounts] };
+        foreach (var (accounts, refused) in new (string[], string)[] { ([], "FenceAccountsMissing"), (["application"], "FenceAccountInvalid"), (["root@%"], "FenceAccountOwn") })
         {
-            await using var command = new MySqlConnector.MySqlCommand(sql, connection);
-            await command.ExecuteNonQueryAsync(Cancel);
+            Assert.Equal(refused, (await Assert.ThrowsAsync<MigrationException>(() => shop.SwitchAsync(RouteState.DynamoDb, o => Locking(o, accounts)))).ErrorId);
+        }
+
+        // One who goes past the store, and has a transaction open: it is rolled back.
+        await using var past = await LogInAsync();
+        await ExecuteAsync(past, $"BEGIN; UPDATE billing_account SET balance = 77777 WHERE account_id = {account}");
+        var result = await shop.SwitchAsync(RouteState.DynamoDb, o => Locking(o, "application@%") with { OnState = (route, _) => route.State == RouteState.DynamoDb ? throw new InvalidOperationException("the flag is not there") : Task.CompletedTask });
+        Assert.Equal(RouteState.DynamoDb, result.Route.State);
+        Assert.Contains("the flag is not there", Assert.Single(result.Warnings), StringComparison.Ordinal);
+        await clients.PostedAsync(20);
+        await Assert.ThrowsAsync<MySqlConnector.MySqlException>(() => ExecuteAsync(past, "COMMIT"));
+        var locked = await Assert.ThrowsAsync<MySqlConnector.MySqlException>(LogInAsync);
+        Assert.Contains("locked", locked.Message, StringComparison.OrdinalIgnoreCase);
+
+        await shop.SwitchAsync(RouteState.MySql);
+        await clients.PostedAsync(20);
+        await using (await LogInAsync())
+        {
+        }
+
+        await clients.StopAsync();
+        var charges = await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", account), Cancel);
+        Assert.Equal(clients.Acknowledged.Order(), charges.Select(c => c.Get<decimal>("amount")).Order());
+        Assert.Equal(charges.Sum(c => c.Get<decimal>("amount") + c.Get<decimal>("tax_amount")), (await store.GetAsync(BillingEntity.Account, "account_id", account, Cancel))!["balance"]);
+
+        async Task<MySqlConnector.MySqlConnection> LogInAsync()
+        {
+            var connection = new MySqlConnector.MySqlConnection(
+                new MySqlConnector.MySqlConnectionStringBuilder(shop.Database.ConnectionString) { UserID = shop.Application.UserName, Password = shop.Application.Password, Pooling = false }.ConnectionString);
+            await connection.OpenAsync(Cancel);
+            return connection;
         }
     }
 
@@ -152,5 +193,11 @@ public sealed class SwitchTests(SampleStores stores)
     {
         var options = new SwitchOptions { To = to, Reason = "a test" };
         return new BackendSwitch(session, with?.Invoke(options) ?? options);
+    }
+
+    private static async Task ExecuteAsync(MySqlConnector.MySqlConnection connection, string sql)
+    {
+        await using var command = new MySqlConnector.MySqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(Cancel);
     }
 }

@@ -58,7 +58,13 @@ public sealed class SwitchBillingBackendCommand : SessionCmdlet
         var progress = ReportTo<SwitchProgress>(display.Show);
         try
         {
-            WriteObject(ResultObject.Of(Run(token => backend.RunAsync(progress, token)), session));
+            var result = Run(token => backend.RunAsync(progress, token));
+            foreach (var warning in result.Warnings)
+            {
+                WriteWarning(warning);
+            }
+
+            WriteObject(ResultObject.Of(result, session));
         }
         finally
         {

@@ -54,7 +54,7 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
         // What was begun goes on with the fence that it was begun with, and so does the way back.
         var (kind, accounts) = last is not null && (unfinished is not null || Backend == StoreBackend.MySql) ? (last.Fence, last.Accounts) : (Options.Fence, Options.FenceAccounts);
         await using var fence = new Fence(Session, lease, kind, accounts);
-        fence.CheckAccounts();
+        await fence.CheckAccountsAsync(abort.Token);
         var work = new SwitchWork(Session, Options, lease, NewRecord(kind, accounts), progress);
         var from = route.State;
         if (!Moves(route))
@@ -95,6 +95,7 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
             Duration = work.Elapsed,
             Steps = work.Steps,
             Forced = work.Record.Forced,
+            Warnings = work.Warnings,
         };
     }
 
@@ -155,7 +156,7 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
             route = route.Next.Contains(Options.To) ? await work.MoveAsync(route, Options.To, cancellationToken) : throw SwitchErrors.Nowhere(route, Options.To);
         }
 
-        await work.TellAsync(route, cancellationToken);
+        await work.TellOfLastingAsync(route, cancellationToken);
         return await EndAsync(work, unfinished ?? work.Record, route, cancellationToken);
     }
 
@@ -204,7 +205,7 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
             await drain(before, limit.Token);
             route = await work.StepAsync("Flip", () => work.FlipAsync(route, to, limit.Token));
             work.EndStall();
-            await work.TellAsync(route, cancellationToken);
+            await work.TellOfLastingAsync(route, cancellationToken);
             return route;
         }
         catch (Exception e) when (e is not MigrationException { ErrorId: "LeaseLost" })
@@ -236,6 +237,7 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
             if (route.State == to)
             {
                 work.EndStall();
+                await work.TellOfLastingAsync(route, limit.Token);
                 return route;
             }
 
@@ -256,7 +258,7 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
 
             work.EndStall();
             await work.SaveAsync(r => r with { Outcome = SwitchRecord.BackedOut }, limit.Token);
-            await work.TellAsync(route, limit.Token);
+            await work.TellOfLastingAsync(route, limit.Token);
             return null;
         }
         catch (Exception e) when (e is not MigrationException { ErrorId: "LeaseLost" })

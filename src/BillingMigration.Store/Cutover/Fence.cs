@@ -36,6 +36,12 @@ internal sealed class Fence(MigrationSession session, Lease lease, SourceFence k
         try
         {
             await SourceLock.TakeAsync(opened, session.Definition, Jobs.Switch, cancellationToken);
+            if (Kind == SourceFence.AccountLock)
+            {
+                // Sessions of the migration only read; changing an account is a write.
+                await SourceConnections.ScalarAsync(opened, "SET SESSION TRANSACTION READ WRITE", cancellationToken);
+            }
+
             connection = opened;
         }
         catch
@@ -104,15 +110,47 @@ internal sealed class Fence(MigrationSession session, Lease lease, SourceFence k
     public static async Task<bool> IsReadOnlyAsync(MySqlConnection connection, CancellationToken cancellationToken) =>
         await SourceConnections.ScalarAsync(connection, "SELECT @@global.read_only", cancellationToken) is "1" or "ON";
 
-    /// <exception cref="MigrationException"><c>FenceAccountsMissing</c>, <c>FenceAccountInvalid</c>.</exception>
-    public void CheckAccounts()
+    /// <exception cref="MigrationException"><c>FenceAccountsMissing</c>, <c>FenceAccountInvalid</c>, <c>FenceAccountOwn</c>.</exception>
+    public async Task CheckAccountsAsync(CancellationToken cancellationToken)
     {
-        if (Kind == SourceFence.AccountLock && accounts.IsEmpty)
+        if (Kind != SourceFence.AccountLock)
+        {
+            return;
+        }
+
+        if (accounts.IsEmpty)
         {
             throw SwitchErrors.NoAccounts();
         }
 
-        _ = Accounts().Count();
+        var users = accounts.Select(a => Split(a).User).ToArray();
+        await using var own = await session.Source.OpenConnectionAsync(cancellationToken);
+        var self = await SourceConnections.ScalarAsync(own, "SELECT CURRENT_USER()", cancellationToken) ?? "";
+        if (users.Contains(self[..self.LastIndexOf('@')], StringComparer.Ordinal))
+        {
+            throw SwitchErrors.OwnAccount(self);
+        }
+    }
+
+    /// <summary>Accounts that write in spite of <c>read_only</c>; empty also where this account may not see those of others.</summary>
+    public static async Task<ImmutableArray<string>> AboveReadOnlyAsync(MySqlConnection connection, SourceServer server, CancellationToken cancellationToken)
+    {
+        if (server.Flavor == SourceFlavor.MySql)
+        {
+            return [];
+        }
+
+        // MariaDB 10.11 and newer: SUPER has not got it any more. https://mariadb.com/kb/en/grant/#read_only-admin
+        var found = ImmutableArray.CreateBuilder<string>();
+        await using var command = new MySqlCommand(
+            "SELECT GRANTEE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE IN ('READ_ONLY ADMIN', 'READ ONLY ADMIN') ORDER BY GRANTEE", connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            found.Add(reader.GetString(0));
+        }
+
+        return found.ToImmutable();
     }
 
     public ValueTask DisposeAsync() => connection?.DisposeAsync() ?? ValueTask.CompletedTask;
@@ -125,7 +163,7 @@ internal sealed class Fence(MigrationSession session, Lease lease, SourceFence k
 
     private IEnumerable<string> Accounts() => accounts.Select(Split).Select(a => $"'{a.User}'@'{a.Host}'");
 
-    /// <summary>Ends the applications' connections, and returns when none is left: a commit that was under way is through by then, or never will be.</summary>
+    /// <summary>Ends the connections of users of these names, from wherever, and returns when none is left: a commit that was under way is through by then, or never will be.</summary>
     private async Task EndConnectionsAsync(CancellationToken cancellationToken)
     {
         var users = string.Join(", ", accounts.Select(a => $"'{Split(a).User}'").Distinct(StringComparer.Ordinal));

@@ -90,4 +90,7 @@ public sealed record SwitchResult
 
     /// <summary>Gates that were closed and passed over.</summary>
     public ImmutableArray<string> Forced { get; init; } = [];
+
+    /// <summary>What failed and changed nothing of the switch: who was to be told of the new state was not.</summary>
+    public ImmutableArray<string> Warnings { get; init; } = [];
 }

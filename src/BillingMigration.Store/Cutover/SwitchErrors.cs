@@ -55,6 +55,10 @@ internal static class SwitchErrors
     public static MigrationException NoAccounts() => new(
         "FenceAccountsMissing", MigrationErrorKind.InvalidArgument, "-Fence AccountLock needs the accounts of the applications: -FenceAccount 'billing@10.0.%'.", null);
 
+    public static MigrationException OwnAccount(string account) => new(
+        "FenceAccountOwn", MigrationErrorKind.InvalidArgument,
+        $"-FenceAccount names a user that is also the migration's ({account}): its own connections would be ended. Give the migration an account with a name of its own, or choose another -Fence.", account);
+
     public static MigrationException BadAccount(string account) => new(
         "FenceAccountInvalid", MigrationErrorKind.InvalidArgument, $"'{account}' is no account: write it as user@host, for example billing@10.0.%.", account);
 }

@@ -5,6 +5,7 @@ using BillingMigration.Reverse;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
 using BillingMigration.Source.Changes;
+using MySqlConnector;
 
 namespace BillingMigration.Store.Cutover;
 
@@ -112,8 +113,13 @@ internal sealed class SwitchGates(MigrationSession session, SwitchOptions option
         var own = await session.Control.FindSwitchAsync(cancellationToken) is { Fence: SourceFence.ReadOnly };
         return to == StoreBackend.DynamoDb && route.Accepts && isReadOnly && !own
             ? new SwitchGate(Name, false, "the source is read-only already, and not by a switch: applications cannot be writing there. Find out why, and SET GLOBAL read_only = OFF.")
-            : new SwitchGate(Name, true, $"answers, version {session.Source.Server.VersionText}.");
+            : new SwitchGate(Name, true, $"answers, version {session.Source.Server.VersionText}.{await AboveFenceAsync(connection, to, cancellationToken)}");
     }
+
+    private async Task<string> AboveFenceAsync(MySqlConnection connection, StoreBackend to, CancellationToken cancellationToken) =>
+        to == StoreBackend.DynamoDb && options.Fence == SourceFence.ReadOnly && await Fence.AboveReadOnlyAsync(connection, session.Source.Server, cancellationToken) is { Length: > 0 } above
+            ? $" The fence does not keep out who has READ_ONLY ADMIN: {string.Join(", ", above)}."
+            : "";
 
     private async Task<SwitchGate> WayBackAsync(CancellationToken cancellationToken)
     {

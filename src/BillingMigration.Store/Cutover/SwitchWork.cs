@@ -29,6 +29,8 @@ internal sealed class SwitchWork(MigrationSession session, SwitchOptions options
 
     public ImmutableArray<SwitchStep> Steps => [.. steps];
 
+    public ImmutableArray<string> Warnings { get; private set; } = [];
+
     /// <summary>The longest of what is left of the stall.</summary>
     public CancellationTokenSource BeginStall()
     {
@@ -75,6 +77,19 @@ internal sealed class SwitchWork(MigrationSession session, SwitchOptions options
     }
 
     public Task TellAsync(Route route, CancellationToken cancellationToken) => options.OnState?.Invoke(route, cancellationToken) ?? Task.CompletedTask;
+
+    /// <summary>Tells of a state that stays, whatever whoever is told makes of it.</summary>
+    public async Task TellOfLastingAsync(Route route, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await TellAsync(route, cancellationToken);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            Warnings = Warnings.Add($"The route is {route.State}, and -OnState failed when it was told so: {e.Message}");
+        }
+    }
 
     public Task SaveAsync(Func<SwitchRecord, SwitchRecord> change, CancellationToken cancellationToken)
     {
