@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using BillingMigration.Control;
+using BillingMigration.Definition;
 using BillingMigration.Reverse;
 
 namespace BillingMigration.Store.Tests;
@@ -40,6 +41,35 @@ public sealed class ReverseTests(SampleStores stores)
         await using var source = await shop.Database.OpenAsync();
         Assert.Equal("TWO,ONE", await Source.SourceConnections.ScalarAsync(
             source, $"SELECT GROUP_CONCAT(account_number ORDER BY account_id) FROM billing_account WHERE account_id IN ({one["account_id"]}, {two["account_id"]})", Cancel));
+    }
+
+    /// <summary>An agreement's partition is that of its subscriber's phone number: where its row belongs shows only when the subscriber's has come.</summary>
+    [Fact]
+    public async Task Rows_whose_keys_come_from_other_rows_are_in_the_source()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false, AgreementsBySubscriber);
+        await using var store = await shop.OpenAsync();
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("LOOKUP"), Cancel))["account_id"]!;
+        var subscriber = await store.InsertAsync(BillingEntity.Subscriber, Subscriber(account, "+1555"), Cancel);
+        var first = await store.InsertAsync(BillingEntity.Agreement, Agreement(account, subscriber["subscriber_id"]!), Cancel);
+        var second = await store.InsertAsync(BillingEntity.Agreement, Agreement(account, subscriber["subscriber_id"]!), Cancel);
+        Assert.Empty((await WriteBackAsync(shop)).Refused);
+        await shop.RequireEqualAsync();
+
+        // One moves with a new subscriber of another account, one goes, one goes with its subscriber, and one takes its place.
+        var other = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("OTHER"), Cancel))["account_id"]!;
+        var moved = await store.InsertAsync(BillingEntity.Subscriber, Subscriber(other, "+1666"), Cancel);
+        await store.UpdateAsync(first, WriteTests.Values(("subscriber_id", moved["subscriber_id"]), ("account_id", other)), Cancel);
+        await store.DeleteAsync(second, Cancel);
+        await store.DeleteAsync(subscriber, Cancel);
+        subscriber = await store.InsertAsync(BillingEntity.Subscriber, Subscriber(account, "+1777"), Cancel);
+        await store.InsertAsync(BillingEntity.Agreement, Agreement(account, subscriber["subscriber_id"]!), Cancel);
+        await store.DeleteAsync((await store.GetAsync(BillingEntity.Agreement, "agreement_id", 1, Cancel))!, Cancel);
+        Assert.Empty((await WriteBackAsync(shop)).Refused);
+        await shop.RequireEqualAsync();
+        await shop.SwitchAsync(RouteState.MySql);
+        await shop.RequireEqualAsync();
     }
 
     [Fact]
@@ -112,4 +142,22 @@ public sealed class ReverseTests(SampleStores stores)
 
     private static async Task<BillingRecord> SetAsync(RoutedBillingStore store, BillingRecord record, string column, object value) =>
         (await store.WriteAsync(new UnitOfWork().Update(record, ImmutableDictionary<string, object?>.Empty.Add(column, value)), Cancel))[0]!;
+
+    private static MigrationDefinition AgreementsBySubscriber(MigrationDefinition sample) => sample with
+    {
+        Entities =
+        [
+            .. sample.Entities.Select(e => e.Entity != BillingEntity.Agreement ? e : e with
+            {
+                PartitionKey = KeyTemplate.Parse("PHONE#{owner.phone_number}"),
+                Lookups = ImmutableSortedDictionary<string, LookupDefinition>.Empty.Add("owner", new LookupDefinition("subscriber", ImmutableSortedDictionary<string, string>.Empty.Add("subscriber_id", "subscriber_id").Add("account_id", "account_id"))),
+            }),
+        ],
+    };
+
+    private static ImmutableDictionary<string, object?> Subscriber(object account, string number) =>
+        WriteTests.Values(("account_id", account), ("phone_number", number), ("activated_at", new DateTime(2026, 1, 1)));
+
+    private static ImmutableDictionary<string, object?> Agreement(object account, object subscriber) =>
+        WriteTests.Values(("account_id", account), ("subscriber_id", subscriber), ("product_code", "FLAT"), ("monthly_fee", 9.99m), ("start_date", new DateOnly(2026, 1, 1)));
 }

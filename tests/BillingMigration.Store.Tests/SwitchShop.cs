@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using BillingMigration.Control;
+using BillingMigration.Definition;
 using BillingMigration.Integrity;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
@@ -25,13 +26,14 @@ internal sealed class SwitchShop(IAsyncDisposable server, TestDatabase database,
     /// <summary>Account of the applications.</summary>
     public SourceCredential Application => application;
 
-    public static async Task<SwitchShop> CreateAsync(SampleStores stores, bool mariaDb)
+    public static async Task<SwitchShop> CreateAsync(SampleStores stores, bool mariaDb, Func<MigrationDefinition, MigrationDefinition>? with = null)
     {
         SqlServerProcess server = mariaDb ? await MariaDbServer.StartAsync("--max-connections=400") : await MySqlServer.StartAsync("--max-connections=400");
         var database = await server.CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, Rows, seed: 3);
         var application = await database.CreateApplicationAsync();
         var migration = SampleMigration.Create(database.ConnectionString, (await stores.Servers.DynamoDbAsync()).Endpoint);
+        migration.Definition = with?.Invoke(migration.Definition) ?? migration.Definition;
         await migration.InitializeAsync(stream: true);
         await using var session = await migration.ConnectAsync();
         await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), Cancel);
