@@ -18,6 +18,14 @@ internal sealed partial class DefinitionBuilder(DefinitionProblems problems, str
 
         _ = root.Text("$schema");
         var name = Matching(root, "name", MigrationName(), "name of a migration", "Use 1 to 64 of A-Z a-z 0-9 . _ -.");
+        if (root.Value("questions") is { } questions)
+        {
+            foreach (var question in root.ItemsOf(questions))
+            {
+                problems.Add(question, $"A question is open: {root.TextOf(question)}", "Correct what it asks about, then delete this line.");
+            }
+        }
+
         var source = root.Object("source") is { } sourceReader ? Source(sourceReader) : new SourceDefinition { Host = string.Empty, Database = string.Empty };
         var target = root.Object("target") is { } targetReader ? Target(targetReader) : new TargetDefinition { Table = string.Empty };
         var entityBuilder = new EntityBuilder(problems);

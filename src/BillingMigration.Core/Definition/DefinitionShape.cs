@@ -53,7 +53,7 @@ internal sealed record DefinitionShape(string Name, ImmutableArray<ShapeProperty
     public static DefinitionShape Root { get; } = new(
         "definition",
         [
-            new("$schema"), new("name", Required: true), new("source", Child: Source, Required: true), new("target", Child: Target, Required: true),
+            new("$schema"), new("name", Required: true), new("questions"), new("source", Child: Source, Required: true), new("target", Child: Target, Required: true),
             new("paths", ShapeNesting.List, Path), new("throttle", Child: Throttle),
             new("indexes", ShapeNesting.List, new("index", [new("name", Required: true), new("include")])),
             new("entities", ShapeNesting.List, Entity, Required: true),

@@ -5,8 +5,8 @@ using MySqlConnector;
 namespace BillingMigration.Source;
 
 /// <summary>A first definition made from a live schema, as JSON text, with every guess explained.</summary>
-/// <param name="Json">Text of <c>migration.json</c>.</param>
-/// <param name="Guesses">One sentence a guess: which table became which entity and why, which parent, which index, which sensitive column.</param>
+/// <param name="Json">Text of <c>migration.json</c>. What nothing proves stands in it as a question, and it is refused until those are answered.</param>
+/// <param name="Guesses">One sentence a guess, which begins with how sure it is (Certain, Likely, Open): which table became which entity and why, which parent, which index, which sensitive column.</param>
 public sealed record DefinitionDraft(string Json, IReadOnlyList<string> Guesses)
 {
     /// <summary>Looks at the source's tables and drafts a definition.</summary>
@@ -27,6 +27,6 @@ public sealed record DefinitionDraft(string Json, IReadOnlyList<string> Guesses)
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(target);
         var tables = await SchemaInspector.InspectAsync(connection, source.Database, [], cancellationToken);
-        return DraftComposer.Compose(name, source, target, tables);
+        return await DraftComposer.ComposeAsync(name, source, target, tables, connection, cancellationToken);
     }
 }

@@ -34,6 +34,24 @@ public sealed class DefinitionDraftTests(TestServers servers)
         CREATE TABLE UsageCharge (id INT NOT NULL PRIMARY KEY, accountId INT NULL, invoiceId INT NULL, amount DECIMAL(10,2) NOT NULL, eventTime DATETIME(3) NOT NULL);
         """;
 
+    private const string UndeclaredRows = """
+        INSERT INTO Customer (id) VALUES (7), (8); INSERT INTO Account (id, customerId) VALUES (1, 7), (2, 7), (3, 8);
+        INSERT INTO Invoice VALUES (10, 1, NULL, NOW()), (11, 1, NULL, NOW()), (12, 3, NULL, NOW());
+        INSERT INTO UsageCharge VALUES (1, 1, 10, 5, NOW()), (2, 1, 10, 6, NOW()), (3, NULL, NULL, 7, NOW());
+        """;
+
+    private const string Counted = """
+        CREATE TABLE accounts (record_id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, id CHAR(36), name VARCHAR(100), company_name VARCHAR(50), contact VARCHAR(50), notes TEXT, currency CHAR(3), balance DECIMAL(12,2));
+        CREATE TABLE invoices (record_id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, id CHAR(36), account_record_id INT NOT NULL, target_date DATE, status VARCHAR(10), created_date DATETIME NOT NULL);
+        CREATE TABLE invoice_items (record_id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, account_record_id INT NOT NULL, type VARCHAR(20) NOT NULL, description VARCHAR(50), amount DECIMAL(15,9) NOT NULL, quantity INT, created_date DATETIME NOT NULL);
+        """;
+
+    private const string CountedRows = """
+        INSERT INTO accounts (name, currency) VALUES ('a', 'EUR'), ('b', 'EUR'), ('c', 'EUR'), ('d', 'EUR');
+        INSERT INTO invoices (account_record_id, created_date) VALUES (1, NOW()), (1, NOW()), (2, NOW()), (4, NOW());
+        INSERT INTO invoice_items (account_record_id, type, amount, created_date) VALUES (1, 'FEE', 1, NOW()), (1, 'FEE', 1, NOW()), (4, 'FEE', 1, NOW());
+        """;
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -109,17 +127,53 @@ public sealed class DefinitionDraftTests(TestServers servers)
     [Fact]
     public async Task Names_stand_in_for_foreign_keys_that_are_not_declared()
     {
-        var (draft, definition, problems) = await DraftAsync(mariaDb: true, Undeclared);
+        var (draft, definition, problems) = await DraftAsync(mariaDb: true, Undeclared + UndeclaredRows);
         Assert.Empty(problems);
         string Key(string entity) => definition.Entities.Where(e => e.Entity == entity).Select(e => $"{e.PartitionKey} | {e.SortKey}").Single();
         Assert.Equal("ACCOUNT#{accountId} | BILL#{createdAt}#{id:D20}", Key("BILL"));
         // The account of a charge may be NULL here: it cannot be its partition.
         Assert.Equal("CHARGE#{id} | CHARGE", Key("CHARGE"));
         Assert.Equal("CUSTOMER#{customerId}", definition.Entities.Single(e => e.Entity == "BILLING_ACCOUNT").Indexes["gsi1"].PartitionKey[0].Text);
+        Assert.Contains(draft.Guesses, g => g.StartsWith("Likely: BILL belongs to the account", StringComparison.Ordinal) && g.Contains("all 3 rows looked at have theirs", StringComparison.Ordinal));
         Assert.Equal(["homePhone", "name"], definition.Entities.Single(e => e.Entity == "CUSTOMER").Columns.Keys);
         Assert.Contains(draft.Guesses, g => g.Contains("no foreign key is declared", StringComparison.Ordinal));
-        Assert.Contains(draft.Guesses, g => g == "No table looks like SUBSCRIBER; if there is one, add it by hand.");
+        Assert.Contains(draft.Guesses, g => g == "Likely: No table looks like SUBSCRIBER; if there is one, add it by hand.");
         Assert.Contains(draft.Guesses, g => g.Contains("'UsageCharge'", StringComparison.Ordinal) && g.Contains("partition of its own", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_no_rows_prove_is_asked_and_refused_until_it_is_answered()
+    {
+        var json = await DraftAsync(Undeclared);
+        var refused = Assert.Throws<MigrationException>(() => MigrationDefinitionFile.Parse(json, null));
+        Assert.Equal("InvalidDefinition", refused.ErrorId);
+        Assert.Contains("$.questions[0] (line", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("Does 'Invoice.accountId' name the row of 'Account.id'? Keys of BILL are made so by its name alone", refused.Message, StringComparison.Ordinal);
+        var answered = JsonNode.Parse(json)!;
+        answered.AsObject().Remove("questions");
+        Assert.Equal("ACCOUNT#{accountId}", MigrationDefinitionFile.Parse(answered.ToJsonString(), null).Entities.Single(e => e.Entity == "BILL").PartitionKey.Text);
+    }
+
+    /// <summary>Every table counts its rows in a column of the same name, and names the rows of others in another.</summary>
+    [Fact]
+    public async Task A_tables_own_key_is_not_its_parents()
+    {
+        var json = await DraftAsync(Counted + CountedRows);
+        var definition = MigrationDefinitionFile.Parse(json, null);
+        string Key(string entity) => definition.Entities.Where(e => e.Entity == entity).Select(e => e.PartitionKey.Text).Single();
+        Assert.Equal("ACCOUNT#{account_record_id}", Key("BILL"));
+        Assert.Equal("ACCOUNT#{account_record_id}", Key("CHARGE"));
+        Assert.Equal(["company_name", "contact", "name", "notes"], definition.Entities.Single(e => e.Entity == "BILLING_ACCOUNT").Columns.Keys);
+
+        // Rows that refer to nobody: the column is something else, and no key is made of it.
+        json = await DraftAsync(Counted + CountedRows + "UPDATE invoices SET account_record_id = 99 WHERE record_id = 3;");
+        var asked = JsonNode.Parse(json)!["questions"]!.AsArray().Select(q => q!.GetValue<string>()).ToArray();
+        Assert.Contains(asked, q => q.StartsWith("What is 'invoices.account_record_id'?", StringComparison.Ordinal) && q.Contains("1 of 4 rows", StringComparison.Ordinal));
+        Assert.DoesNotContain("\"ACCOUNT#{account_record_id}\",\n      \"sk\": \"BILL", json, StringComparison.Ordinal);
+
+        // One invoice an account, in the same order: that may be chance.
+        json = await DraftAsync(Counted + "INSERT INTO accounts (name, currency) VALUES ('a', 'EUR'), ('b', 'EUR'); INSERT INTO invoices (account_record_id, created_date, target_date) VALUES (1, NOW(), NOW()), (2, NOW(), NOW());");
+        Assert.Contains(JsonNode.Parse(json)!["questions"]!.AsArray(), q => q!.GetValue<string>().Contains("all 2 rows looked at refer to a row of their own", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -127,6 +181,16 @@ public sealed class DefinitionDraftTests(TestServers servers)
     {
         var error = await Assert.ThrowsAsync<MigrationException>(() => DraftAsync(mariaDb: true, "CREATE TABLE audit_log (id INT PRIMARY KEY); CREATE TABLE bill (no_key INT)"));
         Assert.Equal("NoBillingTables", error.ErrorId);
+    }
+
+    private async Task<string> DraftAsync(string schema)
+    {
+        await using var database = await (await servers.MySqlAsync()).CreateDatabaseAsync();
+        await database.ExecuteAsync(schema);
+        await using var connection = await database.OpenAsync();
+        var draft = await DefinitionDraft.CreateAsync(
+            "shop", new SourceDefinition { Host = "db.example.org", Database = database.Name }, connection, new TargetDefinition { Table = "billing", Region = "eu-central-1" }, TestContext.Current.CancellationToken);
+        return draft.Json;
     }
 
     private async Task<(DefinitionDraft Draft, MigrationDefinition Definition, IReadOnlyList<DefinitionProblem> Problems)> DraftAsync(bool mariaDb, string schema)

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using BillingMigration.Definition;
 using BillingMigration.Model;
+using MySqlConnector;
 
 namespace BillingMigration.Source.Drafting;
 
@@ -12,35 +13,60 @@ internal static class DraftComposer
 {
     private static readonly JsonSerializerOptions Layout = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static DefinitionDraft Compose(string name, SourceDefinition source, TargetDefinition target, IReadOnlyDictionary<string, TableSchema> tables)
+    public static async Task<DefinitionDraft> ComposeAsync(
+        string name, SourceDefinition source, TargetDefinition target, IReadOnlyDictionary<string, TableSchema> tables, MySqlConnection connection, CancellationToken cancellationToken)
     {
-        var guesses = new List<string>();
-        var entities = Recognize(tables, source.Database, guesses);
+        var notes = new DraftNotes();
+        var entities = Recognize(tables, source.Database, notes);
+        await LookAtRowsAsync(entities, source.Database, connection, notes, cancellationToken);
         foreach (var entity in entities.Values)
         {
             entity.Sensitive.AddRange(entity.Table.Columns.Where(c => SensitiveNames.IsSensitive(c, entity.Profile.Entity)).Select(c => c.Name));
         }
 
-        new PartitionDrafter(entities, guesses).Draft();
-        new IndexDrafter(entities, guesses).Draft();
+        new PartitionDrafter(entities, notes).Draft();
+        new IndexDrafter(entities, notes).Draft();
         foreach (var entity in entities.Values)
         {
-            KeepKeysVisible(entity, guesses);
+            KeepKeysVisible(entity, notes);
         }
 
-        string Json(List<string> notes) => DefinitionJson(name, source, target, [.. entities.Values], notes).ToJsonString(Layout) + "\n";
-        foreach (var entity in MigrationDefinitionFile.Parse(Json([]), null).Entities)
+        JsonObject Json(DraftNotes to) => DefinitionJson(name, source, target, [.. entities.Values], to);
+        foreach (var entity in MigrationDefinitionFile.Parse(Json(new DraftNotes()).ToJsonString(), null).Entities)
         {
-            IndexDrafter.DraftParents(entities[entity.Entity], entity, guesses);
+            IndexDrafter.DraftParents(entities[entity.Entity], entity, notes);
         }
 
-        var json = Json(guesses);
-        var definition = MigrationDefinitionFile.Parse(json, null);
-        guesses.AddRange(DefinitionSchemaCheck.Check(definition, tables).Select(p => $"Look at this before you use it: {p}"));
-        return new DefinitionDraft(json, guesses);
+        var json = Json(notes).ToJsonString(Layout) + "\n";
+        foreach (var problem in DefinitionSchemaCheck.Check(MigrationDefinitionFile.Parse(Json(new DraftNotes()).ToJsonString(), null), tables))
+        {
+            notes.Likely($"Look at this before you use it: {problem}");
+        }
+
+        return new DefinitionDraft(json, notes.Texts);
     }
 
-    private static Dictionary<string, EntityDraft> Recognize(IReadOnlyDictionary<string, TableSchema> tables, string database, List<string> guesses)
+    /// <summary>References that are not declared are held against the rows; what those contradict is asked.</summary>
+    private static async Task LookAtRowsAsync(
+        Dictionary<string, EntityDraft> entities, string database, MySqlConnection connection, DraftNotes notes, CancellationToken cancellationToken)
+    {
+        foreach (var (child, parent) in entities.Values.SelectMany(c => entities.Values.Where(p => p != c).Select(p => (c, p))))
+        {
+            foreach (var reference in TableReference.Find(child.Table, parent.Table, parent.Label).Where(r => !r.Declared))
+            {
+                var rows = await ReferenceEvidence.LookAsync(connection, database, child.Table, parent.Table, reference.ParentToChild, cancellationToken);
+                child.Evidence[parent.Table.Name] = rows;
+                if (rows.IsRefuted)
+                {
+                    notes.Ask(string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"What is '{child.Table.Name}.{string.Join("', '", reference.ParentToChild.Values)}'? It is named like the key of '{parent.Table.Name}', but {rows.Orphans:N0} of {rows.Rows:N0} rows looked at have no row there. No key of {child.Profile.Entity} is made of it."));
+                }
+            }
+        }
+    }
+
+    private static Dictionary<string, EntityDraft> Recognize(IReadOnlyDictionary<string, TableSchema> tables, string database, DraftNotes notes)
     {
         var usable = tables.Values.Where(t => !t.PrimaryKey.IsEmpty && t.PrimaryKey.All(c => t.FindColumn(c)!.CanBeKey())).ToList();
         var found = new EntityRecognizer(usable).Recognize();
@@ -59,51 +85,55 @@ internal static class DraftComposer
             if (found.TryGetValue(profile.Entity, out var match))
             {
                 entities.Add(profile.Entity, new EntityDraft(profile, match.Table));
-                guesses.Add($"Table '{match.Table.Name}' is taken for {profile.Entity}: {match.Reason}.");
+                notes.Likely($"Table '{match.Table.Name}' is taken for {profile.Entity}: {match.Reason}.");
             }
             else
             {
-                guesses.Add($"No table looks like {profile.Entity}; if there is one, add it by hand.");
+                notes.Likely($"No table looks like {profile.Entity}; if there is one, add it by hand.");
             }
         }
 
         var left = tables.Values.Where(t => entities.Values.All(e => e.Table != t)).OrderBy(t => t.Name, StringComparer.Ordinal).ToList();
         if (left.Count > 0)
         {
-            guesses.Add($"Left out, because they look like none of the six entities or have no usable primary key: {string.Join(", ", left.Select(t => t.Name))}.");
+            notes.Likely($"Left out, because they look like none of the six entities or have no usable primary key: {string.Join(", ", left.Select(t => t.Name))}.");
         }
 
         return entities;
     }
 
     /// <summary>A column in a key cannot be masked: keys show wherever an item is named.</summary>
-    private static void KeepKeysVisible(EntityDraft entity, List<string> guesses)
+    private static void KeepKeysVisible(EntityDraft entity, DraftNotes notes)
     {
         var keys = string.Concat(entity.PartitionKey, entity.SortKey, entity.Indexes.ToJsonString());
         foreach (var column in entity.Sensitive.Where(c => keys.Contains($"{{{c}}}", StringComparison.Ordinal) || keys.Contains($"{{{c}:", StringComparison.Ordinal) || keys.Contains($"{{{c}%", StringComparison.Ordinal)).ToList())
         {
             entity.Sensitive.Remove(column);
-            guesses.Add($"'{entity.Table.Name}.{column}' looks personal but is part of a key, so it is not marked sensitive: think of another key.");
+            notes.Likely($"'{entity.Table.Name}.{column}' looks personal but is part of a key, so it is not marked sensitive: think of another key.");
         }
 
         if (entity.Sensitive.Count > 0)
         {
-            guesses.Add($"Sensitive in {entity.Profile.Entity}, judged by their names: {string.Join(", ", entity.Sensitive)}.");
+            notes.Likely($"Sensitive in {entity.Profile.Entity}, judged by their names: {string.Join(", ", entity.Sensitive)}.");
         }
     }
 
-    private static JsonObject DefinitionJson(string name, SourceDefinition source, TargetDefinition target, IReadOnlyList<EntityDraft> entities, List<string> guesses)
+    private static JsonObject DefinitionJson(string name, SourceDefinition source, TargetDefinition target, IReadOnlyList<EntityDraft> entities, DraftNotes notes)
     {
         var indexes = entities.SelectMany(e => e.Indexes.Select(i => i.Key)).Distinct().Order(StringComparer.Ordinal).ToList();
         var reserved = indexes.SelectMany(i => new[] { i + "pk", i + "sk" }).Concat(["pk", "sk", "entity"]).ToHashSet(StringComparer.Ordinal);
-        return new JsonObject
+        var json = new JsonObject { ["name"] = name };
+        AddIfSet(json, "questions", notes.Questions.Count > 0 ? new JsonArray([.. notes.Questions.Select(q => (JsonNode)q)]) : null);
+        foreach (var (key, value) in new (string, JsonNode)[]
         {
-            ["name"] = name,
-            ["source"] = SourceJson(source),
-            ["target"] = TargetJson(target),
-            ["indexes"] = new JsonArray([.. indexes.Select(i => IndexJson(i, entities, guesses))]),
-            ["entities"] = new JsonArray([.. entities.Select(e => EntityJson(e, reserved, guesses))]),
-        };
+            ("source", SourceJson(source)), ("target", TargetJson(target)), ("indexes", new JsonArray([.. indexes.Select(i => IndexJson(i, entities, notes))])),
+            ("entities", new JsonArray([.. entities.Select(e => EntityJson(e, reserved, notes))])),
+        })
+        {
+            json[key] = value;
+        }
+
+        return json;
     }
 
     private static JsonObject SourceJson(SourceDefinition source)
@@ -142,7 +172,7 @@ internal static class DraftComposer
         }
     }
 
-    private static JsonObject IndexJson(string index, IReadOnlyList<EntityDraft> entities, List<string> guesses)
+    private static JsonObject IndexJson(string index, IReadOnlyList<EntityDraft> entities, DraftNotes notes)
     {
         var json = new JsonObject { ["name"] = index };
         if (index is "gsi2" or "gsi5" || IndexDrafter.IsOfParents(index))
@@ -154,7 +184,7 @@ internal static class DraftComposer
             // What reports add up and group by; DynamoDB projects at most 20 attributes.
             var columns = entities.Where(e => e.Indexes.ContainsKey(index)).SelectMany(ReportColumns).Distinct(StringComparer.Ordinal).Take(19).ToList();
             json["include"] = new JsonArray([.. columns.Prepend("entity").Select(c => (JsonNode)c)]);
-            guesses.Add($"{index} carries what reports need besides its keys: {string.Join(", ", columns)}.");
+            notes.Likely($"{index} carries what reports need besides its keys: {string.Join(", ", columns)}.");
         }
 
         return json;
@@ -166,7 +196,7 @@ internal static class DraftComposer
             || entity.Table.ForeignKeys.Any(k => k.Columns.Contains(c.Name)))
         .Select(c => c.Name);
 
-    private static JsonObject EntityJson(EntityDraft entity, HashSet<string> reserved, List<string> guesses)
+    private static JsonObject EntityJson(EntityDraft entity, HashSet<string> reserved, DraftNotes notes)
     {
         var json = new JsonObject { ["entity"] = entity.Profile.Entity, ["table"] = entity.Table.Name, ["pk"] = entity.PartitionKey, ["sk"] = entity.SortKey };
         if (entity.Lookups.Count > 0)
@@ -186,7 +216,7 @@ internal static class DraftComposer
             if (reserved.Contains(column.Name))
             {
                 rule["attribute"] = column.Name + "_column";
-                guesses.Add($"'{entity.Table.Name}.{column.Name}' becomes the attribute '{column.Name}_column', because '{column.Name}' is the migration's own.");
+                notes.Certain($"'{entity.Table.Name}.{column.Name}' becomes the attribute '{column.Name}_column', because '{column.Name}' is the migration's own.");
             }
 
             AddIfSet(rule, "sensitive", entity.Sensitive.Contains(column.Name) ? true : null);

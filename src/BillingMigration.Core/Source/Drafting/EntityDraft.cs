@@ -49,7 +49,15 @@ internal sealed class EntityDraft(EntityProfile profile, TableSchema table)
     /// <summary>The primary key column that spreads rows over shards, or null.</summary>
     public string? ShardColumn => RestOfKey.Concat(Table.PrimaryKey).LastOrDefault(c => Column(c).CanBeSharded());
 
-    public IReadOnlyList<TableReference> ReferencesTo(EntityDraft parent) => TableReference.Find(Table, parent.Table, parent.Label);
+    /// <summary>What the rows say of references that are not declared, by parent table.</summary>
+    public Dictionary<string, ReferenceEvidence> Evidence { get; } = [];
+
+    /// <summary>References that nothing contradicts.</summary>
+    public IReadOnlyList<TableReference> ReferencesTo(EntityDraft parent) =>
+    [
+        .. TableReference.Find(Table, parent.Table, parent.Label)
+            .Select(r => r.Declared ? r : r with { Evidence = Evidence.GetValueOrDefault(parent.Table.Name) }).Where(r => r.Evidence is not { IsRefuted: true }),
+    ];
 
     public void AddIndex(string name, JsonNode partitionKey, string sortKey, JsonObject? when = null)
     {

@@ -6,7 +6,7 @@ using BillingMigration.Model;
 namespace BillingMigration.Source.Drafting;
 
 /// <summary>Index keys: gsi1 for relations, gsi2 for own ids and numbers, gsi3 for due dates and subscribers, gsi4 for months, gsi5 for further numbers, from gsi6 on what changes with a parent.</summary>
-internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> entities, List<string> guesses)
+internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> entities, DraftNotes notes)
 {
     private const int Shards = 16;
     private const int FirstOfParents = 6;
@@ -29,7 +29,7 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
 
     /// <summary>Rows that change with a parent's row, unseen by the binlog, must be found by a key: those that no key finds get one.</summary>
     /// <param name="drafted">The same entity, with the keys that it has so far.</param>
-    public static void DraftParents(EntityDraft entity, EntityDefinition drafted, List<string> guesses)
+    public static void DraftParents(EntityDraft entity, EntityDefinition drafted, DraftNotes notes)
     {
         var number = FirstOfParents;
         foreach (var columns in ChildKeys.Unfound(drafted, entity.Table).GroupBy(w => string.Join('#', w.Columns.Select(EntityDraft.Plain)), StringComparer.OrdinalIgnoreCase))
@@ -37,7 +37,7 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
             var way = columns.First();
             var index = string.Create(CultureInfo.InvariantCulture, $"gsi{number++}");
             entity.AddIndex(index, $"{way.Parent.ToUpperInvariant()}#{columns.Key}", $"{entity.Label}#{entity.SortableAll(entity.Table.PrimaryKey)}");
-            guesses.Add($"{index} finds the {entity.Profile.Entity} items of a row of '{way.Parent}': they change with it {way.By}, which the binlog need not tell.");
+            notes.Certain($"{index} finds the {entity.Profile.Entity} items of a row of '{way.Parent}': they change with it {way.By}, which the binlog need not tell.");
         }
     }
 
@@ -49,11 +49,11 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
         {
             case EntityProfile.Account when Reference(entity, EntityProfile.Customer) is { } customer:
                 entity.AddIndex("gsi1", customer, $"{entity.Label}#{entity.SortableAll(entity.Table.PrimaryKey)}");
-                guesses.Add("gsi1 lists the accounts of a customer.");
+                notes.Certain("gsi1 lists the accounts of a customer.");
                 break;
             case EntityProfile.Customer or EntityProfile.Subscriber or EntityProfile.Bill when !entity.OwnPartition:
                 entity.AddIndex("gsi1", entity.Identity, entity.Label);
-                guesses.Add($"gsi1 finds a {entity.Profile.Entity} by its own id.");
+                notes.Certain($"gsi1 finds a {entity.Profile.Entity} by its own id.");
                 break;
             case EntityProfile.Agreement:
                 AddParent(entity, "gsi1", EntityProfile.Subscriber, $"{entity.Label}#{entity.SortableAll(entity.Table.PrimaryKey)}");
@@ -78,12 +78,12 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
         if (nullable && !charge.OwnPartition)
         {
             charge.AddIndex("gsi1", new JsonArray(bill, $"{charge.PartitionKey}#UNBILLED"), ByDate(charge));
-            guesses.Add("gsi1 lists the charges of a bill; a charge without a bill is listed as unbilled under its account.");
+            notes.Certain("gsi1 lists the charges of a bill; a charge without a bill is listed as unbilled under its account.");
         }
         else
         {
             charge.AddIndex("gsi1", bill, ByDate(charge));
-            guesses.Add("gsi1 lists the charges of a bill.");
+            notes.Certain("gsi1 lists the charges of a bill.");
         }
     }
 
@@ -92,7 +92,7 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
         if (Reference(entity, parent) is { } key)
         {
             entity.AddIndex(index, key, sortKey);
-            guesses.Add($"{index} lists the {entity.Profile.Entity} items of a {parent}.");
+            notes.Certain($"{index} lists the {entity.Profile.Entity} items of a {parent}.");
         }
     }
 
@@ -112,8 +112,14 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
             return null;
         }
 
-        var columns = child.ReferencesTo(parent).Select(r => r.ChildColumns(parent.Table.PrimaryKey)).FirstOrDefault(c => c is not null);
-        return columns is null ? null : $"{parent.Label}#{string.Join('#', columns.Select(EntityDraft.Plain))}";
+        var reference = child.ReferencesTo(parent).FirstOrDefault(r => r.ChildColumns(parent.Table.PrimaryKey) is not null);
+        if (reference is null)
+        {
+            return null;
+        }
+
+        notes.Rely(child, reference);
+        return $"{parent.Label}#{string.Join('#', reference.ChildColumns(parent.Table.PrimaryKey)!.Select(EntityDraft.Plain))}";
     }
 
     private static string ByDate(EntityDraft entity) =>
@@ -126,7 +132,7 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
             .Where(c => c.CanBeKey() && !entity.Table.PrimaryKey.Contains(c.Name)).ToList();
         foreach (var hidden in candidates.Where(c => entity.Sensitive.Contains(c.Name) && !IsLookupPhone(entity, c)))
         {
-            guesses.Add($"'{entity.Table.Name}.{hidden.Name}' is unique but personal: it is masked and no index is built on it.");
+            notes.Likely($"'{entity.Table.Name}.{hidden.Name}' is unique but personal: it is masked and no index is built on it.");
         }
 
         candidates.RemoveAll(c => entity.Sensitive.Contains(c.Name) && !IsLookupPhone(entity, c));
@@ -138,10 +144,10 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
 
         var index = entity.Indexes.ContainsKey("gsi2") ? "gsi5" : "gsi2";
         entity.AddIndex(index, $"{NumberLabel(entity, column)}#{{{column.Name}}}", entity.Label);
-        guesses.Add($"{index} finds a {entity.Profile.Entity} by '{column.Name}', which is unique.");
+        notes.Certain($"{index} finds a {entity.Profile.Entity} by '{column.Name}', which is unique.");
         if (entity.Sensitive.Remove(column.Name))
         {
-            guesses.Add($"'{entity.Table.Name}.{column.Name}' is personal, but {entity.Profile.Entity} is looked up by it, so it is a key and not marked sensitive; remove it from {index} and mark it if it must be masked.");
+            notes.Likely($"'{entity.Table.Name}.{column.Name}' is personal, but {entity.Profile.Entity} is looked up by it, so it is a key and not marked sensitive; remove it from {index} and mark it if it must be masked.");
         }
     }
 
@@ -168,20 +174,20 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
         if (entity.Profile.Entity == EntityProfile.Agreement && NameWords.FindColumn(entity.Table, EndDates, c => c.IsDate() && !c.UpdatedAutomatically) is { } end)
         {
             entity.AddIndex("gsi3", $"AGREEMENT_END#{{{end.Name}:yyyy-MM}}#{spread}", $"{{{end.Name}}}#{id}");
-            guesses.Add($"gsi3 lists the agreements that end in a month ('{end.Name}'), spread over {Shards} shards so that no partition is hot.");
+            notes.Likely($"gsi3 lists the agreements that end in a month ('{end.Name}'), spread over {Shards} shards so that no partition is hot.");
         }
 
         if (entity.Profile.Entity == EntityProfile.Bill && NameWords.FindColumn(entity.Table, DueDates, c => c.IsDate()) is { } due && OpenBills(entity) is { } open)
         {
             entity.AddIndex("gsi3", $"OPEN_BILL#{spread}", $"{{{due.Name}}}#{id}", open.When);
-            guesses.Add($"gsi3 lists the open bills by '{due.Name}': those whose '{open.Column}' is {string.Join(" or ", open.States)}.");
+            notes.Likely($"gsi3 lists the open bills by '{due.Name}': those whose '{open.Column}' is {string.Join(" or ", open.States)}.");
         }
 
         if (entity.Profile.Entity is EntityProfile.Bill or EntityProfile.Charge && PartitionDrafter.DateColumn(entity) is { } date)
         {
             var kind = KindColumn(entity);
             entity.AddIndex("gsi4", $"{entity.Label}#{{{date}:yyyy-MM}}#{spread}", $"{(kind is null ? string.Empty : entity.Sortable(kind) + "#")}{{{date}}}#{id}");
-            guesses.Add($"gsi4 holds each month's {entity.Profile.Entity} items for reports, by '{date}'{(kind is null ? string.Empty : $" and '{kind}'")}, spread over {Shards} shards.");
+            notes.Likely($"gsi4 holds each month's {entity.Profile.Entity} items for reports, by '{date}'{(kind is null ? string.Empty : $" and '{kind}'")}, spread over {Shards} shards.");
         }
     }
 

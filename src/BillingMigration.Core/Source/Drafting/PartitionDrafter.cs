@@ -1,10 +1,11 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using BillingMigration.Model;
 
 namespace BillingMigration.Source.Drafting;
 
 /// <summary>Finds the way from each entity to its billing account, and with it the base keys.</summary>
-internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> entities, List<string> guesses)
+internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> entities, DraftNotes notes)
 {
     private static readonly string[] BillDates =
         ["bill_date", "invoice_date", "issue_date", "issued_at", "issued_on", "issued", "statement_date", "billing_date", "billed_at", "date", "period_end", "period_start", "created_at", "created_on", "created"];
@@ -20,7 +21,7 @@ internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> 
         if (Hub is { } hub)
         {
             SetOwn(hub);
-            guesses.Add($"A {hub.Profile.Entity} ('{hub.Table.Name}') and what belongs to it share the partition {hub.PartitionKey}.");
+            notes.Certain($"A {hub.Profile.Entity} ('{hub.Table.Name}') and what belongs to it share the partition {hub.PartitionKey}.");
         }
 
         var open = entities.Values.Where(e => e != Hub).ToList();
@@ -36,7 +37,7 @@ internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> 
             SetOwn(entity);
             if (entity.Profile.Entity != EntityProfile.Customer)
             {
-                guesses.Add($"No NOT NULL foreign key leads from '{entity.Table.Name}' to an account in one step, so each {entity.Profile.Entity} is a partition of its own; reading an account's {entity.Profile.Entity} items goes over an index.");
+                notes.Likely($"No NOT NULL foreign key leads from '{entity.Table.Name}' to an account in one step, so each {entity.Profile.Entity} is a partition of its own; reading an account's {entity.Profile.Entity} items goes over an index.");
             }
         }
 
@@ -77,7 +78,17 @@ internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> 
             {
                 child.PartitionColumns = columns;
                 child.PartitionKey = $"{Hub.Label}#{string.Join('#', columns.Select(EntityDraft.Plain))}";
-                guesses.Add($"{child.Profile.Entity} belongs to the account in {string.Join(", ", columns.Select(c => $"'{child.Table.Name}.{c}'"))} ({Why(reference)}).");
+                var text = $"{child.Profile.Entity} belongs to the account in {string.Join(", ", columns.Select(c => $"'{child.Table.Name}.{c}'"))} ({Why(reference)}).";
+                if (reference.Declared)
+                {
+                    notes.Certain(text);
+                }
+                else
+                {
+                    notes.Likely(text);
+                    notes.Rely(child, reference);
+                }
+
                 return true;
             }
         }
@@ -100,7 +111,7 @@ internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> 
                 var on = new JsonObject(reference.ParentToChild.Select(p => KeyValuePair.Create<string, JsonNode?>(p.Value, p.Key)));
                 child.Lookups[name] = new JsonObject { ["table"] = parent.Table.Name, ["on"] = on };
                 child.PartitionKey = $"{Hub.Label}#{string.Join('#', parent.PartitionColumns!.Select(c => $"{{{name}.{c}}}"))}";
-                guesses.Add($"'{child.Table.Name}' does not hold its account, so {child.Profile.Entity} looks it up in '{parent.Table.Name}' over {string.Join(", ", reference.ParentToChild.Values)}.");
+                notes.Certain($"'{child.Table.Name}' does not hold its account, so {child.Profile.Entity} looks it up in '{parent.Table.Name}' over {string.Join(", ", reference.ParentToChild.Values)}.");
                 return true;
             }
         }
@@ -113,19 +124,22 @@ internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> 
         var own = $"{entity.Label}#{(DateColumn(entity) is { } date ? EntityDraft.Plain(date) + "#" : string.Empty)}{entity.SortableAll(entity.RestOfKey)}";
         if (DateColumn(entity) is { } used)
         {
-            guesses.Add($"{entity.Profile.Entity} sorts by '{used}' inside its account: it is NOT NULL and taken to stay as it is once written.");
+            notes.Likely($"{entity.Profile.Entity} sorts by '{used}' inside its account: it is NOT NULL and taken to stay as it is once written.");
         }
 
         // An agreement lies below its subscriber, so that one query reads both.
         if (entity.Profile.Entity == EntityProfile.Agreement && entities.GetValueOrDefault(EntityProfile.Subscriber) is { OwnPartition: false, PartitionColumns: not null } subscriber
-            && entity.ReferencesTo(subscriber).FirstOrDefault(r => !r.Nullable)?.ChildColumns(subscriber.RestOfKey) is { } columns && entity.PartitionColumns is not null)
+            && entity.ReferencesTo(subscriber).FirstOrDefault(r => !r.Nullable) is { } reference && reference.ChildColumns(subscriber.RestOfKey) is { } columns && entity.PartitionColumns is not null)
         {
-            guesses.Add($"{entity.Profile.Entity} sorts below its subscriber ({string.Join(", ", columns)}).");
+            notes.Rely(entity, reference);
+            notes.Likely($"{entity.Profile.Entity} sorts below its subscriber ({string.Join(", ", columns)}).");
             return $"{subscriber.Label}#{entity.SortableAll(columns)}#{own}";
         }
 
         return own;
     }
 
-    private static string Why(TableReference reference) => reference.Declared ? $"foreign key to '{reference.Parent.Name}'" : $"named like the key of '{reference.Parent.Name}', no foreign key is declared";
+    private static string Why(TableReference reference) => reference.Declared ? $"foreign key to '{reference.Parent.Name}'" : string.Create(
+        CultureInfo.InvariantCulture,
+        $"named like the key of '{reference.Parent.Name}', no foreign key is declared{(reference.Evidence is { Rows: > 0 } rows ? $"; all {rows.Rows:N0} rows looked at have theirs" : "")}");
 }

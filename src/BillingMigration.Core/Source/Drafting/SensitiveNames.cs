@@ -9,13 +9,13 @@ internal static class SensitiveNames
     [
         "email", "mail", "surname", "birth", "birthday", "birthdate", "dob", "ssn", "sin", "nino", "passport", "iban", "bic", "cvv", "cvc", "pan", "phone",
         "mobile", "telephone", "fax", "msisdn", "imsi", "imei", "iccid", "address", "street", "zip", "zipcode", "postal", "postcode", "city", "password", "passwd",
-        "pwd", "pin", "puk", "secret", "gender", "nationality", "note", "notes", "remark", "remarks", "licence", "license",
+        "pwd", "pin", "puk", "secret", "gender", "nationality", "note", "notes", "remark", "remarks", "comment", "comments", "memo", "licence", "license", "contact", "contacts", "company",
     ];
 
     private static readonly string[][] Phrases =
     [
         ["first", "name"], ["last", "name"], ["given", "name"], ["family", "name"], ["middle", "name"], ["maiden", "name"], ["full", "name"], ["display", "name"],
-        ["contact", "name"], ["holder", "name"], ["user", "name"], ["account", "holder"], ["card", "number"], ["card", "no"], ["bank", "account"], ["tax", "id"], ["tax", "number"], ["tax", "no"],
+        ["contact", "name"], ["company", "name"], ["person", "name"], ["customer", "name"], ["client", "name"], ["account", "name"], ["organization", "name"], ["organisation", "name"], ["holder", "name"], ["user", "name"], ["account", "holder"], ["card", "number"], ["card", "no"], ["bank", "account"], ["tax", "id"], ["tax", "number"], ["tax", "no"],
         ["vat", "id"], ["vat", "number"], ["national", "id"], ["social", "security"], ["firstname"], ["lastname"], ["fullname"], ["e", "mail"], ["holder"],
     ];
 
@@ -42,7 +42,7 @@ internal static class SensitiveNames
         }
 
         return words.Any(Always.Contains) || EndsWithPhrase(words)
-            || (words.Count == 1 && words[0] == "name" && (entity is EntityProfile.Customer or EntityProfile.Subscriber));
+            || (words.Count == 1 && words[0] == "name" && (entity is EntityProfile.Customer or EntityProfile.Subscriber or EntityProfile.Account));
     }
 
     public static bool IsPhone(ColumnSchema column) => NameWords.Of(column.Name).Any(w => w is "phone" or "msisdn" or "mobile" or "telephone");

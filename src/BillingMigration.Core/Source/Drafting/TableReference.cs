@@ -7,7 +7,8 @@ namespace BillingMigration.Source.Drafting;
 /// <param name="ParentToChild">Referring column by referred column.</param>
 /// <param name="Declared">True for a foreign key: only this one guarantees the row, so only this one can be looked up.</param>
 /// <param name="Nullable">True when a row may refer to none.</param>
-internal sealed record TableReference(TableSchema Parent, IReadOnlyDictionary<string, string> ParentToChild, bool Declared, bool Nullable)
+/// <param name="Evidence">What the rows say of it; null: it is declared, or nobody has looked.</param>
+internal sealed record TableReference(TableSchema Parent, IReadOnlyDictionary<string, string> ParentToChild, bool Declared, bool Nullable, ReferenceEvidence? Evidence = null)
 {
     private static readonly string[] Generic = ["id", "no", "nr", "code", "uuid", "guid", "key", "number"];
 
@@ -39,8 +40,9 @@ internal sealed record TableReference(TableSchema Parent, IReadOnlyDictionary<st
             var name = NameWords.Joined(key);
             var stem = string.Concat(NameWords.OfTable(parent.Name));
             var last = NameWords.OfTable(parent.Name)[^1];
-            string[] names = [.. Generic.Contains(name) ? [] : new[] { name }, stem + name, last + name, parentLabel.ToLowerInvariant() + name];
-            var column = child.Columns.FirstOrDefault(c => names.Contains(NameWords.Joined(c.Name)) && c.DataType == parent.FindColumn(key)!.DataType);
+            // What names the other table is meant rather than what is called alike in every table.
+            string[] names = [stem + name, last + name, parentLabel.ToLowerInvariant() + name, .. Generic.Contains(name) ? [] : new[] { name }];
+            var column = names.Select(n => child.Columns.FirstOrDefault(c => n == NameWords.Joined(c.Name) && c.DataType == parent.FindColumn(key)!.DataType && !IsIdentity(child, c))).FirstOrDefault(c => c is not null);
             if (column is null)
             {
                 return null;
@@ -51,6 +53,10 @@ internal sealed record TableReference(TableSchema Parent, IReadOnlyDictionary<st
 
         return pairs.Count == 0 ? null : Create(child, parent, pairs, declared: false);
     }
+
+    /// <summary>A table's own primary key says who a row is, not whose.</summary>
+    private static bool IsIdentity(TableSchema table, ColumnSchema column) =>
+        table.PrimaryKey.Length == 1 && table.PrimaryKey[0].Equals(column.Name, StringComparison.OrdinalIgnoreCase);
 
     private static TableReference Create(TableSchema child, TableSchema parent, IEnumerable<(string Parent, string Child)> pairs, bool declared)
     {
