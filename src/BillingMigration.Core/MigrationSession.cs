@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using BillingMigration.Control;
 using BillingMigration.Definition;
 using BillingMigration.Model;
@@ -57,6 +58,18 @@ public sealed class MigrationSession : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Compares the definition with the tables that the source has now.</summary>
+    /// <returns>What fits and deserves a look.</returns>
+    /// <exception cref="MigrationException">It does not fit: <c>DefinitionDoesNotFitSource</c>, <c>SourceTableNotFound</c>, <c>SystemVersionedTable</c>.</exception>
+    public Task<ImmutableArray<DefinitionProblem>> RequireFitAsync(CancellationToken cancellationToken) => SourceErrors.NameBrokenAsync(
+        Source.Source,
+        async () =>
+        {
+            await using var connection = await Source.OpenConnectionAsync(cancellationToken);
+            return (await DefinitionFit.RequireAsync(connection, Definition, cancellationToken)).Warnings;
+        },
+        cancellationToken);
 
     /// <summary>What encrypts the definition's columns; KMS is asked once a session. Null: none is encrypted.</summary>
     /// <exception cref="MigrationException"><c>DataKeyMissing</c>, <c>KmsKeyUnusable</c>, <c>KmsUnreachable</c>, <c>AccessDenied</c>.</exception>

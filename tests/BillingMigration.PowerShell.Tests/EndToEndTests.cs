@@ -92,6 +92,40 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_does_not_fit_the_source_is_told_before_anything_is_made()
+    {
+        var endpoint = (await servers.DynamoDbAsync()).Endpoint;
+        await SampleFile.WriteAsync(folder, database, endpoint, definition =>
+        {
+            definition.AsObject().Remove("views");
+            definition["entities"]![0]!["pk"] = "CUSTOMER#{customer}";
+            definition["entities"]![5]!["indexes"]!["gsi1"]!["sk"] = "{charged}#{charge_id:D20}";
+            definition["entities"]![4]!["columns"] = JsonNode.Parse("{ \"no_such\": { \"sensitive\": true } }");
+        });
+        const string Connecting = "Connect-BillingMigration $path -SourceCredential $login -AccessKey local -SecretKey local";
+        var error = shell.Fail(Connecting);
+        Assert.StartsWith("DefinitionDoesNotFitSource,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+        Assert.All(
+            ["$.entities[0].pk (line ", "$.entities[5].indexes.gsi1.sk", "$.entities[4].columns.no_such (line "],
+            place => Assert.Contains(place, error.Exception.Message, StringComparison.Ordinal));
+
+        // Also when the source changes after Connect.
+        await SampleFile.WriteAsync(folder, database, endpoint);
+        shell.One(Connecting);
+        await database.ExecuteAsync("ALTER TABLE customer DROP COLUMN tax_id; RENAME TABLE bill TO bills");
+        foreach (var command in new[] { "Initialize-BillingTable -WhatIf", "Initialize-BillingTable" })
+        {
+            error = shell.Fail(command);
+            Assert.StartsWith("DefinitionDoesNotFitSource,", error.FullyQualifiedErrorId, StringComparison.Ordinal);
+            Assert.Contains("no table 'bill'", error.Exception.Message, StringComparison.Ordinal);
+            Assert.Contains("columns.tax_id (line ", error.Exception.Message, StringComparison.Ordinal);
+        }
+
+        await database.ExecuteAsync("RENAME TABLE bills TO bill; ALTER TABLE customer ADD COLUMN tax_id VARCHAR(32)");
+        shell.One("Initialize-BillingTable");
+    }
+
+    [Fact]
     public void A_second_run_of_the_same_command_writes_nothing_again()
     {
         shell.One(Pipeline);

@@ -40,6 +40,7 @@ internal sealed partial class DefinitionBuilder(DefinitionProblems problems, str
             Entities = [.. root.Objects("entities").Select(entityBuilder.Build)],
             Views = root.NamedObjects("views").ToImmutableSortedDictionary(v => v.Key, v => View(v.Value)),
             BaseDirectory = baseDirectory,
+            Places = new DefinitionPlaces(node),
         };
         if (definition.Entities.IsEmpty && root.Value("entities") is { IsArray: true } none)
         {

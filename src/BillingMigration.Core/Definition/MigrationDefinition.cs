@@ -30,6 +30,9 @@ public sealed record MigrationDefinition
     /// <summary>Folder of the file it was read from: relative file names in it (CA files) start there. Null when built in memory.</summary>
     public string? BaseDirectory { get; init; }
 
+    /// <summary>Null when built in memory.</summary>
+    internal DefinitionPlaces? Places { get; init; }
+
     /// <summary>The same definition for a store that sees only what the view shows, and does not write.</summary>
     /// <exception cref="MigrationException"><c>ViewUnknown</c>.</exception>
     public MigrationDefinition Through(string view) => Views.ContainsKey(view)

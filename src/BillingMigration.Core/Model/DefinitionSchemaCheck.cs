@@ -37,7 +37,7 @@ public static class DefinitionSchemaCheck
             CheckIncluded(definition, attributes, problems);
         }
 
-        return problems.ToImmutable();
+        return definition.Places is { } places ? [.. problems.Select(p => p with { Place = places.Of(p.Place) })] : problems.ToImmutable();
     }
 
     /// <summary>Names of all tables that <see cref="Check"/> needs.</summary>

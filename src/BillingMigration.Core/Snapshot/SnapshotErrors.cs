@@ -42,18 +42,4 @@ internal static class SnapshotErrors
     public static MigrationException RestartByOneShard() => new(
         "RestartNeedsFirstShard", MigrationErrorKind.InvalidArgument,
         "-Restart begins a new snapshot for all workers, so only -ShardIndex 0 may ask for it. Start that one first, then the others without -Restart.");
-
-    public static MigrationException DefinitionMisfit(string name, IReadOnlyCollection<string> problems) => new(
-        "DefinitionDoesNotFitSource", MigrationErrorKind.InvalidDefinition,
-        $"The definition {name} does not fit the source's schema:{Environment.NewLine}{string.Join(Environment.NewLine, problems.Select(p => "  " + p))}", problems);
-
-    public static MigrationException SystemVersionedTable(TableSchema table)
-    {
-        var problem = DefinitionSchemaCheck.SystemVersioned("", table);
-        return new("SystemVersionedTable", MigrationErrorKind.WrongState, $"{problem.Problem} {problem.Remedy}", table.Name);
-    }
-
-    public static MigrationException TablesNotVisible(SourceDefinition source, IReadOnlyList<string> tables) => new(
-        "SourceTableNotFound", MigrationErrorKind.NotFound,
-        $"The source account does not see {string.Join(", ", tables)} in the database {source.Database} on {source.Host}. Correct the table names in migration.json, or GRANT SELECT on them to the account.", tables[0]);
 }

@@ -9,7 +9,7 @@ namespace BillingMigration.Snapshot;
 /// <summary>The definition bound to the live schema, and the part of it that the options choose.</summary>
 internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityModel> Chosen)
 {
-    /// <exception cref="MigrationException"><c>DefinitionDoesNotFitSource</c>, <c>SystemVersionedTable</c>, <c>UnknownEntity</c>, <c>InvalidShard</c>.</exception>
+    /// <exception cref="MigrationException"><c>DefinitionDoesNotFitSource</c>, <c>SourceTableNotFound</c>, <c>SystemVersionedTable</c>, <c>UnknownEntity</c>, <c>InvalidShard</c>.</exception>
     /// <exception cref="MigrationException"><c>DataKeyMissing</c>, <c>KmsKeyUnusable</c>, <c>KmsUnreachable</c>.</exception>
     public static Task<SnapshotScope> BindAsync(MigrationSession session, SnapshotOptions options, MySqlConnection connection, CancellationToken cancellationToken) =>
         BindAsync(session, options, connection, session.CipherAsync, cancellationToken);
@@ -37,22 +37,8 @@ internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityMo
         MigrationSession session, MySqlConnection connection, Func<CancellationToken, Task<AttributeCipher?>> cipher, CancellationToken cancellationToken)
     {
         var definition = session.Definition;
-        var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), cancellationToken);
-        var missing = BillingModel.TablesOf(definition).Where(t => !tables.ContainsKey(t)).ToArray();
-        if (missing.Length > 0)
-        {
-            throw SnapshotErrors.TablesNotVisible(definition.Source, missing);
-        }
-
-        if (tables.Values.FirstOrDefault(t => t.SystemVersioned) is { } versioned)
-        {
-            throw SnapshotErrors.SystemVersionedTable(versioned);
-        }
-
-        var problems = DefinitionSchemaCheck.Check(definition, tables).Where(p => p.Severity == DefinitionSeverity.Error).ToArray();
-        return problems.Length == 0
-            ? BillingModel.Bind(definition, tables, await SchemaInspector.AncestorsAsync(connection, tables.Values, cancellationToken), await cipher(cancellationToken))
-            : throw SnapshotErrors.DefinitionMisfit(definition.Name, [.. problems.Select(p => p.ToString())]);
+        var fit = await DefinitionFit.RequireAsync(connection, definition, cancellationToken);
+        return BillingModel.Bind(definition, fit.Tables, await SchemaInspector.AncestorsAsync(connection, fit.Tables.Values, cancellationToken), await cipher(cancellationToken));
     }
 
     private static void CheckOptions(MigrationSession session, SnapshotOptions options)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Management.Automation;
 using System.Management.Automation.Host;
 using BillingMigration.Definition;
@@ -70,10 +71,31 @@ public sealed class ConnectBillingMigrationCommand : BillingCmdlet
         var now = access.CurrentKeys?.Invoke();
         Secrets.AddRange(new[] { source.Password, access.SecretAccessKey, access.SessionToken, TokenCode, now?.SecretAccessKey, now?.SessionToken }.OfType<string>().Where(s => s.Length > 0));
         WriteVerbose($"Connecting to {definition.Source.Host}:{definition.Source.Port} and to table {definition.Target.Table}, with {access}.");
-        var session = Run(token => MigrationSession.ConnectAsync(definition, source, access, TimeProvider.System, token));
+        var (session, warnings) = Run(token => ConnectAsync(definition, source, access, token));
+        foreach (var warning in warnings)
+        {
+            WriteWarning(warning.ToString());
+        }
+
         isConnected = true;
         Sessions.Add(session, Secrets.ToArray());
         WriteObject(ResultObject.Of(session));
+    }
+
+    /// <summary>A session whose definition fits the source.</summary>
+    private static async Task<(MigrationSession Session, ImmutableArray<DefinitionProblem> Warnings)> ConnectAsync(
+        MigrationDefinition definition, SourceCredential source, TargetAccess access, CancellationToken cancellationToken)
+    {
+        var session = await MigrationSession.ConnectAsync(definition, source, access, TimeProvider.System, cancellationToken);
+        try
+        {
+            return (session, await session.RequireFitAsync(cancellationToken));
+        }
+        catch
+        {
+            await session.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>What was given; else what AWS.Tools.Common keeps in this session; else null, for the SDK's own chain.</summary>

@@ -28,6 +28,8 @@ public sealed class InitializeBillingTableCommand : SessionCmdlet
 
     private protected override void Process(MigrationSession session)
     {
+        // Tables that are made are protected against deletion: first the definition must be right.
+        Run(session.RequireFitAsync);
         var definition = session.Definition.Target;
         var initializer = new TableInitializer(session);
         var what = IsWhatIf
