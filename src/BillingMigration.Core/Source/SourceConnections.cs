@@ -3,6 +3,7 @@ using System.Net.Security;
 using BillingMigration.Definition;
 using BillingMigration.Transfer;
 using MySqlConnector;
+using MySqlConnector.Authentication;
 
 namespace BillingMigration.Source;
 
@@ -26,6 +27,8 @@ public sealed class SourceConnections : IAsyncDisposable
 
     private readonly string connectionString;
     private readonly RemoteCertificateValidationCallback? certificate;
+
+    static SourceConnections() => AuthenticationPlugins.Register(new Ed25519Login());
 
     private SourceConnections(
         string connectionString, RemoteCertificateValidationCallback? certificate, SourceDefinition source, SourceCredential credential, string? baseDirectory, SourceServer server)

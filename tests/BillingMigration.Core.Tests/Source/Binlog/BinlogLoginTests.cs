@@ -46,6 +46,10 @@ public sealed class BinlogLoginTests(TestServers servers)
         await InstallAsync(server, plugin);
         await using var account = await Account.CreateAsync(server, $"IDENTIFIED VIA {plugin} USING PASSWORD({Quoted(Password)})");
         await LogsInAsync(server, account, mode);
+
+        // So does the connection that reads rows.
+        await using var rows = await SourceConnections.OpenAsync(Replica.SourceOf(server, mode) with { Database = "information_schema" }, account.Credential, null, Cancel);
+        Assert.Equal(SourceFlavor.MariaDb, rows.Server.Flavor);
     }
 
     [Theory]
