@@ -42,7 +42,7 @@ internal sealed class TargetSide : IDisposable
     {
         this.models = models;
         time = session.Time;
-        reader = new ItemReader(session.Target, session.Definition.Target.Table, Metrics, session.Retry, session.Time);
+        reader = new ItemReader(session.Target, session.Definition.Target.Table, Metrics, session.Retry, session.Time, new TransferWindow(Readers, session.Retry.AttemptTimeout, session.Time));
         units = readUnitsPerSecond is { } limit ? new TokenBucket(limit, session.Time) : null;
     }
 

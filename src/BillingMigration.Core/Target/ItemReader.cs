@@ -17,12 +17,18 @@ public sealed partial class ItemReader : IDisposable
     private readonly RetryPolicy policy;
 
     public ItemReader(TargetConnection target, string table, TransferMetrics metrics, RetryPolicy policy, TimeProvider time)
+        : this(target, table, metrics, policy, time, null)
+    {
+    }
+
+    /// <param name="window">How many pages may be under way.</param>
+    internal ItemReader(TargetConnection target, string table, TransferMetrics metrics, RetryPolicy policy, TimeProvider time, TransferWindow? window)
     {
         this.target = target;
         this.table = table;
         this.metrics = metrics;
         this.policy = policy;
-        calls = new SignedCalls(new DynamoDbHttp(target.Endpoint, target.Region, target.Credentials, policy, time), metrics, policy, time);
+        calls = new SignedCalls(new DynamoDbHttp(target.Endpoint, target.Region, target.Credentials, policy, time), metrics, policy, time, window);
     }
 
     /// <summary>Attributes that <see cref="GetAsync"/> reads; null: all.</summary>

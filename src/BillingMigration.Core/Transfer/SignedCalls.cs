@@ -5,13 +5,20 @@ namespace BillingMigration.Transfer;
 /// <summary>Calls that read, signed, tried again while that can help.</summary>
 internal sealed class SignedCalls : IDisposable
 {
+    /// <summary>A page of a Scan or Query: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html</summary>
+    private const int FirstExpected = 1024 * 1024;
+
     private readonly DynamoDbHttp http;
     private readonly RequestRetry retry;
     private readonly TransferMetrics metrics;
     private readonly TimeProvider time;
+    private readonly TransferWindow? window;
+    private int expected = FirstExpected;
 
-    public SignedCalls(DynamoDbHttp http, TransferMetrics metrics, RetryPolicy policy, TimeProvider time)
+    /// <param name="window">How many may be under way, where many large answers are asked for at once; null: all that are asked for.</param>
+    public SignedCalls(DynamoDbHttp http, TransferMetrics metrics, RetryPolicy policy, TimeProvider time, TransferWindow? window = null)
     {
+        this.window = window;
         this.http = http;
         this.metrics = metrics;
         this.time = time;
@@ -42,12 +49,16 @@ internal sealed class SignedCalls : IDisposable
 
     private async ValueTask AttemptAsync<T>(Call<T> call, CancellationToken cancellationToken)
     {
+        TransferWindow.Pass? pass = window is null ? null : await window.EnterAsync(Volatile.Read(ref expected), cancellationToken);
+        var end = TransferWindow.End.Broken;
         var started = time.GetTimestamp();
         try
         {
-            using var reply = await http.SendAsync(call.Operation, call.Body, null, cancellationToken);
+            using var reply = await http.SendAsync(call.Operation, call.Body, pass?.Time, cancellationToken);
+            end = TransferWindow.End.Answered;
             if (reply.Status == 200)
             {
+                Volatile.Write(ref expected, ((3 * Volatile.Read(ref expected)) + reply.Body.Length) / 4);
                 call.Answer = call.Read(reply);
                 call.Failure = null;
                 retry.Succeeded(call);
@@ -63,7 +74,15 @@ internal sealed class SignedCalls : IDisposable
         }
         catch (Exception e) when (TransferFailure.FromException(e) is { } failure)
         {
+            end = e is TimeoutException ? TransferWindow.End.TimedOut : TransferWindow.End.Broken;
             call.Failure = failure;
+        }
+        finally
+        {
+            if (pass is { } left)
+            {
+                window!.Leave(left, end);
+            }
         }
 
         metrics.CountRequest(call.Body.Length, time.GetElapsedTime(started));

@@ -61,7 +61,7 @@ internal sealed class TransferWindow
         /// <summary>No answer within its time.</summary>
         TimedOut,
 
-        /// <summary>Broken off, by the network or by the caller: says nothing of the throughput.</summary>
+        /// <summary>Broken off, by the network or by the caller: says nothing of the throughput. That it had not come when it was late already is told.</summary>
         Broken,
     }
 
@@ -150,6 +150,10 @@ internal sealed class TransferWindow
                     rate = Math.Max(LowestRate, rate / 2);
                     Narrow(0.5, pass);
                     break;
+                case End.Broken when IsLate(took):
+                    // A way that breaks again and again must have fewer under way, or none of them is ever through.
+                    Narrow(Decrease, pass);
+                    break;
             }
 
             WakeNext();
@@ -172,7 +176,7 @@ internal sealed class TransferWindow
         rate = isMeasured ? 0.8 * rate + 0.2 * sample : sample;
         rate = Math.Max(LowestRate, rate);
         isMeasured = true;
-        if (took > Max(Late, quickest * 3))
+        if (IsLate(took))
         {
             Narrow(Decrease, pass);
         }
@@ -181,6 +185,8 @@ internal sealed class TransferWindow
             limit = Math.Min(most, limit + (isStarting ? 1 : 1 / limit));
         }
     }
+
+    private bool IsLate(TimeSpan took) => took > Late && (quickest == TimeSpan.MaxValue || took > quickest * 3);
 
     /// <summary>Requests that were under way together come late together: they count once.</summary>
     private void Narrow(double factor, in Pass pass)

@@ -37,6 +37,22 @@ public sealed class TransferWindowTests
         Assert.Equal(1, window.Limit);
     }
 
+    /// <summary>A way that breaks every few seconds: what is under way for longer is never through.</summary>
+    [Fact]
+    public async Task What_breaks_when_it_was_late_already_closes_it_and_what_breaks_early_does_not()
+    {
+        var window = new TransferWindow(16, Attempt, time);
+        await AnswerAsync(window, 20, TimeSpan.FromMilliseconds(20));
+        await OneAsync(window, TimeSpan.FromSeconds(1), TransferWindow.End.Broken);
+        Assert.Equal(16, window.Limit);
+        for (var i = 0; i < 12; i++)
+        {
+            await OneAsync(window, TimeSpan.FromSeconds(3), TransferWindow.End.Broken);
+        }
+
+        Assert.Equal(1, window.Limit);
+    }
+
     [Fact]
     public async Task Requests_that_are_late_together_close_it_once()
     {
