@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.RegularExpressions;
 using BillingMigration.Definition;
 using BillingMigration.Model;
 using BillingMigration.Source;
@@ -79,7 +80,7 @@ public sealed class DefinitionSchemaCheckTests(TestServers servers)
         Assert.Contains(good, Good, StringComparison.Ordinal);
         var found = Check(Good.Replace(good, bad, StringComparison.Ordinal), Tables);
 
-        var reported = found.FirstOrDefault(p => p.Place == place && p.Problem.Contains(problem, StringComparison.Ordinal));
+        var reported = found.FirstOrDefault(p => PathOf(p) == place && p.Problem.Contains(problem, StringComparison.Ordinal));
         Assert.True(reported is not null, $"not reported; found:\n{string.Join('\n', found)}");
         Assert.Contains(remedy, reported.Remedy, StringComparison.Ordinal);
         Assert.Equal(severity, reported.Severity);
@@ -101,7 +102,7 @@ public sealed class DefinitionSchemaCheckTests(TestServers servers)
     {
         var bill = Tables[1] with { ForeignKeys = [.. Tables[1].ForeignKeys, new ForeignKeySchema("g", ["total"], "account", ["id"], onDelete, onUpdate)] };
         var json = Good.Replace("[{ \"name\": \"gsi1\"", index.Length == 0 ? "[{ \"name\": \"gsi1\"" : "[{ \"name\": \"gsi2\" }, { \"name\": \"gsi1\"", StringComparison.Ordinal).Replace("\"in\": [\"OPEN\"] } } }", "\"in\": [\"OPEN\"] } }" + index + " }", StringComparison.Ordinal);
-        var found = Check(json, [Tables[0], bill]).Where(p => p.Place == "$.entities[1].indexes").ToArray();
+        var found = Check(json, [Tables[0], bill]).Where(p => PathOf(p) == "$.entities[1].indexes").ToArray();
         Assert.Equal(problems, found.Length);
         Assert.All(found, p => Assert.Contains("made of total alone", p.Remedy, StringComparison.Ordinal));
     }
@@ -110,14 +111,14 @@ public sealed class DefinitionSchemaCheckTests(TestServers servers)
     public void A_table_without_a_primary_key_is_refused()
     {
         var found = Check(Good, [Tables[0] with { PrimaryKey = [] }, Tables[1]]);
-        Assert.Equal(("$.entities[0].table", true), (Assert.Single(found).Place, found[0].Problem.Contains("no primary key", StringComparison.Ordinal)));
+        Assert.Equal(("$.entities[0].table", true), (PathOf(Assert.Single(found)), found[0].Problem.Contains("no primary key", StringComparison.Ordinal)));
     }
 
     [Fact]
     public void A_primary_key_column_cannot_be_excluded()
     {
         var json = Good.Replace("ACCOUNT#{id}", "ACCOUNT#{no}", StringComparison.Ordinal).Replace("\"iban\": { \"sensitive\": true }", "\"id\": { \"exclude\": true }", StringComparison.Ordinal);
-        Assert.Contains(Check(json, Tables), p => p.Place == "$.entities[0].columns.id.exclude" && p.Severity == DefinitionSeverity.Error);
+        Assert.Contains(Check(json, Tables), p => PathOf(p) == "$.entities[0].columns.id.exclude" && p.Severity == DefinitionSeverity.Error);
     }
 
     [Theory]
@@ -129,7 +130,7 @@ public sealed class DefinitionSchemaCheckTests(TestServers servers)
             .Replace("ACCOUNT#{id}", "ACCOUNT#{uid}", StringComparison.Ordinal).Replace("{acc.id}", "{acc.uid}", StringComparison.Ordinal).Replace("\"iban\": { \"sensitive\": true }", $"\"{column}\": {{ \"encrypt\": true }}", StringComparison.Ordinal);
         ImmutableArray<TableSchema> tables = [Table("account", "id bigint key|uid bigint|no varchar(20)", uniqueKeys: ["no", "uid"]), Tables[1]];
         var found = Assert.Single(Check(definition, tables));
-        Assert.Equal($"$.entities[0].columns.{column}.encrypt", found.Place);
+        Assert.Equal($"$.entities[0].columns.{column}.encrypt", PathOf(found));
         Assert.Contains(problem, found.Problem, StringComparison.Ordinal);
     }
 
@@ -204,4 +205,7 @@ public sealed class DefinitionSchemaCheckTests(TestServers servers)
             Members = type == "enum" ? [.. words[1][5..^1].Split(',').Select(m => m.Trim('\''))] : [],
         };
     }
+
+    /// <summary>Every problem has its line too.</summary>
+    private static string PathOf(DefinitionProblem problem) => Regex.Match(problem.Place, @"^(.*) \(line \d+\)$").Groups[1].Value;
 }
