@@ -51,8 +51,10 @@ $export = @{ MaxDuration = $MaxDuration }
 if ($Entity) { $export.Entity = $Entity }
 if ($WriteUnitsPerSecond) { $export.WriteUnitsPerSecond = $WriteUnitsPerSecond }
 
+$migration = $null
 try {
-    $result = Connect-BillingMigration @connect | Initialize-BillingTable | Export-BillingSnapshot @export
+    $migration = Connect-BillingMigration @connect
+    $result = $migration | Initialize-BillingTable | Export-BillingSnapshot @export
 }
 catch {
     if ($_.FullyQualifiedErrorId -like 'LeaseHeld,*') {
@@ -63,7 +65,8 @@ catch {
     throw
 }
 finally {
-    Disconnect-BillingMigration -ErrorAction SilentlyContinue
+    # Where Connect failed there is nothing to close, and its error is the one to see.
+    if ($migration) { $migration | Disconnect-BillingMigration }
 }
 
 foreach ($e in $result.Entities) {

@@ -9,7 +9,7 @@
 .PARAMETER DefinitionPath
     The definition file on the worker.
 .PARAMETER To
-    DynamoDB, MySql or Shadow.
+    DynamoDB; MySql, which rolls back; or Shadow.
 .PARAMETER Reason
     Stands in the history: the number of the change, for example.
 .PARAMETER MaxStall
@@ -49,14 +49,21 @@ catch {
     Write-Output 'There is no credential BillingAws: the worker''s own AWS role or profile is used.'
 }
 
-$migration = Connect-BillingMigration @connect
-if ($To -ne 'MySql' -and "$((Get-BillingMigration).Route.Backend)" -eq 'MySql') {
-    # What a switch asks for: the table in step, and a comparison that is fresh.
-    $migration | Sync-BillingChanges | Test-MigrationIntegrity -Since
-}
+$migration = $null
+try {
+    $migration = Connect-BillingMigration @connect
+    if ($To -ne 'MySql' -and "$((Get-BillingMigration).Route.Backend)" -eq 'MySql') {
+        # What a switch asks for: the table in step, and a comparison that is fresh.
+        $migration | Sync-BillingChanges | Test-MigrationIntegrity -Since
+    }
 
-$result = $migration | Switch-BillingBackend -To $To -Reason $Reason -MaxStall $MaxStall -Confirm:$false -OnState { Write-Verbose "state: $($_.State)" }
-$result
-if ("$($result.Route.State)" -eq 'DynamoDb') {
-    $migration | Sync-BillingChanges -Direction Reverse -Follow -MaxDuration $WriteBackFor
+    $result = $migration | Switch-BillingBackend -To $To -Reason $Reason -MaxStall $MaxStall -Confirm:$false -OnState { Write-Verbose "state: $($_.State)" }
+    $result
+    if ("$($result.Route.State)" -eq 'DynamoDb') {
+        $migration | Sync-BillingChanges -Direction Reverse -Follow -MaxDuration $WriteBackFor
+    }
+}
+finally {
+    # Where Connect failed there is nothing to close, and its error is the one to see.
+    if ($migration) { $migration | Disconnect-BillingMigration }
 }

@@ -47,7 +47,7 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
         await database.ExecuteAsync(await File.ReadAllTextAsync(Repository.PathOf("examples", "sample", "schema.sql")));
         for (var account = 1; account <= Accounts; account++)
         {
-            await database.ExecuteAsync(AccountSql(account));
+            await database.ExecuteAsync(SampleFile.AccountSql(account, ChargesPerAccount));
         }
 
         shell = new ModuleShell(host);
@@ -158,7 +158,8 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
         Assert.Equal(true, shell.One("Test-MigrationIntegrity").Properties["Passed"].Value);
         // Nobody who follows the binlog can see this.
         await database.ExecuteAsync("SET sql_log_bin = 0; UPDATE charge SET amount = 9.5 WHERE charge_id = 7; SET sql_log_bin = 1");
-        var result = shell.One("Test-MigrationIntegrity");
+        var result = Assert.Single(shell.Run("Test-MigrationIntegrity"));
+        Assert.StartsWith("SidesDiffer,", Assert.Single(shell.Errors).FullyQualifiedErrorId, StringComparison.Ordinal);
         Assert.IsType<MigrationSession>(result.Properties["Migration"].Value);
         shell.Set("result", result);
         shell.Run("$result | Out-Default; $result.Differences | Out-Default");
@@ -167,7 +168,7 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
         Assert.All(host.Lines, l => Assert.True(l.TrimEnd().Length <= 80, l));
 
         Assert.Empty(shell.Run("$result | Repair-BillingItem -WhatIf"));
-        Assert.Equal(false, shell.One("Test-MigrationIntegrity").Properties["Passed"].Value);
+        Assert.Equal(false, shell.One("Test-MigrationIntegrity -NoError").Properties["Passed"].Value);
         var repaired = (RepairedItem)shell.One("Test-MigrationIntegrity -PassThru | Repair-BillingItem -Confirm:$false").BaseObject;
         Assert.Equal((RepairOutcome.Repaired, RepairAction.Put), (repaired.Outcome, repaired.Action));
         Assert.Equal(true, shell.One("Test-MigrationIntegrity -Quick").Properties["Passed"].Value);
@@ -441,25 +442,4 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
     }
 
     private void Connect() => shell.One("Connect-BillingMigration $path -SourceCredential $login -AccessKey local -SecretKey local");
-
-    private static string AccountSql(int account)
-    {
-        var subscribers = Enumerable.Range(account * 10, 2).ToArray();
-        var charges = Enumerable.Range(0, ChargesPerAccount).Select(i => string.Create(
-            CultureInfo.InvariantCulture,
-            $"({account}, {subscribers[i % 2]}, {(i % 3 == 0 ? "NULL" : account)}, 'USAGE', 'Call {i}', 1, {i}.25, 0.05, '2026-01-{1 + (i % 28):00} 10:00:00')"));
-        return $"""
-            INSERT INTO customer (customer_id, customer_number, address) VALUES ({account}, 'C{account}', '[]');
-            INSERT INTO billing_account (account_id, customer_id, account_number, currency, bill_cycle_day, iban, opened_at)
-              VALUES ({account}, {account}, 'A{account}', 'EUR', 1, 'DE0{account}', '2025-01-01');
-            INSERT INTO subscriber (subscriber_id, account_id, phone_number, activated_at)
-              VALUES {string.Join(", ", subscribers.Select(s => $"({s}, {account}, '+49{s}', '2025-01-01')"))};
-            INSERT INTO service_agreement (subscriber_id, account_id, product_code, monthly_fee, start_date)
-              VALUES {string.Join(", ", subscribers.Select(s => $"({s}, {account}, 'FLAT', 9.99, '2025-01-01')"))};
-            INSERT INTO bill (bill_id, account_id, bill_number, period_start, period_end, bill_date, due_date, subtotal, tax_amount, total)
-              VALUES ({account}, {account}, 'B{account}', '2026-01-01', '2026-01-31', '2026-02-01', '2026-02-15', 10, 2, 12);
-            INSERT INTO charge (account_id, subscriber_id, bill_id, charge_type, description, quantity, amount, tax_amount, charged_at)
-              VALUES {string.Join(", ", charges)};
-            """;
-    }
 }

@@ -8,11 +8,12 @@ internal static class HostProcess
 {
     /// <param name="script">Its first argument is <paramref name="argument"/>.</param>
     /// <param name="environment">Variables; null: without it.</param>
+    /// <param name="imports">False: the script imports the module itself.</param>
     /// <returns>What it wrote, errors behind the rest.</returns>
-    public static async Task<string> RunAsync(DirectoryInfo folder, string script, string argument, IReadOnlyDictionary<string, string?> environment)
+    public static async Task<string> RunAsync(DirectoryInfo folder, string script, string argument, IReadOnlyDictionary<string, string?> environment, bool imports = true)
     {
         var file = Path.Combine(folder.FullName, "script.ps1");
-        await File.WriteAllTextAsync(file, $"$ErrorActionPreference = 'Stop'\nImport-Module '{ModuleUnderTest.Manifest}'\n{script}\n");
+        await File.WriteAllTextAsync(file, $"$ErrorActionPreference = 'Stop'\n{(imports ? $"Import-Module '{ModuleUnderTest.Manifest}'" : "")}\n{script}\n");
         var start = new ProcessStartInfo("dotnet", [Repository.PathOf("tools", "BillingMigration.Host", "bin", "Release", "net10.0", "BillingMigration.Host.dll"), file, argument])
         {
             RedirectStandardOutput = true,

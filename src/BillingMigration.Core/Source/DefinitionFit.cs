@@ -37,7 +37,7 @@ internal sealed record DefinitionFit(IReadOnlyDictionary<string, TableSchema> Ta
 
     private static MigrationException TablesNotVisible(SourceDefinition source, string[] tables, IReadOnlyCollection<DefinitionProblem> problems) => new(
         "SourceTableNotFound", MigrationErrorKind.NotFound,
-        $"The source account does not see {string.Join(", ", tables)} in the database {source.Database} on {source.Host}:{Lines(problems)}", tables[0]);
+        $"The source account does not see {string.Join(", ", tables)} in the database {source.Database} on {source.Host}. Correct the names in migration.json, or GRANT SELECT on them to the account.{Lines(problems)}", tables[0]);
 
     private static string Lines(IEnumerable<DefinitionProblem> problems) => string.Concat(problems.Select(p => $"{Environment.NewLine}  {p}"));
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Management.Automation;
 using BillingMigration.Control;
 using BillingMigration.Integrity;
@@ -47,6 +48,9 @@ public sealed class TestMigrationIntegrityCommand : SessionCmdlet
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
+    [Parameter]
+    public SwitchParameter NoError { get; set; }
+
     private protected override void Process(MigrationSession session)
     {
         if (MaxDuration <= TimeSpan.Zero)
@@ -76,6 +80,11 @@ public sealed class TestMigrationIntegrityCommand : SessionCmdlet
         if (!PassThru)
         {
             WriteObject(ResultObject.Of(result, session));
+            if (!NoError && result.Outcome is (IntegrityOutcome.Failed or IntegrityOutcome.NotDecidable))
+            {
+                WriteError(Errors.ToRecord(NotPassed(session, result)));
+            }
+
             return;
         }
 
@@ -89,6 +98,14 @@ public sealed class TestMigrationIntegrityCommand : SessionCmdlet
             WriteObject(ResultObject.Of(difference, session));
         }
     }
+
+    /// <summary>A job whose comparison does not pass must not end as one whose does.</summary>
+    private static MigrationException NotPassed(MigrationSession session, IntegrityResult result) => result.Outcome == IntegrityOutcome.Failed
+        ? new MigrationException(
+            "SidesDiffer", MigrationErrorKind.DataRefused,
+            string.Create(CultureInfo.InvariantCulture, $"The comparison of '{session.Definition.Name}' failed: {result.Verdict.Differences:N0} rows or items differ. See them with -PassThru, and mend them with Repair-BillingItem; -NoError keeps the result without this error."),
+            session.Definition.Name)
+        : new MigrationException("ComparisonNotDecidable", MigrationErrorKind.WrongState, $"The comparison of '{session.Definition.Name}' is not decidable: {result.Reason}", session.Definition.Name);
 
     private IntegrityOptions Options(MigrationSession session) => new()
     {
