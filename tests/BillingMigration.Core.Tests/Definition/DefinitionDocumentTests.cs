@@ -11,12 +11,14 @@ public sealed class DefinitionDocumentTests(TestServers servers)
 {
     private readonly string document = File.ReadAllText(Repository.PathOf("docs", "definition.md"));
 
-    [Fact]
-    public async Task The_worked_example_fits_its_tables()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task The_worked_examples_fit_their_tables(int example)
     {
-        var definition = MigrationDefinitionFile.Parse(Block("jsonc"), null);
+        var definition = MigrationDefinitionFile.Parse(Block("jsonc", example), null);
         await using var database = await (await servers.MySqlAsync()).CreateDatabaseAsync();
-        await database.ExecuteAsync(Block("sql"));
+        await database.ExecuteAsync(Block("sql", example));
         await using var connection = await database.OpenAsync();
         var tables = await SchemaInspector.InspectAsync(connection, database.Name, DefinitionSchemaCheck.TablesOf(definition), TestContext.Current.CancellationToken);
         Assert.Empty(DefinitionSchemaCheck.Check(definition, tables));
@@ -30,5 +32,5 @@ public sealed class DefinitionDocumentTests(TestServers servers)
 
     private static Regex PropertyName(string name) => new($"""[.`"]{Regex.Escape(name)}\b""");
 
-    private string Block(string language) => Regex.Match(document, $"```{language}\n(.*?)```", RegexOptions.Singleline).Groups[1].Value;
+    private string Block(string language, int number) => Regex.Matches(document, $"```{language}\n(.*?)```", RegexOptions.Singleline)[number].Groups[1].Value;
 }
