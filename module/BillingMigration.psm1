@@ -26,11 +26,17 @@ $inner = Import-Module -Assembly $cmdlets -PassThru
 # the folder that their help is in: https://github.com/PowerShell/PowerShell/issues/20710
 $self = $ExecutionContext.SessionState.Module
 if ($self.NestedModules.Count -eq 0) {
-    $nonPublic = [System.Reflection.BindingFlags]'Instance, NonPublic'
-    $export = [System.Management.Automation.PSModuleInfo].GetMethod('AddExportedCmdlet', $nonPublic)
-    foreach ($cmdlet in $inner.ExportedCmdlets.Values) {
-        $null = $export.Invoke($self, @(, $cmdlet))
-    }
+    try {
+        $nonPublic = [System.Reflection.BindingFlags]'Instance, NonPublic'
+        $export = [System.Management.Automation.PSModuleInfo].GetMethod('AddExportedCmdlet', $nonPublic)
+        foreach ($cmdlet in $inner.ExportedCmdlets.Values) {
+            $null = $export.Invoke($self, @(, $cmdlet))
+        }
 
-    $null = [System.Management.Automation.PSModuleInfo].GetMethod('AddNestedModule', $nonPublic).Invoke($self, @(, $inner.PSObject.BaseObject))
+        $null = [System.Management.Automation.PSModuleInfo].GetMethod('AddNestedModule', $nonPublic).Invoke($self, @(, $inner.PSObject.BaseObject))
+    }
+    catch {
+        # An engine without these members: the cmdlets work, and Get-Help shows their syntax without the texts.
+        $null = $_
+    }
 }

@@ -61,6 +61,14 @@ public sealed class HelpTests : IDisposable
     }
 
     [Fact]
+    public void About_the_module_names_every_command_in_80_columns()
+    {
+        var about = string.Join('\n', shell.Run("Get-Help about_BillingMigration").Select(o => o.ToString()));
+        Assert.All(ModuleImportTests.Cmdlets, cmdlet => Assert.Contains(cmdlet, about, StringComparison.Ordinal));
+        Assert.All(about.Split('\n'), line => Assert.True(line.TrimEnd().Length <= 80, line));
+    }
+
+    [Fact]
     public void Help_is_found_after_a_second_import_too()
     {
         shell.Run("param($path) Import-Module $path -Force", ModuleUnderTest.Manifest);

@@ -4,7 +4,7 @@ namespace BillingMigration.PowerShell.Tests;
 
 public sealed class ModuleImportTests
 {
-    private static readonly string[] Cmdlets =
+    internal static readonly string[] Cmdlets =
     [
         "Connect-BillingMigration",
         "Disconnect-BillingMigration",
