@@ -1,6 +1,5 @@
 using System.Management.Automation;
 using System.Security;
-using System.Text.Json.Nodes;
 using BillingMigration.Testing;
 
 namespace BillingMigration.PowerShell.Tests;
@@ -15,14 +14,7 @@ public sealed class SwitchCmdletTests(TestServers servers)
         await using var server = await MySqlServer.StartAsync("--max-connections=400");
         await using var database = await server.CreateDatabaseAsync();
         await database.ExecuteAsync(await File.ReadAllTextAsync(Repository.PathOf("examples", "sample", "schema.sql"), TestContext.Current.CancellationToken));
-        var json = JsonNode.Parse(await File.ReadAllTextAsync(Repository.PathOf("examples", "sample", "migration.json"), TestContext.Current.CancellationToken))!;
-        json["source"]!["host"] = server.Host;
-        json["source"]!["port"] = server.Port;
-        json["source"]!["database"] = database.Name;
-        json["target"]!["endpointUrl"] = (await servers.DynamoDbAsync()).Endpoint.ToString();
-        json["target"]!["table"] = $"switch-{Guid.NewGuid():N}";
-        var path = Path.Combine(folder.FullName, "migration.json");
-        await File.WriteAllTextAsync(path, json.ToJsonString(), TestContext.Current.CancellationToken);
+        var path = await SampleFile.WriteAsync(folder, database, (await servers.DynamoDbAsync()).Endpoint);
         var host = new RecordingHost();
         using var shell = new ModuleShell(host);
         shell.Set("path", path);

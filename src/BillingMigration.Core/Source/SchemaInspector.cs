@@ -169,12 +169,10 @@ public static class SchemaInspector
         // MariaDB shows REFERENTIAL_CONSTRAINTS only to accounts with more than SELECT; the least-privilege account reads the rules here.
         foreach (var table in tables.Values.Where(t => t.LacksRules))
         {
-            await foreach (var row in query.ReadAsync($"SHOW CREATE TABLE {Quoted(query.Database)}.{Quoted(table.Name)}", cancellationToken))
+            await foreach (var row in query.ReadAsync($"SHOW CREATE TABLE {SelectStatement.Name(query.Database)}.{SelectStatement.Name(table.Name)}", cancellationToken))
             {
                 table.SetRulesFrom(row.GetString(1));
             }
         }
     }
-
-    private static string Quoted(string name) => $"`{name.Replace("`", "``", StringComparison.Ordinal)}`";
 }

@@ -37,13 +37,16 @@ internal static class DraftComposer
             IndexDrafter.DraftParents(entities[entity.Entity], entity, notes);
         }
 
-        var json = Json(notes).ToJsonString(Layout) + "\n";
-        foreach (var problem in DefinitionSchemaCheck.Check(MigrationDefinitionFile.Parse(Json(new DraftNotes()).ToJsonString(), null), tables))
+        var json = Json(notes);
+        var text = json.ToJsonString(Layout) + "\n";
+        // With questions open it is refused.
+        json.Remove("questions");
+        foreach (var problem in DefinitionSchemaCheck.Check(MigrationDefinitionFile.Parse(json.ToJsonString(), null), tables))
         {
             notes.Likely($"Look at this before you use it: {problem}");
         }
 
-        return new DefinitionDraft(json, notes.Texts);
+        return new DefinitionDraft(text, notes.Texts);
     }
 
     /// <summary>References that are not declared are held against the rows; what those contradict is asked.</summary>
@@ -124,15 +127,10 @@ internal static class DraftComposer
         var reserved = indexes.SelectMany(i => new[] { i + "pk", i + "sk" }).Concat(["pk", "sk", "entity"]).ToHashSet(StringComparer.Ordinal);
         var json = new JsonObject { ["name"] = name };
         AddIfSet(json, "questions", notes.Questions.Count > 0 ? new JsonArray([.. notes.Questions.Select(q => (JsonNode)q)]) : null);
-        foreach (var (key, value) in new (string, JsonNode)[]
-        {
-            ("source", SourceJson(source)), ("target", TargetJson(target)), ("indexes", new JsonArray([.. indexes.Select(i => IndexJson(i, entities, notes))])),
-            ("entities", new JsonArray([.. entities.Select(e => EntityJson(e, reserved, notes))])),
-        })
-        {
-            json[key] = value;
-        }
-
+        json["source"] = SourceJson(source);
+        json["target"] = TargetJson(target);
+        json["indexes"] = new JsonArray([.. indexes.Select(i => IndexJson(i, entities, notes))]);
+        json["entities"] = new JsonArray([.. entities.Select(e => EntityJson(e, reserved, notes))]);
         return json;
     }
 

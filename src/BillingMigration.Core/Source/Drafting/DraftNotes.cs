@@ -19,6 +19,19 @@ internal sealed class DraftNotes
     /// <summary>Names, and where there are rows those, speak for it.</summary>
     public void Likely(string text) => texts.Add("Likely: " + text);
 
+    /// <summary>As sure as the reference that it rests on.</summary>
+    public void By(TableReference reference, string text)
+    {
+        if (reference.Declared)
+        {
+            Certain(text);
+        }
+        else
+        {
+            Likely(text);
+        }
+    }
+
     /// <summary>A key is made of a reference: what does not prove it is asked.</summary>
     public void Rely(EntityDraft child, TableReference reference)
     {

@@ -48,8 +48,8 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
         switch (entity.Profile.Entity)
         {
             case EntityProfile.Account when Reference(entity, EntityProfile.Customer) is { } customer:
-                entity.AddIndex("gsi1", customer, $"{entity.Label}#{entity.SortableAll(entity.Table.PrimaryKey)}");
-                notes.Certain("gsi1 lists the accounts of a customer.");
+                entity.AddIndex("gsi1", customer.Key, $"{entity.Label}#{entity.SortableAll(entity.Table.PrimaryKey)}");
+                notes.By(customer.By, "gsi1 lists the accounts of a customer.");
                 break;
             case EntityProfile.Customer or EntityProfile.Subscriber or EntityProfile.Bill when !entity.OwnPartition:
                 entity.AddIndex("gsi1", entity.Identity, entity.Label);
@@ -74,25 +74,24 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
             return;
         }
 
-        var nullable = charge.ReferencesTo(entities[EntityProfile.Bill])[0].Nullable;
-        if (nullable && !charge.OwnPartition)
+        if (bill.By.Nullable && !charge.OwnPartition)
         {
-            charge.AddIndex("gsi1", new JsonArray(bill, $"{charge.PartitionKey}#UNBILLED"), ByDate(charge));
-            notes.Certain("gsi1 lists the charges of a bill; a charge without a bill is listed as unbilled under its account.");
+            charge.AddIndex("gsi1", new JsonArray(bill.Key, $"{charge.PartitionKey}#UNBILLED"), ByDate(charge));
+            notes.By(bill.By, "gsi1 lists the charges of a bill; a charge without a bill is listed as unbilled under its account.");
         }
         else
         {
-            charge.AddIndex("gsi1", bill, ByDate(charge));
-            notes.Certain("gsi1 lists the charges of a bill.");
+            charge.AddIndex("gsi1", bill.Key, ByDate(charge));
+            notes.By(bill.By, "gsi1 lists the charges of a bill.");
         }
     }
 
     private void AddParent(EntityDraft entity, string index, string parent, string sortKey)
     {
-        if (Reference(entity, parent) is { } key)
+        if (Reference(entity, parent) is { } reference)
         {
-            entity.AddIndex(index, key, sortKey);
-            notes.Certain($"{index} lists the {entity.Profile.Entity} items of a {parent}.");
+            entity.AddIndex(index, reference.Key, sortKey);
+            notes.By(reference.By, $"{index} lists the {entity.Profile.Entity} items of a {parent}.");
         }
     }
 
@@ -105,7 +104,7 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
     }
 
     /// <summary>The parent's identity, told by the child's columns.</summary>
-    private string? Reference(EntityDraft child, string parentEntity)
+    private (string Key, TableReference By)? Reference(EntityDraft child, string parentEntity)
     {
         if (!entities.TryGetValue(parentEntity, out var parent))
         {
@@ -119,7 +118,7 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
         }
 
         notes.Rely(child, reference);
-        return $"{parent.Label}#{string.Join('#', reference.ChildColumns(parent.Table.PrimaryKey)!.Select(EntityDraft.Plain))}";
+        return ($"{parent.Label}#{string.Join('#', reference.ChildColumns(parent.Table.PrimaryKey)!.Select(EntityDraft.Plain))}", reference);
     }
 
     private static string ByDate(EntityDraft entity) =>

@@ -79,16 +79,8 @@ internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> 
                 child.PartitionColumns = columns;
                 child.PartitionKey = $"{Hub.Label}#{string.Join('#', columns.Select(EntityDraft.Plain))}";
                 var text = $"{child.Profile.Entity} belongs to the account in {string.Join(", ", columns.Select(c => $"'{child.Table.Name}.{c}'"))} ({Why(reference)}).";
-                if (reference.Declared)
-                {
-                    notes.Certain(text);
-                }
-                else
-                {
-                    notes.Likely(text);
-                    notes.Rely(child, reference);
-                }
-
+                notes.By(reference, text);
+                notes.Rely(child, reference);
                 return true;
             }
         }

@@ -24,9 +24,8 @@ internal sealed record ReferenceEvidence(long Rows, long Orphans, long Parents)
     public static async Task<ReferenceEvidence> LookAsync(
         MySqlConnection connection, string database, TableSchema child, TableSchema parent, IReadOnlyDictionary<string, string> parentToChild, CancellationToken cancellationToken)
     {
-        static string Quote(string name) => $"`{name.Replace("`", "``", StringComparison.Ordinal)}`";
-        string Table(TableSchema table) => $"{Quote(database)}.{Quote(table.Name)}";
-        var pairs = parentToChild.Select(p => (Parent: Quote(p.Key), Child: Quote(p.Value))).ToArray();
+        string Table(TableSchema table) => $"{SelectStatement.Name(database)}.{SelectStatement.Name(table.Name)}";
+        var pairs = parentToChild.Select(p => (Parent: SelectStatement.Name(p.Key), Child: SelectStatement.Name(p.Value))).ToArray();
         var sql = $"""
             SELECT COUNT(*), COALESCE(SUM(p.{pairs[0].Parent} IS NULL), 0), COUNT(DISTINCT {string.Join(", ", pairs.Select(p => "c." + p.Child))})
             FROM (SELECT {string.Join(", ", pairs.Select(p => p.Child))} FROM {Table(child)} WHERE {string.Join(" AND ", pairs.Select(p => p.Child + " IS NOT NULL"))}
