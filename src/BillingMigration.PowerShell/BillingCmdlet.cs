@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using System.Management.Automation.Host;
 
 namespace BillingMigration.PowerShell;
 
@@ -22,6 +23,11 @@ public abstract class BillingCmdlet : PSCmdlet, IDisposable
         {
             Process();
         }
+        catch (MigrationException e) when (MyInvocation.ExpectingInput && IsOfThisObject(e))
+        {
+            // The objects that come after it have a right to be tried.
+            WriteError(Errors.ToRecord(e));
+        }
         catch (MigrationException e)
         {
             ThrowTerminatingError(Errors.ToRecord(e));
@@ -30,8 +36,11 @@ public abstract class BillingCmdlet : PSCmdlet, IDisposable
 
     protected sealed override void StopProcessing() => job.Stop();
 
-    /// <summary>The work for one input object. A <see cref="MigrationException"/> becomes the error that ends the pipeline.</summary>
+    /// <summary>The work for one input object. A <see cref="MigrationException"/> becomes an error of that object when it came through the pipeline; else it ends the command.</summary>
     protected abstract void Process();
+
+    /// <summary>False when the objects that come next would meet the same trouble.</summary>
+    private protected virtual bool IsOfThisObject(MigrationException error) => true;
 
     protected virtual void Dispose(bool disposing)
     {
@@ -59,7 +68,15 @@ public abstract class BillingCmdlet : PSCmdlet, IDisposable
         {
             throw Errors.ToMigrationException(failed.InnerException!, Secrets);
         }
+        catch (PipelineStoppedException) when (AfterStop is { } word)
+        {
+            Tell(word);
+            throw;
+        }
     }
+
+    /// <summary>What a person who stopped the command is told: what is kept, and how it goes on. Null: nothing.</summary>
+    private protected virtual string? AfterStop => null;
 
     /// <summary>A report that appears on the pipeline thread while <see cref="Run"/> runs.</summary>
     private protected IProgress<T> ReportTo<T>(Action<T> show)
@@ -87,6 +104,19 @@ public abstract class BillingCmdlet : PSCmdlet, IDisposable
             }
         });
         return done.Task;
+    }
+
+    /// <summary>The pipeline takes nothing any more: the host itself shows it, if there is one.</summary>
+    private void Tell(string word)
+    {
+        try
+        {
+            Host.UI.WriteWarningLine(word);
+        }
+        catch (Exception e) when (e is HostException or PSInvalidOperationException or NotImplementedException or NotSupportedException)
+        {
+            // Nobody looks.
+        }
     }
 
     private protected string ResolvePath(string path) => SessionState.Path.GetUnresolvedProviderPathFromPSPath(path);

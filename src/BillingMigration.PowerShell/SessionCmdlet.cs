@@ -29,6 +29,10 @@ public abstract class SessionCmdlet : BillingCmdlet
         Process(session);
     }
 
+    /// <summary>For cmdlets whose objects are rows, of one session for the most part: trouble with a side is trouble with all of them.</summary>
+    private protected static bool IsOfARow(MigrationException error) =>
+        error.Kind is MigrationErrorKind.InvalidArgument or MigrationErrorKind.NotFound or MigrationErrorKind.WrongState or MigrationErrorKind.DataRefused or MigrationErrorKind.LimitExceeded;
+
     /// <summary>The work for one session.</summary>
     private protected abstract void Process(MigrationSession session);
 }

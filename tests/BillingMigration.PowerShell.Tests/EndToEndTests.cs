@@ -226,6 +226,7 @@ public sealed class EndToEndTests(TestServers servers) : IAsyncLifetime
             Assert.Throws<PipelineStoppedException>(() => slow.EndInvoke(running));
         }
 
+        Assert.Contains("The export was stopped. What was written is kept", host.Text, StringComparison.Ordinal);
         var result = (SnapshotResult)shell.One("Export-BillingSnapshot").BaseObject;
         Assert.Equal(Rows, result.Entities.ToDictionary(e => e.Entity, e => e.Items));
     }

@@ -76,6 +76,22 @@ public sealed class PipelineTests : IDisposable
     }
 
     [Fact]
+    public void One_object_that_fails_does_not_keep_the_others_back()
+    {
+        var closed = Samples.Session();
+        Sessions.Close(closed);
+        shell.Set("closed", closed);
+        shell.Set("open", Samples.Session());
+
+        shell.Run("$closed, $open, $closed | Export-BillingSnapshot -Entity NOPE");
+        Assert.Equal(["SessionClosed", "UnknownEntity", "SessionClosed"], shell.Errors.Select(e => e.FullyQualifiedErrorId.Split(',')[0]));
+
+        // As every cmdlet's, they stop the pipeline for who says so; without a pipeline there are no others.
+        Assert.Throws<ActionPreferenceStopException>(() => shell.Run("$closed, $open | Export-BillingSnapshot -Entity NOPE -ErrorAction Stop"));
+        Assert.Equal("caught", shell.One("try { Export-BillingSnapshot -Migration $closed } catch { 'caught' }").ToString());
+    }
+
+    [Fact]
     public void Entities_complete_from_the_default_session()
     {
         InRunspace(() => Sessions.Add(Samples.Session(), []));

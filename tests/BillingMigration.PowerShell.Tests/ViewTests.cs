@@ -1,4 +1,6 @@
 using System.Management.Automation;
+using BillingMigration.Control;
+using BillingMigration.Integrity;
 using BillingMigration.PowerShell.Commands;
 using BillingMigration.Snapshot;
 using BillingMigration.Target;
@@ -59,6 +61,40 @@ public sealed class ViewTests : IDisposable
         ResultObject.Of(Samples.State(counted: true), Samples.Session()),
         "  Entity                   Exported   Set aside     Ranges    In the table",
         "  CHARGE                  1,234,567           0       3/16       1,234,567");
+
+    [Fact]
+    public void Lines_that_are_too_long_break_between_words()
+    {
+        var state = Samples.State(counted: false) with
+        {
+            Route = Route.First with { State = RouteState.DynamoDb, Epoch = 7, Actor = "billing-operations on dc2-billing-runbooks-01", Reason = "the quarter ends", At = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero) },
+        };
+        Shows(
+            ResultObject.Of(state, Samples.Session()),
+            "  applications: DynamoDb, since 2026-01-02 03:04:05Z by billing-operations on",
+            "      dc2-billing-runbooks-01: the quarter ends",
+            "  Run Sync-BillingChanges -Direction Reverse -Follow to keep the source in",
+            "      step, so that Switch-BillingBackend -To MySql can go back.");
+    }
+
+    [Fact]
+    public void A_difference_is_shown_where_it_is()
+    {
+        var common = string.Join(' ', Enumerable.Repeat("the same words", 20));
+        Shows(
+            ResultObject.Of(
+                new ItemDifference
+                {
+                    Entity = "CHARGE", Key = "charge_id=5", Kind = DifferenceKind.Different, PartitionKey = "ACCOUNT#1", SortKey = "CHARGE#5", Cause = "One attribute differs: it was changed in the table, or the row was changed without the binlog (sql_log_bin=0).",
+                    Attributes = [new("description", common + " a", common + " bc", false), new("amount", "1.5", null, false)],
+                },
+                Samples.Session()),
+            "Different CHARGE charge_id=5",
+            "  description       …ame words a                  …ame words bc",
+            "  amount            1.5                           (absent)",
+            "  One attribute differs: it was changed in the table, or the row was changed",
+            "      without the binlog (sql_log_bin=0).");
+    }
 
     [Fact]
     public void A_state_before_any_export() => Shows(

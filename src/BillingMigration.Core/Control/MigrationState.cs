@@ -41,7 +41,8 @@ public sealed record MigrationState
         { Switch.Outcome: null, Switch: { } begun } => $"The last switch was not finished: run Switch-BillingBackend -To {(begun.To == StoreBackend.MySql ? "MySql" : "DynamoDB")} again.",
         { Route.State: RouteState.DynamoDb } => "Run Sync-BillingChanges -Direction Reverse -Follow to keep the source in step, so that Switch-BillingBackend -To MySql can go back.",
         { Snapshot: null } => "No export has begun: run Export-BillingSnapshot.",
-        { Snapshot.State: SnapshotState.Running } => "Run Export-BillingSnapshot again to go on with the export.",
+        { Snapshot.State: SnapshotState.Running } => FormattableString.Invariant(
+            $"{Entities.Sum(e => e.RangesDone):N0} of {Entities.Sum(e => e.Ranges):N0} ranges are done, and {Items:N0} items written: run Export-BillingSnapshot again to go on with the export."),
         { Sync: null } => "Run Sync-BillingChanges to write what changed since the export began.",
         { Sync.State: SyncState.Converging } => "Run Sync-BillingChanges again until the table is consistent.",
         _ => "Run Sync-BillingChanges -Follow to keep the table in step.",

@@ -34,6 +34,9 @@ public sealed record SnapshotRun
     /// <summary>Digest of what decides the items: entities, keys, columns. A run does not go on under another one.</summary>
     public required string ModelDigest { get; init; }
 
+    /// <summary>What the digest is about, part by part, to tell what has changed since.</summary>
+    public string? ModelParts { get; init; }
+
     /// <summary>True when the table held items before the run: what the run does not write is left over, and found by a comparison before the table is called consistent.</summary>
     public bool Sweep { get; init; }
 

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.IO.Compression;
+using System.Text;
 using Amazon.DynamoDBv2.Model;
 
 namespace BillingMigration.Control;
@@ -26,6 +28,7 @@ internal sealed record SnapshotRunItem(SnapshotRun Run, ImmutableSortedDictionar
             .Set(State, run.State.ToString())
             .Set("shardCount", run.ShardCount)
             .Set("modelDigest", run.ModelDigest)
+            .Set("model", run.ModelParts is { } parts ? Packed(parts) : null)
             .Set("sweep", run.Sweep)
             .Set(Plan, new AttributeValue { M = [], IsMSet = true })
             .Build();
@@ -44,10 +47,30 @@ internal sealed record SnapshotRunItem(SnapshotRun Run, ImmutableSortedDictionar
             CompletedAt = item.OptionalTime(CompletedAt),
             ShardCount = item.Int("shardCount", 1, 1000),
             ModelDigest = item.String("modelDigest"),
+            ModelParts = attributes.TryGetValue("model", out var packed) ? Unpacked(packed) : null,
             Sweep = item.OptionalBool("sweep"),
             PlannedEntities = [.. plans.Keys],
         };
         return new SnapshotRunItem(run, plans);
+    }
+
+    /// <summary>Hundreds of tables in one item of at most 400 KB.</summary>
+    private static AttributeValue Packed(string text)
+    {
+        var bytes = new MemoryStream();
+        using (var brotli = new BrotliStream(bytes, CompressionLevel.Optimal, leaveOpen: true))
+        {
+            brotli.Write(Encoding.UTF8.GetBytes(text));
+        }
+
+        bytes.Position = 0;
+        return new AttributeValue { B = bytes };
+    }
+
+    private static string Unpacked(AttributeValue packed)
+    {
+        using var reader = new StreamReader(new BrotliStream(packed.B, CompressionMode.Decompress), Encoding.UTF8);
+        return reader.ReadToEnd();
     }
 }
 

@@ -50,7 +50,7 @@ public static class MigrationDefinitionFile
             throw new MigrationException(
                 "DefinitionUnreadable",
                 e is UnauthorizedAccessException ? MigrationErrorKind.PermissionDenied : MigrationErrorKind.Unexpected,
-                $"The definition file '{full}' cannot be read: {e.Message} Give this account read access to it, or name another file with -Path.",
+                $"The definition file '{full}' cannot be read: {ErrorText.Sentence(e)} Give this account read access to it, or name another file with -Path.",
                 full,
                 e);
         }
@@ -93,7 +93,7 @@ public static class MigrationDefinitionFile
         {
             // System.Text.Json counts lines and bytes from 0 and repeats them at the end of its message.
             var line = (e.LineNumber ?? 0) + 1;
-            var reason = e.Message.Split(" LineNumber:")[0].Split(" Path:")[0].TrimEnd('.');
+            var reason = Unquoted(e.Message.Split(" LineNumber:")[0].Split(" Path:")[0].TrimEnd('.'));
             return (null, [new DefinitionProblem(
                 string.Create(CultureInfo.InvariantCulture, $"$ (line {line}, column {(e.BytePositionInLine ?? 0) + 1})"),
                 $"This is not JSON: {reason}.",
@@ -109,4 +109,8 @@ public static class MigrationDefinitionFile
 
         return (definition, problems.InOrder());
     }
+
+    /// <summary>Of a file that is something else its whole text is quoted, and a password may stand in it.</summary>
+    private static string Unquoted(string reason) =>
+        reason.LastIndexOf('\'', Math.Max(reason.LastIndexOf("' is an invalid", StringComparison.Ordinal), 0)) is > 2 and var end ? "a word" + reason[(end + 1)..] : reason;
 }

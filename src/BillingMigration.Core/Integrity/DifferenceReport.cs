@@ -31,7 +31,7 @@ internal sealed class DifferenceReport(ImmutableArray<EntityModel> models)
             Kind = examined.Kind,
             PartitionKey = Text(key, EntityModel.PartitionKey),
             SortKey = Text(key, EntityModel.SortKey),
-            Attributes = examined.Kind == DifferenceKind.Different ? Compare(expected, actual, hidden, model is null) : [],
+            Attributes = examined.Kind == DifferenceKind.Different ? Compare(expected, actual, hidden, model) : [],
             Position = position,
             Cause = DifferenceCause.Guess(examined, model, expected, actual),
             PrimaryKey = model is not null && suspect.Row is { } identity
@@ -60,16 +60,17 @@ internal sealed class DifferenceReport(ImmutableArray<EntityModel> models)
     }
 
     private ImmutableArray<AttributeDifference> Compare(
-        IReadOnlyDictionary<string, string> expected, IReadOnlyDictionary<string, string> actual, ImmutableHashSet<string> hidden, bool hideAll)
+        IReadOnlyDictionary<string, string> expected, IReadOnlyDictionary<string, string> actual, ImmutableHashSet<string> hidden, EntityModel? model)
     {
         var found = ImmutableArray.CreateBuilder<AttributeDifference>();
+        var known = model is null ? [] : DifferenceCause.KnownAttributes(model);
         foreach (var name in expected.Keys.Concat(actual.Keys.Where(n => !expected.ContainsKey(n))))
         {
             var (source, target) = (expected.GetValueOrDefault(name), actual.GetValueOrDefault(name));
             if (source != target)
             {
-                // What the model does not know may be anything.
-                var mask = hideAll || hidden.Contains(name) || !expected.ContainsKey(name);
+                // What the model does not know may be anything. What it knows and the row has not is NULL there.
+                var mask = hidden.Contains(name) || !known.Contains(name);
                 found.Add(new AttributeDifference(name, Show(source, target, mask), Show(target, source, mask), mask));
             }
         }
@@ -135,16 +136,21 @@ internal static class DifferenceCause
         _ => OfAttributes(model!, expected, actual),
     };
 
+    /// <summary>Every attribute that an item of the entity may have.</summary>
+    public static HashSet<string> KnownAttributes(EntityModel model) =>
+        model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute }).Append(EntityModel.EntityAttribute).Concat(model.Attributes.Select(a => a.Name)).ToHashSet(StringComparer.Ordinal);
+
     private static string OfAttributes(EntityModel model, IReadOnlyDictionary<string, string> expected, IReadOnlyDictionary<string, string> actual)
     {
         var differing = expected.Keys.Union(actual.Keys).Where(n => expected.GetValueOrDefault(n) != actual.GetValueOrDefault(n)).ToArray();
         var identity = model.Attributes.Where(a => model.PrimaryKey.Contains(a.RowIndex)).Select(a => a.Name);
         var columns = model.Attributes.Select(a => a.Name).ToHashSet(StringComparer.Ordinal);
-        var known = model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute }).Append(EntityModel.EntityAttribute).Concat(columns).ToHashSet(StringComparer.Ordinal);
+        var known = KnownAttributes(model);
         return differing switch
         {
             _ when differing.Any(n => !known.Contains(n)) => "The item has an attribute that the model does not know: something else has written it, or an older definition.",
             _ when identity.Any(differing.Contains) => "The item is that of another row: items were swapped, or written under a wrong key.",
+            _ when differing.Contains(EntityModel.EntityAttribute) => "The item says that it is of another entity: it was changed by hand, or something else has written it.",
             _ when differing.All(n => !columns.Contains(n)) => "Only keys of indexes differ: the item was written under another definition, or changed by hand.",
             { Length: 1 } when !actual.ContainsKey(differing[0]) => "One attribute is missing: it was removed by hand, or NULL was written for a value.",
             { Length: 1 } when !expected.ContainsKey(differing[0]) => "One attribute is there that the row does not have: an empty value or an old one was written for NULL.",

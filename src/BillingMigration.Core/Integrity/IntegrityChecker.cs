@@ -54,10 +54,7 @@ public sealed class IntegrityChecker(MigrationSession session, IntegrityOptions 
             throw IntegrityErrors.SnapshotIncomplete(Session.Definition.Name, run);
         }
 
-        if (run.ModelDigest != scope.Model.Digest)
-        {
-            throw IntegrityErrors.ModelChanged(run);
-        }
+        SnapshotErrors.RequireModel(run, scope.Model);
 
         var charsets = scope.Model.Entities.SelectMany(e => e.Table.Columns).Select(c => c.CharacterSet).OfType<string>().Distinct();
         var table = await CharsetTable.LoadAsync(connection, charsets, cancellationToken);

@@ -11,10 +11,6 @@ internal static class IntegrityErrors
             ? $"The migration {migration} has no snapshot yet, so there is nothing to compare. Run Export-BillingSnapshot first."
             : $"The snapshot {run.RunId} of {migration} is not complete, so the table cannot be whole yet. Run Export-BillingSnapshot again until it is.", migration);
 
-    public static MigrationException ModelChanged(SnapshotRun run) => new(
-        "SnapshotModelChanged", MigrationErrorKind.WrongState,
-        $"The snapshot {run.RunId} was made with other entities, keys or columns than migration.json and the source's schema have now: every item would differ. Restore the definition or the schema, or begin anew with Export-BillingSnapshot -Restart.", run.RunId);
-
     public static MigrationException NoGoodVerdict(string migration) => new(
         "NoGoodVerdict", MigrationErrorKind.WrongState,
         $"There is no verdict of {migration} that passed for the whole table, so -Since has nothing to begin at. Run Test-MigrationIntegrity without -Since first.", migration);

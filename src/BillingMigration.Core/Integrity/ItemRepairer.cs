@@ -44,8 +44,7 @@ public sealed class ItemRepairer : IAsyncDisposable
         (await session.Control.FindRouteAsync(cancellationToken)).RequireSource("A repair of items");
         var run = await session.Control.FindSnapshotAsync(cancellationToken);
         return run is null ? throw IntegrityErrors.SnapshotIncomplete(session.Definition.Name, run)
-            : run.ModelDigest != scope.Model.Digest ? throw IntegrityErrors.ModelChanged(run)
-            : new ItemRepairer(session, scope.Model, allowDelete);
+            : new ItemRepairer(session, SnapshotErrors.RequireModel(run, scope.Model), allowDelete);
     }
 
     /// <summary>Repairs one difference; not for two at a time.</summary>

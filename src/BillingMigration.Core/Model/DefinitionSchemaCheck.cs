@@ -10,10 +10,12 @@ public static class DefinitionSchemaCheck
     /// <summary>Reports everything in which the definition and the source's tables do not agree.</summary>
     /// <param name="definition">A definition that <see cref="MigrationDefinitionFile"/> found good.</param>
     /// <param name="tables">Tables by name: those of the entities and of their lookups.</param>
-    public static ImmutableArray<DefinitionProblem> Check(MigrationDefinition definition, IReadOnlyDictionary<string, TableSchema> tables)
+    /// <param name="views">Names that are not tables but views.</param>
+    public static ImmutableArray<DefinitionProblem> Check(MigrationDefinition definition, IReadOnlyDictionary<string, TableSchema> tables, IReadOnlySet<string>? views = null)
     {
         ArgumentNullException.ThrowIfNull(definition);
         ArgumentNullException.ThrowIfNull(tables);
+        views ??= ImmutableHashSet<string>.Empty;
         var problems = ImmutableArray.CreateBuilder<DefinitionProblem>();
         var attributes = new HashSet<string>(StringComparer.Ordinal) { "entity" };
         var complete = true;
@@ -24,11 +26,11 @@ public static class DefinitionSchemaCheck
             if (!tables.TryGetValue(entity.Table, out var table))
             {
                 complete = false;
-                problems.Add(MissingTable($"{place}.table", entity.Table, tables));
+                problems.Add(MissingTable($"{place}.table", entity.Table, tables, views));
                 continue;
             }
 
-            new EntitySchemaCheck(definition, entity, table, tables, place, problems).Check();
+            new EntitySchemaCheck(definition, entity, table, tables, views, place, problems).Check();
             attributes.UnionWith(table.Columns.Select(c => EntitySchemaCheck.AttributeOf(entity, c.Name)));
         }
 
@@ -47,12 +49,14 @@ public static class DefinitionSchemaCheck
         return definition.Entities.SelectMany(e => e.Lookups.Values.Select(l => l.Table).Prepend(e.Table)).ToHashSet(StringComparer.Ordinal);
     }
 
-    internal static DefinitionProblem MissingTable(string place, string name, IReadOnlyDictionary<string, TableSchema> tables) => new(
-        place,
-        $"The source has no table '{name}', or the account may not see it.",
-        NameSuggestion.Nearest(name, tables.Keys.Where(t => t != name)) is { } nearest
-            ? $"Did you mean '{nearest}'? Otherwise grant SELECT on it."
-            : "Correct the name (case may matter), or grant SELECT on it; views cannot be migrated.");
+    internal static DefinitionProblem MissingTable(string place, string name, IReadOnlyDictionary<string, TableSchema> tables, IReadOnlySet<string> views) => views.Contains(name)
+        ? new(place, $"'{name}' is a view: its rows are those of other tables, and the binlog names these.", "Name the table behind it; columns that are not wanted may be left out.")
+        : new(
+            place,
+            $"The source has no table '{name}', or the account may not see it.",
+            NameSuggestion.Nearest(name, tables.Keys.Where(t => t != name)) is { } nearest
+                ? $"Did you mean '{nearest}'? Otherwise grant SELECT on it."
+                : "Correct the name (case may matter), or grant SELECT on it.");
 
     internal static DefinitionProblem SystemVersioned(string place, TableSchema table) => new(
         place,

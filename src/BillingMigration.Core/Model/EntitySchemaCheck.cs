@@ -9,6 +9,7 @@ internal sealed class EntitySchemaCheck(
     EntityDefinition entity,
     TableSchema table,
     IReadOnlyDictionary<string, TableSchema> tables,
+    IReadOnlySet<string> views,
     string place,
     ImmutableArray<DefinitionProblem>.Builder problems)
 {
@@ -144,7 +145,7 @@ internal sealed class EntitySchemaCheck(
     {
         if (!tables.TryGetValue(lookup.Table, out var parent))
         {
-            problems.Add(DefinitionSchemaCheck.MissingTable($"{at}.table", lookup.Table, tables));
+            problems.Add(DefinitionSchemaCheck.MissingTable($"{at}.table", lookup.Table, tables, views));
             return;
         }
 

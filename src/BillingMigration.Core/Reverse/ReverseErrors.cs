@@ -38,5 +38,5 @@ internal static class ReverseErrors
 
     public static MigrationException WriteDenied(string table, Exception cause) => new(
         "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
-        $"The source account may not write {table}: {cause.Message} Grant it: GRANT INSERT, UPDATE, DELETE ON {table} TO the account.", table, cause);
+        $"The source account may not write {table}: {ErrorText.Sentence(cause)} Grant it: GRANT INSERT, UPDATE, DELETE ON {table} TO the account.", table, cause);
 }

@@ -27,8 +27,7 @@ public sealed class ReverseFollower(MigrationSession session, ReverseOptions opt
         var scope = await SnapshotScope.BindAsync(session, new SnapshotOptions(), connection, cancellationToken);
         var run = await session.Control.FindSnapshotAsync(cancellationToken);
         return run is not { State: SnapshotState.Complete } ? throw IntegrityErrors.SnapshotIncomplete(session.Definition.Name, run)
-            : run.ModelDigest == scope.Model.Digest ? scope.Model
-            : throw IntegrityErrors.ModelChanged(run);
+            : SnapshotErrors.RequireModel(run, scope.Model);
     }
 
     private async Task<ReverseResult> RunOnceAsync(IProgress<ReverseProgress> progress, CancellationToken cancellationToken)

@@ -10,7 +10,7 @@ internal static class SnapshotErrors
 {
     public static MigrationException SourceLost(SourceDefinition source, TimeSpan after, Exception cause) => new(
         "SourceLost", MigrationErrorKind.Unreachable,
-        $"The source {source.Host}:{source.Port} has not answered for {after.TotalMinutes:0.#} minutes: {cause.Message} Everything written is checkpointed; when the source is back, run the same command again.",
+        $"The source {source.Host}:{source.Port} has not answered for {after.TotalMinutes:0.#} minutes: {ErrorText.Sentence(cause)} Everything written is checkpointed; when the source is back, run the same command again.",
         source.Host, cause);
 
     public static MigrationException SourceBehindStart(SourceDefinition source, SourcePosition start) => new(
@@ -18,9 +18,21 @@ internal static class SnapshotErrors
         $"The server that answers as {source.Host}:{source.Port} is not the one that the snapshot began on, and it has not executed everything up to the snapshot's start {start}: rows read from it could be older than the start. Wait until it has caught up, connect to the right server, or begin anew with -Restart.",
         source.Host);
 
-    public static MigrationException ModelChanged(SnapshotRun run) => new(
-        "SnapshotModelChanged", MigrationErrorKind.WrongState,
-        $"The snapshot {run.RunId} was begun with other entities, keys or columns than migration.json and the source's schema have now; going on would mix two models in one table. Restore the definition or the schema, or begin anew with -Restart, for all entities.", run.RunId);
+    /// <summary>A run goes on with the model that it was begun with.</summary>
+    /// <exception cref="MigrationException"><c>SnapshotModelChanged</c>, which names what is another.</exception>
+    public static BillingModel RequireModel(SnapshotRun run, BillingModel model)
+    {
+        if (run.ModelDigest == model.Digest)
+        {
+            return model;
+        }
+
+        var what = run.ModelParts is { } then ? ModelParts.Differences(then, ModelParts.Of(model)) : "";
+        throw new MigrationException(
+            "SnapshotModelChanged", MigrationErrorKind.WrongState,
+            $"The snapshot {run.RunId} was made with other entities, keys or columns than migration.json and the source's schema have now{(what.Length > 0 ? $" ({what})" : "")}: two models would be mixed in one table. "
+            + "Restore the definition or the schema, or begin anew with Export-BillingSnapshot -Restart, for all entities.", run.RunId);
+    }
 
     public static MigrationException ShardCountChanged(SnapshotRun run, int shardCount) => new(
         "SnapshotShardCountChanged", MigrationErrorKind.WrongState,

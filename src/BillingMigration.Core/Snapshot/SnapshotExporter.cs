@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using BillingMigration.Control;
+using BillingMigration.Model;
 using BillingMigration.Source;
 using BillingMigration.Source.Binlog;
 using BillingMigration.Target;
@@ -103,6 +104,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
                 State = SnapshotState.Running,
                 ShardCount = Options.ShardCount,
                 ModelDigest = scope.Model.Digest,
+                ModelParts = ModelParts.Of(scope.Model),
                 // Asked when nobody writes any more.
                 Sweep = await HoldsItemsAsync(cancellationToken),
             },
@@ -152,11 +154,7 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
 
     private void Check(SnapshotRun run, SnapshotScope scope)
     {
-        if (run.ModelDigest != scope.Model.Digest)
-        {
-            throw SnapshotErrors.ModelChanged(run);
-        }
-
+        SnapshotErrors.RequireModel(run, scope.Model);
         if (run.State == SnapshotState.Running && run.ShardCount != Options.ShardCount)
         {
             throw SnapshotErrors.ShardCountChanged(run, Options.ShardCount);

@@ -33,7 +33,7 @@ internal sealed record BinlogStatus(string File, long Offset, string GtidExecute
         {
             throw new MigrationException(
                 "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
-                $"The source account may not ask for the binlog position: {e.Message} Grant REPLICATION CLIENT (MariaDB: BINLOG MONITOR) ON *.* TO the account.", "REPLICATION CLIENT", e);
+                $"The source account may not ask for the binlog position: {ErrorText.Sentence(e)} Grant REPLICATION CLIENT (MariaDB: BINLOG MONITOR) ON *.* TO the account.", "REPLICATION CLIENT", e);
         }
     }
 }

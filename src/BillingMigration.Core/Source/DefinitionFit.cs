@@ -15,13 +15,15 @@ internal sealed record DefinitionFit(IReadOnlyDictionary<string, TableSchema> Ta
     /// </exception>
     public static async Task<DefinitionFit> RequireAsync(MySqlConnection connection, MigrationDefinition definition, CancellationToken cancellationToken)
     {
-        var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), cancellationToken);
-        var problems = DefinitionSchemaCheck.Check(definition, tables);
+        var names = BillingModel.TablesOf(definition);
+        var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, names, cancellationToken);
+        var missing = names.Where(t => !tables.ContainsKey(t)).ToArray();
+        var views = missing.Length == 0 ? [] : await SchemaInspector.ViewsAsync(connection, definition.Source.Database, missing, cancellationToken);
+        var problems = DefinitionSchemaCheck.Check(definition, tables, views);
         var errors = problems.Where(p => p.Severity == DefinitionSeverity.Error).ToArray();
-        var missing = BillingModel.TablesOf(definition).Where(t => !tables.ContainsKey(t)).ToArray();
         var versioned = tables.Values.Where(t => t.SystemVersioned).ToArray();
         return errors.Length == 0 ? new DefinitionFit(tables, [.. problems])
-            : errors.Length == missing.Length ? throw TablesNotVisible(definition.Source, missing, errors)
+            : errors.Length == missing.Length && views.Count == 0 ? throw TablesNotVisible(definition.Source, missing, errors)
             : errors.Length == 1 && versioned.Length == 1 ? throw SystemVersioned(versioned[0])
             : throw Misfit(definition.Name, errors);
     }

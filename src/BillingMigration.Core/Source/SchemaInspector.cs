@@ -38,6 +38,20 @@ public static class SchemaInspector
         return found.Values.ToImmutableDictionary(t => t.Name, t => t.ToSchema(database), comparer);
     }
 
+    /// <returns>Those of the names that are views.</returns>
+    public static async Task<ImmutableHashSet<string>> ViewsAsync(MySqlConnection connection, string database, IReadOnlyCollection<string> names, CancellationToken cancellationToken)
+    {
+        var query = new DictionaryQuery(connection, database, names);
+        var (comparer, _) = await ReadServerAsync(query, cancellationToken);
+        var found = ImmutableHashSet.CreateBuilder<string>(comparer);
+        await foreach (var row in query.ReadTablesAsync("SELECT TABLE_NAME FROM information_schema.VIEWS WHERE ", string.Empty, cancellationToken))
+        {
+            found.Add(row.GetString(0));
+        }
+
+        return found.ToImmutable();
+    }
+
     /// <summary>
     /// Tables, of any database, whose changes reach the given ones by foreign keys that act, over other such tables too: the foreign keys are known from there on up to where none acts
     /// any more.

@@ -1,4 +1,5 @@
 using System.Net.Security;
+using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using BillingMigration.Definition;
@@ -27,14 +28,13 @@ internal static class ServerCertificate
         var ignored = source.Tls.Mode == SourceTlsMode.VerifyCA ? SslPolicyErrors.RemoteCertificateNameMismatch : SslPolicyErrors.None;
         if (source.Tls.CaFile is not { } caFile)
         {
-            return (_, _, _, errors) => (errors & ~ignored) == SslPolicyErrors.None;
+            return (_, _, chain, errors) => (errors & ~ignored) == SslPolicyErrors.None ? true : throw Untrusted(errors & ~ignored, chain);
         }
 
         var authorities = Load(source, Path.Combine(baseDirectory ?? Environment.CurrentDirectory, caFile));
-        return (_, certificate, chain, errors) =>
-            (errors & ~ignored & ~SslPolicyErrors.RemoteCertificateChainErrors) == SslPolicyErrors.None
-            && certificate is X509Certificate2 server
-            && IsSignedBy(authorities, server, chain);
+        return (_, certificate, chain, errors) => (errors & ~ignored & ~SslPolicyErrors.RemoteCertificateChainErrors) is var others and not SslPolicyErrors.None
+            ? throw Untrusted(others, null)
+            : certificate is X509Certificate2 server && IsSignedBy(authorities, server, chain);
     }
 
     private static X509Certificate2Collection Load(SourceDefinition source, string path)
@@ -64,6 +64,10 @@ internal static class ServerCertificate
             chain.ChainPolicy.ExtraStore.AddRange(sent.ChainPolicy.ExtraStore);
         }
 
-        return chain.Build(server);
+        return chain.Build(server) ? true : throw Untrusted(SslPolicyErrors.RemoteCertificateChainErrors, chain);
     }
+
+    /// <summary>Says why; a callback's false says nothing.</summary>
+    private static AuthenticationException Untrusted(SslPolicyErrors errors, X509Chain? chain) =>
+        new($"{errors} {string.Join(' ', chain?.ChainStatus.Select(s => s.Status) ?? [])}");
 }

@@ -176,7 +176,7 @@ public static class SnapshotPosition
             {
                 throw new MigrationException(
                     "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
-                    $"Without GTIDs the start position needs a momentary read lock, and the source account may not take it: {e.Message} Grant RELOAD (MySQL 8: FLUSH_TABLES) and REPLICATION CLIENT, or enable GTIDs.", "RELOAD", e);
+                    $"Without GTIDs the start position needs a momentary read lock, and the source account may not take it: {ErrorText.Sentence(e)} Grant RELOAD (MySQL 8: FLUSH_TABLES) and REPLICATION CLIENT, or enable GTIDs.", "RELOAD", e);
             }
         }
 

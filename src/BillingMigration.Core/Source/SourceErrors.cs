@@ -27,12 +27,12 @@ public static class SourceErrors
             return known;
         }
 
-        if (Chain(error).Any(e => e is AuthenticationException or System.Security.Cryptography.CryptographicException)
+        if (ErrorText.Chain(error).Any(e => e is AuthenticationException or System.Security.Cryptography.CryptographicException)
             || error.Message.Contains("SSL", StringComparison.Ordinal))
         {
             return new MigrationException(
                 "SourceTlsFailed", MigrationErrorKind.SecurityViolation,
-                $"No trusted TLS 1.2 or 1.3 connection to the source {place} could be made (mode {source.Tls.Mode}, CA file {source.Tls.CaFile ?? "none: the machine's trust store"}): {Reason(error)} "
+                $"No trusted TLS 1.2 or 1.3 connection to the source {place} could be made (mode {source.Tls.Mode}, CA file {source.Tls.CaFile ?? "none: the machine's trust store"}): {ErrorText.TlsReason(error)}. "
                 + "Check that the server offers TLS 1.2 or later, that \"caFile\" is the authority that signed its certificate, and that the host name is in the certificate (MySQL's automatic certificates carry no name: use VerifyCA).",
                 place, error);
         }
@@ -53,14 +53,14 @@ public static class SourceErrors
             $"The source has no table {table}. Correct \"table\" in migration.json, or connect to the right database.", table, error),
         MySqlErrorCode.TableAccessDenied or MySqlErrorCode.ColumnAccessDenied => new MigrationException(
             "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
-            $"The source account may not read {table}: {error.Message} Grant it: GRANT SELECT ON {table} TO the account.", table, error),
+            $"The source account may not read {table}: {ErrorText.Sentence(error)} Grant it: GRANT SELECT ON {table} TO the account.", table, error),
         MySqlErrorCode.BadFieldError => new MigrationException(
             "SourceColumnNotFound", MigrationErrorKind.NotFound,
-            $"A column of {table} is gone since the schema was read: {error.Message} Connect again; if the column was dropped on purpose, begin a new snapshot with -Restart.", table, error),
+            $"A column of {table} is gone since the schema was read: {ErrorText.Sentence(error)} Connect again; if the column was dropped on purpose, begin a new snapshot with -Restart.", table, error),
         _ when IsTransient(error) => null,
         _ => new MigrationException(
             "SourceStatementFailed", MigrationErrorKind.Unexpected,
-            $"The source refused to read {table}: {error.Message} (error {(int)error.ErrorCode}). Remove the cause and run the same command again: it goes on from the last checkpoint.", table, error),
+            $"The source refused to read {table}: {error.Message.TrimEnd('.')} (error {(int)error.ErrorCode}). Remove the cause and run the same command again: it goes on from the last checkpoint.", table, error),
     };
 
     /// <summary>Runs a job whose connections to the source may break where nobody waits for them: that too has a name.</summary>
@@ -74,7 +74,7 @@ public static class SourceErrors
         {
             throw new MigrationException(
                 "SourceLost", MigrationErrorKind.Unreachable,
-                $"The connection to the source {source.Host}:{source.Port} broke: {Reason(e)} Everything written is checkpointed; run the same command again.", source.Host, e);
+                $"The connection to the source {source.Host}:{source.Port} broke: {ErrorText.Reason(e)} Everything written is checkpointed; run the same command again.", source.Host, e);
         }
     }
 
@@ -101,10 +101,10 @@ public static class SourceErrors
     {
         MySqlErrorCode.AccessDenied => new MigrationException(
             "SourceLoginRefused", MigrationErrorKind.AuthenticationFailed,
-            $"The source {place} refused the user name or password: {error.Message} Check -SourceCredential, and that the account may log in from this machine.", place, error),
+            $"The source {place} refused the user name or password: {ErrorText.Sentence(error)} Check -SourceCredential, and that the account may log in from this machine.", place, error),
         MySqlErrorCode.DatabaseAccessDenied => new MigrationException(
             "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
-            $"The source account may not use the database {source.Database}: {error.Message} Grant it: GRANT SELECT ON `{source.Database}`.* TO the account.", source.Database, error),
+            $"The source account may not use the database {source.Database}, or there is none of that name: {ErrorText.Sentence(error)} Look whether \"source\": {{ \"database\" }} in migration.json is spelt as on the server (case may matter); if it is, GRANT SELECT ON {SelectStatement.Name(source.Database)}.* TO the account.", source.Database, error),
         MySqlErrorCode.UnknownDatabase => new MigrationException(
             "SourceDatabaseNotFound", MigrationErrorKind.NotFound,
             $"The source {place} has no database {source.Database}. Correct \"source\": {{ \"database\" }} in migration.json.", source.Database, error),
@@ -113,21 +113,7 @@ public static class SourceErrors
 
     private static MigrationException Unreachable(string place, Exception error) => new(
         "SourceUnreachable", MigrationErrorKind.Unreachable,
-        $"The source {place} cannot be reached: {Reason(error)} Check host and port in migration.json, that the server runs, and the way to it (VPN, firewall).", place, error);
-
-    private static string Reason(Exception error)
-    {
-        var innermost = Chain(error).Last().Message.TrimEnd('.');
-        return innermost + ".";
-    }
-
-    private static IEnumerable<Exception> Chain(Exception error)
-    {
-        for (Exception? e = error; e is not null; e = e.InnerException)
-        {
-            yield return e;
-        }
-    }
+        $"The source {place} cannot be reached: {ErrorText.Reason(error)} Check host and port in migration.json, that the server runs, and the way to it (VPN, firewall).", place, error);
 
     public static MigrationException ForeignKeysUnknown(Model.TableSchema child, string key, string database, string parent) => new(
         "ForeignKeysUnknown", MigrationErrorKind.PermissionDenied,

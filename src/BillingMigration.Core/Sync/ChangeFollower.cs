@@ -90,10 +90,7 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             throw SyncErrors.SnapshotIncomplete(Session.Definition.Name, run);
         }
 
-        if (run.ModelDigest != tables.Model.Digest)
-        {
-            throw SnapshotErrors.ModelChanged(run);
-        }
+        SnapshotErrors.RequireModel(run, tables.Model);
 
         var found = await Session.Control.FindSyncAsync(run.RunId, cancellationToken)
             ?? First(run, end, tables).With(await Session.Control.ListRestartsAsync(run.RunId, cancellationToken));

@@ -46,7 +46,7 @@ internal sealed class KmsConnection(IAmazonKeyManagementService client, Uri endp
     private MigrationException Unreachable(Exception exception) => new(
         "KmsUnreachable",
         MigrationErrorKind.Unreachable,
-        $"KMS cannot be reached at {endpoint}: {TargetErrors.Innermost(exception).TrimEnd('.')}. Check the Region, target.encryption.kmsEndpointUrl, DNS and the firewall; from a network without a way out KMS needs a VPC endpoint of its own.",
+        $"KMS cannot be reached at {endpoint}: {ErrorText.Reason(exception)} Check the Region, target.encryption.kmsEndpointUrl, DNS and the firewall; from a network without a way out KMS needs a VPC endpoint of its own.",
         endpoint,
         exception);
 }

@@ -186,7 +186,7 @@ public sealed class TargetConnection : IAsyncDisposable
         }
         catch (Exception e) when (e is not OperationCanceledException and not MigrationException)
         {
-            if (TargetErrors.Chain(e).OfType<MigrationException>().FirstOrDefault() is { } own)
+            if (ErrorText.Chain(e).OfType<MigrationException>().FirstOrDefault() is { } own)
             {
                 throw own;
             }

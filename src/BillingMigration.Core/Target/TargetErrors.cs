@@ -43,7 +43,7 @@ internal static partial class TargetErrors
         _ when IsTransient(exception) => Unreachable(endpoint, exception),
         AmazonClientException e when LooksLikeMissingCredentials(e) => CredentialsMissing(endpoint, e),
         _ => new MigrationException(
-            "TargetRefused", MigrationErrorKind.Unexpected, $"{doing} failed at {endpoint}: {Innermost(exception)}", endpoint, exception),
+            "TargetRefused", MigrationErrorKind.Unexpected, $"{doing} failed at {endpoint}: {ErrorText.Reason(exception)}", endpoint, exception),
     };
 
     public static MigrationException FromCode(string code, string message, Uri endpoint, string doing, Exception? inner)
@@ -130,12 +130,12 @@ internal static partial class TargetErrors
 
     public static MigrationException ProfileUnusable(string name, Exception inner)
     {
-        var text = Innermost(inner);
+        var text = ErrorText.Reason(inner);
         var expired = text.Contains("expired", StringComparison.OrdinalIgnoreCase);
         return new MigrationException(
             expired ? "CredentialsExpired" : "CredentialsMissing",
             MigrationErrorKind.AuthenticationFailed,
-            $"The AWS profile '{name}' gives no credentials: {text.TrimEnd('.')}. An SSO profile is signed in with 'aws sso login --profile {name}'; of others, check what the profile names.",
+            $"The AWS profile '{name}' gives no credentials: {text} An SSO profile is signed in with 'aws sso login --profile {name}'; of others, check what the profile names.",
             name,
             inner);
     }
@@ -143,17 +143,23 @@ internal static partial class TargetErrors
     public static MigrationException OwnerGivesNone(Exception inner) => new(
         "CredentialsMissing",
         MigrationErrorKind.AuthenticationFailed,
-        $"The AWS credentials that were passed, or that the session keeps, give no keys: {Innermost(inner).TrimEnd('.')}. Sign in again, or pass others.",
+        $"The AWS credentials that were passed, or that the session keeps, give no keys: {ErrorText.Reason(inner)} Sign in again, or pass others.",
         null,
         inner);
 
     public static MigrationException Unreachable(Uri endpoint, Exception? inner)
     {
-        var cause = inner is null ? string.Empty : " " + Innermost(inner).TrimEnd('.') + ".";
-        var tls = inner is not null && Chain(inner).Any(e => e is AuthenticationException)
-            ? " The TLS handshake failed: TLS 1.2 or newer and a certificate that this machine trusts are needed."
-            : string.Empty;
-        if (inner is not null && Chain(inner).Any(e => e is OperationCanceledException) && !Chain(inner).Any(e => e.Message.Contains("ConnectTimeout", StringComparison.Ordinal)))
+        if (inner is not null && ErrorText.Chain(inner).Any(e => e is AuthenticationException))
+        {
+            return new MigrationException(
+                "TargetUnreachable",
+                MigrationErrorKind.Unreachable,
+                $"No trusted TLS 1.2 or 1.3 connection to {endpoint} could be made: {ErrorText.TlsReason(inner)}. Check the endpoint; behind a proxy that opens TLS, this machine must trust its authority.",
+                endpoint,
+                inner);
+        }
+
+        if (inner is not null && ErrorText.Chain(inner).Any(e => e is OperationCanceledException) && !ErrorText.Chain(inner).Any(e => e.Message.Contains("ConnectTimeout", StringComparison.Ordinal)))
         {
             return new MigrationException(
                 "TargetUnreachable",
@@ -167,19 +173,9 @@ internal static partial class TargetErrors
         return new MigrationException(
             "TargetUnreachable",
             MigrationErrorKind.Unreachable,
-            $"DynamoDB cannot be reached at {endpoint}.{cause}{tls} Check the Region, the endpoint, DNS, the firewall and the proxy (HTTPS_PROXY) between this machine and it.",
+            $"DynamoDB cannot be reached at {endpoint}.{(inner is null ? "" : " " + ErrorText.Reason(inner))} Check the Region, the endpoint, DNS, the firewall and the proxy (HTTPS_PROXY) between this machine and it.",
             endpoint,
             inner);
-    }
-
-    public static string Innermost(Exception exception)
-    {
-        while (exception.InnerException is { } inner)
-        {
-            exception = inner;
-        }
-
-        return exception.Message;
     }
 
     private static MigrationException CredentialsRefused(string code, string message, Uri endpoint, Exception? inner)
@@ -207,15 +203,7 @@ internal static partial class TargetErrors
     }
 
     private static bool LooksLikeMissingCredentials(AmazonClientException exception) =>
-        Chain(exception).Any(e => e.Message.Contains("credential", StringComparison.OrdinalIgnoreCase) || e.Message.Contains("Instance Metadata", StringComparison.OrdinalIgnoreCase));
-
-    public static IEnumerable<Exception> Chain(Exception exception)
-    {
-        for (Exception? e = exception; e is not null; e = e.InnerException)
-        {
-            yield return e;
-        }
-    }
+        ErrorText.Chain(exception).Any(e => e.Message.Contains("credential", StringComparison.OrdinalIgnoreCase) || e.Message.Contains("Instance Metadata", StringComparison.OrdinalIgnoreCase));
 
     // "User: arn:aws:iam::1:user/x is not authorized to perform: dynamodb:DescribeTable on resource: arn:aws:dynamodb:…:table/billing because …"
     [GeneratedRegex(@"not authorized to perform:? (?<action>[\w-]+:\w+)( on resource:? (?<resource>\S+))?", RegexOptions.CultureInvariant)]

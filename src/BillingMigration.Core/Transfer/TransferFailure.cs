@@ -31,10 +31,10 @@ internal sealed record TransferFailure(FailureKind Kind, string Code, string Mes
 {
     public static TransferFailure? FromException(Exception exception) => exception switch
     {
-        CredentialsAwayException => new TransferFailure(FailureKind.Network, "CredentialsUnavailable", Innermost(exception), exception),
+        CredentialsAwayException => new TransferFailure(FailureKind.Network, "CredentialsUnavailable", ErrorText.Chain(exception).Last().Message, exception),
         TimeoutException => new TransferFailure(FailureKind.Network, "Timeout", exception.Message, exception),
         HttpRequestException or IOException or SocketException =>
-            new TransferFailure(FailureKind.Network, exception is HttpRequestException http ? http.HttpRequestError.ToString() : "Connection", Innermost(exception), exception),
+            new TransferFailure(FailureKind.Network, exception is HttpRequestException http ? http.HttpRequestError.ToString() : "Connection", ErrorText.Chain(exception).Last().Message, exception),
         _ => null,
     };
 
@@ -58,16 +58,6 @@ internal sealed record TransferFailure(FailureKind Kind, string Code, string Mes
             code.Length > 0 ? code : $"HTTP {reply.Status}",
             message.Length > 0 ? message : $"The endpoint answered with HTTP status {reply.Status} and no words.",
             null);
-    }
-
-    private static string Innermost(Exception exception)
-    {
-        while (exception.InnerException is { } inner)
-        {
-            exception = inner;
-        }
-
-        return exception.Message;
     }
 
     /// <summary>Code and message of <c>{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"…"}</c>; empty where it is something else.</summary>

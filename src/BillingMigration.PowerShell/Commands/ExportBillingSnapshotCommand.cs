@@ -46,6 +46,8 @@ public sealed class ExportBillingSnapshotCommand : SessionCmdlet
     [ValidateRange(1, double.MaxValue)]
     public double? WriteUnitsPerSecond { get; set; }
 
+    private protected override string AfterStop => "The export was stopped. What was written is kept: the same command goes on there, and Get-BillingMigration shows how far it is.";
+
     private protected override void Process(MigrationSession session)
     {
         var exporter = new SnapshotExporter(session, Options(session));

@@ -109,7 +109,7 @@ public sealed class NewBillingMigrationDefinitionCommand : BillingCmdlet
             }
 
             throw new MigrationException(
-                "DefinitionNotWritten", MigrationErrorKind.PermissionDenied, $"The file '{path}' cannot be written: {e.Message} Choose another -Path.", path, e);
+                "DefinitionNotWritten", MigrationErrorKind.PermissionDenied, $"The file '{path}' cannot be written: {e.Message.TrimEnd('.')}. Choose another -Path.", path, e);
         }
 
         return true;

@@ -18,6 +18,8 @@ public sealed class RepairBillingItemCommand : SessionCmdlet
     [Parameter]
     public SwitchParameter AllowDelete { get; set; }
 
+    private protected override bool IsOfThisObject(MigrationException error) => IsOfARow(error);
+
     private protected override void Process(MigrationSession session)
     {
         foreach (var difference in Difference)

@@ -44,6 +44,8 @@ public sealed class SwitchBillingBackendCommand : SessionCmdlet
     [ValidateNotNull]
     public ScriptBlock? OnState { get; set; }
 
+    private protected override string AfterStop => "The switch was stopped. Get-BillingMigration shows where the calls of applications go, and what finishes or undoes it.";
+
     private protected override void Process(MigrationSession session)
     {
         var backend = new BackendSwitch(session, Options());

@@ -41,6 +41,8 @@ public sealed class SyncBillingChangesCommand : SessionCmdlet
     [ValidateRange(1, double.MaxValue)]
     public double? WriteUnitsPerSecond { get; set; }
 
+    private protected override string AfterStop => "The sync was stopped. What was written is kept: the same command goes on there, and Get-BillingMigration shows how far it is.";
+
     private protected override void Process(MigrationSession session)
     {
         if (Direction == SyncDirection.Reverse)

@@ -51,6 +51,8 @@ public sealed class TestMigrationIntegrityCommand : SessionCmdlet
     [Parameter]
     public SwitchParameter NoError { get; set; }
 
+    private protected override string? AfterStop => ParameterSetName == FullSet ? "The comparison was stopped. What was compared is kept: the same command goes on there." : null;
+
     private protected override void Process(MigrationSession session)
     {
         if (MaxDuration <= TimeSpan.Zero)

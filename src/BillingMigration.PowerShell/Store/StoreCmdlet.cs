@@ -21,6 +21,8 @@ public abstract class StoreCmdlet : SessionCmdlet
     [ValidateNotNull]
     public Hashtable? Filter { get; set; }
 
+    private protected override bool IsOfThisObject(MigrationException error) => IsOfARow(error);
+
     private protected sealed override void Process(MigrationSession session)
     {
         var store = Ask(token => SessionStores.OpenAsync(session, Backend, differences.Enqueue, token));

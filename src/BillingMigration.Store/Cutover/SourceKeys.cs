@@ -31,7 +31,7 @@ internal static class SourceKeys
         {
             throw new MigrationException(
                 "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
-                $"The source account may not set where the keys of {entity.Table.Name} go on: {e.Message} Grant it: GRANT ALTER ON {entity.Table.Name} TO the account.", entity.Table.Name, e);
+                $"The source account may not set where the keys of {entity.Table.Name} go on: {ErrorText.Sentence(e)} Grant it: GRANT ALTER ON {entity.Table.Name} TO the account.", entity.Table.Name, e);
         }
     }
 

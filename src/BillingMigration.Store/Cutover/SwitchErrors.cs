@@ -37,7 +37,7 @@ internal static class SwitchErrors
 
     public static MigrationException Left(string step, Exception cause) => new(
         "SwitchBrokenOff", MigrationErrorKind.Unreachable,
-        $"The switch was broken off in the step '{step}', and whether it has backed out is not known: {cause.Message} Run the same command again, which finishes it, or with the other side, which undoes it.", step, cause);
+        $"The switch was broken off in the step '{step}', and whether it has backed out is not known: {ErrorText.Sentence(cause)} Run the same command again, which finishes it, or with the other side, which undoes it.", step, cause);
 
     public static MigrationException NotEqual(string what) => new(
         "SwitchNotEqual", MigrationErrorKind.DataRefused, $"Both sides are not proven equal: {what} Run Test-MigrationIntegrity, and mend what it names.", what);
@@ -50,7 +50,7 @@ internal static class SwitchErrors
 
     public static MigrationException FenceDenied(SourceFence fence, string needed, Exception cause) => new(
         "FenceDenied", MigrationErrorKind.PermissionDenied,
-        $"The source account may not fence the source with {fence}: {cause.Message} GRANT {needed} to it, or choose another -Fence.", fence, cause);
+        $"The source account may not fence the source with {fence}: {ErrorText.Sentence(cause)} GRANT {needed} to it, or choose another -Fence.", fence, cause);
 
     public static MigrationException NoAccounts() => new(
         "FenceAccountsMissing", MigrationErrorKind.InvalidArgument, "-Fence AccountLock needs the accounts of the applications: -FenceAccount 'billing@10.0.%'.", null);

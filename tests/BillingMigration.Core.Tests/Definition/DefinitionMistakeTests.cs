@@ -44,6 +44,17 @@ public sealed class DefinitionMistakeTests
     public void The_definition_without_a_mistake_is_good() => Assert.Empty(MigrationDefinitionFile.Check(Good));
 
     [Theory]
+    [InlineData("the password is hunter2, do not tell")]
+    [InlineData("name: shop\npassword: hunter2")]
+    [InlineData("{ \"name\": top'secret' hunter2 }")]
+    public void What_is_not_JSON_is_not_quoted(string text)
+    {
+        var problem = Assert.Single(MigrationDefinitionFile.Check(text));
+        Assert.StartsWith("This is not JSON: ", problem.Problem, StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", problem.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
     // Properties and types.
     [InlineData("\"host\": \"127", "\"hots\": \"127", "$.source.hots", "'hots' is unknown", "Did you mean 'host'?", 2)]
     [InlineData("\"throttle\": {", "\"trottle\": {", "$.trottle", "'trottle' is unknown", "Did you mean 'throttle'?")]

@@ -37,13 +37,17 @@ public sealed class ComparisonTests(TestServers servers)
         await scenario.PutAsync(new(charges[1]) { ["sk"] = new("CHARGE#nowhere") });
         await scenario.PutAsync(new(charges[2]) { ["amount"] = new() { N = "12345.6789" } });
         await scenario.PutAsync(new(customer) { ["tax_id"] = new("stolen") });
+        var unbilled = charges.Skip(3).First(c => !c.ContainsKey("bill_id"));
+        await scenario.PutAsync(new(unbilled) { ["bill_id"] = new() { N = "7" } });
+        var renamed = charges.Skip(3).First(c => c.ContainsKey("bill_id"));
+        await scenario.PutAsync(new(renamed) { ["entity"] = new("BILL") });
         await scenario.PutAsync(new() { ["pk"] = new("STRANGE"), ["sk"] = new("THING"), ["entity"] = new("NOBODY") });
 
         var result = await scenario.CheckAsync();
 
         Assert.Equal(IntegrityOutcome.Failed, result.Outcome);
-        Assert.Equal(5, result.Differences.Length);
-        Assert.Equal(5, result.Verdict.Differences);
+        Assert.Equal(7, result.Differences.Length);
+        Assert.Equal(7, result.Verdict.Differences);
         Assert.Equal("CHARGE", Of(charges[0]).Entity);
         Assert.Equal(($"charge_id={charges[0]["charge_id"].N}", DifferenceKind.Missing), (Of(charges[0]).Key, Of(charges[0]).Kind));
         var strange = Assert.Single(result.Differences, d => d.SortKey == "CHARGE#nowhere");
@@ -55,6 +59,8 @@ public sealed class ComparisonTests(TestServers servers)
         Assert.True(hidden.Sensitive);
         Assert.StartsWith("*** ", hidden.Target, StringComparison.Ordinal);
         Assert.NotEqual(hidden.Source, hidden.Target);
+        Assert.Equal(new AttributeDifference("bill_id", null, "7", false), Assert.Single(Of(unbilled).Attributes));
+        Assert.Contains("of another entity", Of(renamed).Cause, StringComparison.Ordinal);
         Assert.Equal(DifferenceKind.Extra, Assert.Single(result.Differences, d => d.Entity == "NOBODY").Kind);
         Assert.DoesNotContain("stolen", string.Join(' ', result.Differences), StringComparison.Ordinal);
 

@@ -92,6 +92,7 @@ public sealed class ResumeTests(TestServers servers)
         await scenario.Database.ExecuteAsync("ALTER TABLE customer ADD COLUMN loyalty INT NULL");
         var model = await Assert.ThrowsAsync<MigrationException>(() => scenario.ExportAsync());
         Assert.Equal("SnapshotModelChanged", model.ErrorId);
+        Assert.Contains("(column customer.loyalty is new)", model.Message, StringComparison.Ordinal);
 
         await scenario.Database.ExecuteAsync("ALTER TABLE customer DROP COLUMN loyalty");
         Assert.Equal(stopped.RunId, (await scenario.ExportAsync()).RunId);

@@ -70,7 +70,24 @@ public sealed class SourceErrorTests(TestServers servers)
     {
         await using var account = await AccountAsync(mariaDb);
         var error = await FailsAsync(account.Source, account.Credential);
-        AssertSays(error, "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied, $"GRANT SELECT ON `{account.Database.Name}`.*");
+        AssertSays(error, "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied, $"GRANT SELECT ON `{account.Database.Name}`.*", "or there is none of that name", "'. Look");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_view_is_called_a_view(bool mariaDb)
+    {
+        await using var account = await AccountAsync(mariaDb);
+        await SampleDatabase.CreateAsync(account.Database.ConnectionString, 100, 1, cancellationToken: Cancel);
+        await account.Database.ExecuteAsync("RENAME TABLE charge TO charge_base");
+        await account.Database.ExecuteAsync("CREATE VIEW charge AS SELECT * FROM charge_base");
+        await account.GrantAsync($"SELECT ON `{account.Database.Name}`.*");
+
+        var error = await ExportFailsAsync(account);
+
+        AssertSays(error, "DefinitionDoesNotFitSource", MigrationErrorKind.InvalidDefinition, "'charge' is a view", "Name the table behind it");
+        Assert.DoesNotContain("GRANT", error.Message, StringComparison.OrdinalIgnoreCase);
     }
 
     [Theory]
@@ -117,7 +134,7 @@ public sealed class SourceErrorTests(TestServers servers)
         foreach (var mode in new[] { SourceTlsMode.VerifyCA, SourceTlsMode.VerifyFull })
         {
             SourceDefinition With(string? ca) => account.Source with { Tls = new SourceTlsDefinition { Mode = mode, CaFile = ca } };
-            AssertSays(await FailsAsync(With(other), account.Credential), "SourceTlsFailed", MigrationErrorKind.SecurityViolation, "caFile");
+            AssertSays(await FailsAsync(With(other), account.Credential), "SourceTlsFailed", MigrationErrorKind.SecurityViolation, "caFile", mode == SourceTlsMode.VerifyCA ? "signed by no authority that is trusted here" : "its certificate is");
 
             // It has not even been told who asks: a wrong password makes no difference.
             var unknown = account.Credential with { Password = "wrong" };
@@ -144,7 +161,7 @@ public sealed class SourceErrorTests(TestServers servers)
         await account.GrantAsync($"SELECT ON `{account.Database.Name}`.*");
         var error = await FailsAsync(
             account.Source with { Tls = new SourceTlsDefinition { Mode = SourceTlsMode.VerifyFull, CaFile = account.Database.Server.CaFile } }, account.Credential);
-        AssertSays(error, "SourceTlsFailed", MigrationErrorKind.SecurityViolation, "VerifyCA");
+        AssertSays(error, "SourceTlsFailed", MigrationErrorKind.SecurityViolation, "VerifyCA", "for another host name");
     }
 
     [Fact]
@@ -170,7 +187,7 @@ public sealed class SourceErrorTests(TestServers servers)
             Database = database.Name,
             Tls = new SourceTlsDefinition { Mode = SourceTlsMode.VerifyCA, CaFile = server.CaFile },
         };
-        AssertSays(await FailsAsync(source), "SourceTlsFailed", MigrationErrorKind.SecurityViolation, "TLS 1.2");
+        AssertSays(await FailsAsync(source), "SourceTlsFailed", MigrationErrorKind.SecurityViolation, "TLS 1.2", "broke the handshake off");
     }
 
     [Fact]

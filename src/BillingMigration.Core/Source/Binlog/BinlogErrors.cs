@@ -17,13 +17,13 @@ internal static class BinlogErrors
     {
         AccessDenied or DatabaseAccessDenied or PrivilegeMissing => new MigrationException(
             "SourcePrivilegeMissing", MigrationErrorKind.PermissionDenied,
-            $"The source account may not follow the binlog of {place}: {Sentence(error)} Grant it: GRANT REPLICATION SLAVE ON *.* TO the account (MariaDB knows the same right as REPLICATION REPLICA).",
+            $"The source account may not follow the binlog of {place}: {ErrorText.Sentence(error)} Grant it: GRANT REPLICATION SLAVE ON *.* TO the account (MariaDB knows the same right as REPLICATION REPLICA).",
             "REPLICATION SLAVE", error),
         _ when Says(error, "same server_uuid") || Says(error, "same server_id") => new MigrationException(
             "BinlogReplicaIdTaken", MigrationErrorKind.Busy,
-            $"Another replica with the same identity has connected to {place}, so the source ended this one: {Sentence(error)} Let only one job follow the binlog for a migration.", place, error),
+            $"Another replica with the same identity has connected to {place}, so the source ended this one: {ErrorText.Sentence(error)} Let only one job follow the binlog for a migration.", place, error),
         ReadingBinlogFailed => FromReading(error, place, start),
-        _ when Passing.Contains(error.Code) => new BinlogConnectionLostException($"The source {place} ended the binlog connection: {Sentence(error)}", error),
+        _ when Passing.Contains(error.Code) => new BinlogConnectionLostException($"The source {place} ended the binlog connection: {ErrorText.Sentence(error)}", error),
         _ => Failed(error, place),
     };
 
@@ -44,28 +44,28 @@ internal static class BinlogErrors
         {
             return new MigrationException(
                 "BinlogDiverged", MigrationErrorKind.WrongState,
-                $"The source {place} does not know transactions that have been applied already ({start.Gtid}): {Sentence(error)} It lost them in a failover or a restore. Connect to a server that has them, or begin a new snapshot with Export-BillingSnapshot -Restart.", place, error);
+                $"The source {place} does not know transactions that have been applied already ({start.Gtid}): {ErrorText.Sentence(error)} It lost them in a failover or a restore. Connect to a server that has them, or begin a new snapshot with Export-BillingSnapshot -Restart.", place, error);
         }
 
         if (Says(error, "purged") || Says(error, "Could not find first log"))
         {
             return new MigrationException(
                 "BinlogPurged", MigrationErrorKind.NotFound,
-                $"The source {place} no longer has the binlogs from {Describe(start)} on: {Sentence(error)} Begin a new snapshot with Export-BillingSnapshot -Restart, and keep binlogs for longer than an export takes (SET GLOBAL binlog_expire_logs_seconds = 604800, MariaDB before 10.6: expire_logs_days = 7).", place, error);
+                $"The source {place} no longer has the binlogs from {Describe(start)} on: {ErrorText.Sentence(error)} Begin a new snapshot with Export-BillingSnapshot -Restart, and keep binlogs for longer than an export takes (SET GLOBAL binlog_expire_logs_seconds = 604800, MariaDB before 10.6: expire_logs_days = 7).", place, error);
         }
 
         if (Says(error, "GTID_MODE = OFF") || Says(error, "AUTO_POSITION mode"))
         {
             return new MigrationException(
                 "SourceGtidModeOff", MigrationErrorKind.WrongState,
-                $"The source {place} no longer uses GTIDs, and the position to start from is a GTID set: {Sentence(error)} Set gtid_mode = ON again, or begin a new snapshot with Export-BillingSnapshot -Restart.", place, error);
+                $"The source {place} no longer uses GTIDs, and the position to start from is a GTID set: {ErrorText.Sentence(error)} Set gtid_mode = ON again, or begin a new snapshot with Export-BillingSnapshot -Restart.", place, error);
         }
 
         if (Says(error, "max_allowed_packet"))
         {
             return new MigrationException(
                 "BinlogEventTooLarge", MigrationErrorKind.LimitExceeded,
-                $"The source {place} has an event that is larger than its max_allowed_packet: {Sentence(error)} Raise it (SET GLOBAL max_allowed_packet = 1073741824) and run the same command again.", place, error);
+                $"The source {place} has an event that is larger than its max_allowed_packet: {ErrorText.Sentence(error)} Raise it (SET GLOBAL max_allowed_packet = 1073741824) and run the same command again.", place, error);
         }
 
         return Failed(error, place);
@@ -73,7 +73,7 @@ internal static class BinlogErrors
 
     private static MigrationException Failed(ServerErrorException error, string place) => new(
         "BinlogReadFailed", MigrationErrorKind.Unexpected,
-        $"The source {place} cannot send its binlog: {Sentence(error)} (error {error.Code}). Remove the cause and run the same command again: it goes on from the last checkpoint.", place, error);
+        $"The source {place} cannot send its binlog: {error.Message.TrimEnd('.', ' ')} (error {error.Code}). Remove the cause and run the same command again: it goes on from the last checkpoint.", place, error);
 
     private static string Describe(BinlogStart start) => start.Gtid switch
     {
@@ -82,7 +82,6 @@ internal static class BinlogErrors
         var gtid => $"the GTID position {gtid}",
     };
 
-    private static string Sentence(ServerErrorException error) => error.Message.TrimEnd('.', ' ') + ".";
 
     private static bool Says(ServerErrorException error, string part) => error.Message.Contains(part, StringComparison.OrdinalIgnoreCase);
 }
