@@ -4,7 +4,7 @@
     GUID                 = '9a2a578f-a726-4266-97f4-4be228465877'
     Author               = 'BillingMigration'
     CompanyName          = 'BillingMigration'
-    Copyright            = '(c) BillingMigration'
+    Copyright            = '(c) BillingMigration. Licensed under the Apache License 2.0.'
     Description          = 'Moves a live MySQL or MariaDB billing database into one DynamoDB table.'
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = @('Core')
@@ -35,7 +35,9 @@
     )
     PrivateData          = @{
         PSData = @{
-            Tags = @('MySQL', 'MariaDB', 'DynamoDB', 'AWS', 'Migration', 'Billing', 'PSEdition_Core', 'Windows', 'Linux', 'MacOS')
+            LicenseUri   = 'https://www.apache.org/licenses/LICENSE-2.0'
+            ReleaseNotes = 'The first release. CHANGELOG.md in the module lists what each one brings.'
+            Tags         = @('MySQL', 'MariaDB', 'DynamoDB', 'AWS', 'Migration', 'Billing', 'PSEdition_Core', 'Windows', 'Linux', 'MacOS')
         }
     }
 }

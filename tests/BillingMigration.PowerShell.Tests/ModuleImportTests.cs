@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using BillingMigration.Testing;
 
 namespace BillingMigration.PowerShell.Tests;
 
@@ -37,6 +38,11 @@ public sealed class ModuleImportTests
         Assert.Equal(Cmdlets, manifest.ExportedCmdlets.Keys.Order(StringComparer.Ordinal));
         Assert.Empty(manifest.ExportedFunctions);
         Assert.Empty(manifest.ExportedAliases);
+        // What a gallery asks for.
+        Assert.Equal("https://www.apache.org/licenses/LICENSE-2.0", manifest.LicenseUri.ToString());
+        Assert.All(new[] { manifest.Author, manifest.Description, manifest.Copyright, manifest.ReleaseNotes }, Assert.NotEmpty);
+        Assert.Contains("PSEdition_Core", manifest.Tags);
+        Assert.Contains($"\n## {manifest.Version}\n", File.ReadAllText(Repository.PathOf("CHANGELOG.md")), StringComparison.Ordinal);
     }
 
     [Theory]
