@@ -48,7 +48,7 @@ catch (MySqlException e)
 
 static async Task<int> CreateAsync(SampleOptions options, CancellationToken cancellationToken)
 {
-    var result = await SampleDatabase.CreateAsync(options.ConnectionString, options.Rows, options.Seed, options.Replace, cancellationToken);
+    var result = await SampleDatabase.CreateAsync(options.ConnectionString, options.Rows, options.Seed, options.Replace, cancellationToken: cancellationToken);
     foreach (var (table, rows) in result.Tables)
     {
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{table,-20}{rows,12:N0} rows"));

@@ -16,11 +16,12 @@ public sealed partial class SampleData
     private static readonly DateTime WindowStart = new(Year, 1, 1, 0, 0, 0, DateTimeKind.Utc);
     private readonly SamplePlan _plan;
 
-    public SampleData(long rows, int seed)
+    /// <param name="largestAccount">Most rows of one account.</param>
+    public SampleData(long rows, int seed, int largestAccount = SamplePlan.LargestEnterprise)
     {
         Rows = rows;
         Seed = seed;
-        _plan = new SamplePlan(rows, seed);
+        _plan = new SamplePlan(rows, seed, largestAccount);
     }
 
     /// <summary>Rows in all six tables together.</summary>

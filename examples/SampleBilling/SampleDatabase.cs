@@ -31,12 +31,13 @@ public static class SampleDatabase
     /// <param name="rows">Rows in all six tables together, at least <see cref="SampleData.FewestRows"/>.</param>
     /// <param name="seed">The same rows for the same seed and number of rows.</param>
     /// <param name="replace">Drop the six tables first. Without it the database must not have them.</param>
+    /// <param name="largestAccount">Most rows of one account.</param>
     /// <exception cref="SampleException">A table is there already, or the server does not accept LOAD DATA LOCAL.</exception>
     public static async Task<SampleResult> CreateAsync(
-        string connectionString, long rows, int seed, bool replace = false, CancellationToken cancellationToken = default)
+        string connectionString, long rows, int seed, bool replace = false, int largestAccount = SamplePlan.LargestEnterprise, CancellationToken cancellationToken = default)
     {
         var started = Stopwatch.GetTimestamp();
-        var data = new SampleData(rows, seed);
+        var data = new SampleData(rows, seed, largestAccount);
         var connection = new MySqlConnectionStringBuilder(connectionString)
         {
             AllowLoadLocalInfile = true,

@@ -29,7 +29,8 @@ internal sealed class SamplePlan
     /// <summary>The last month is still open: its charges have no bill.</summary>
     public const int BilledMonths = Months - 1;
 
-    private const int LargestEnterprise = 400_000;
+    public const int LargestEnterprise = 400_000;
+
     private const int SmallestEnterprise = 60;
 
     /// <summary>Average rows of a small account: only decides where among them the enterprise accounts stand.</summary>
@@ -41,13 +42,14 @@ internal sealed class SamplePlan
     private readonly int _largest;
     private readonly int _extraCharges;
 
-    public SamplePlan(long rows, int seed)
+    /// <param name="largest">Most rows of an enterprise account.</param>
+    public SamplePlan(long rows, int seed, int largest)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, SampleData.FewestRows);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, SampleData.MostRows);
         _seed = seed;
         _mostSubscribers = (int)Math.Clamp(rows / 500, 1, 60);
-        var enterpriseRows = PlaceEnterprises(rows);
+        var enterpriseRows = PlaceEnterprises(rows, largest);
 
         var left = rows - enterpriseRows;
         var placed = 0;
@@ -125,13 +127,13 @@ internal sealed class SamplePlan
 
     public static bool HasBill(in AccountShape shape, int month) => month < BilledMonths && month >= shape.FirstMonth && month <= shape.LastMonth;
 
-    private long PlaceEnterprises(long rows)
+    private long PlaceEnterprises(long rows, int largest)
     {
         var budget = rows / 4;
         var sizes = new List<int>();
         for (var left = budget; left / 2 >= Math.Max(SmallestEnterprise, budget / 40);)
         {
-            sizes.Add((int)Math.Min(left / 2, LargestEnterprise));
+            sizes.Add((int)Math.Min(left / 2, largest));
             left -= sizes[^1];
         }
 
