@@ -162,11 +162,25 @@ passed=0 failed=0 skipped=0
 attribute() { grep -o -m 1 "<assembly [^>]*" "$2" | grep -o " $1=\"[0-9]*\"" | grep -o '[0-9]*' || echo 0; }
 
 run_test_project() {
-  local project=$1 name report status=0
-  name=$(basename "$project") report=$root/artifacts/test/$name.xml
+  local project=$1 name framework
+  name=$(basename "$project")
+  framework=$(grep -o '<TargetFramework>[^<]*' "$project/$name.csproj" | cut -d'>' -f2)
+  run_tests "$name" dotnet "$project/bin/Release/$framework/$name.dll"
+}
+# PowerShell 7.4 runs on .NET 8: what the core does in every migration is tried on that as well, from a folder that has the runtime in it.
+run_core_on_net8() {
+  local name=BillingMigration.Core.Tests rid folder=$root/artifacts/net8
+  rid=$(dotnet --info | sed -n 's/^ *RID: *//p')
+  run dotnet publish "tests/$name" -c Release -r "$rid" --self-contained -o "$folder" -v q || fail "could not publish the tests of the core for .NET 8"
+  run_tests "$name on .NET 8" "$folder/$name" -class 'BillingMigration.Tests.Model.*' -class 'BillingMigration.Tests.Definition.*' -class 'BillingMigration.Tests.Target.*' \
+    -class '*.ExportTests' -class '*.CascadeTests' -class '*.ComparisonTests'
+}
+# Runs a test program with what it is called in the log.
+run_tests() {
+  local name=$1 report=$root/artifacts/test/${1// /-}.xml status=0; shift
   rm -f "$report"
   say "--- $name"
-  run dotnet "$project/bin/Release/net10.0/$name.dll" -noLogo -noColor -longRunning 300 -result-xml "$report" || status=$?
+  run "$@" -noLogo -noColor -longRunning 300 -result-xml "$report" || status=$?
   if [[ ! -s $report ]]; then
     say "$name ended with code $status and left no report: counted as one failure"
     failed=$((failed + 1)); return 0
@@ -179,9 +193,9 @@ run_test_project() {
 run_pester() {
   [[ -d tests/pester ]] || return 0
   say "--- tests/pester"
-  if ! command -v pwsh >/dev/null; then say "Not run: tests/pester needs PowerShell (pwsh), which is not here."; return 0; fi
+  if ! command -v pwsh >/dev/null; then skip_pester "PowerShell (pwsh)"; return 0; fi
   if ! pwsh -NoProfile -Command 'exit [int](-not (Get-Module -ListAvailable Pester | Where-Object Version -ge 5.7))' </dev/null; then
-    say "Not run: tests/pester needs Pester 5.7 or later (Install-Module Pester), which is not here."; return 0
+    skip_pester "Pester 5.7 or later (Install-Module Pester)"; return 0
   fi
   local report=$root/artifacts/test/pester.txt status=0
   rm -f "$report"
@@ -192,6 +206,13 @@ run_pester() {
   [[ ! -s $report ]] || read -r p f s <"$report"
   [[ -s $report ]] || say "Pester ended with code $status and left no result: counted as one failure"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+skip_pester() {
+  local count
+  count=$(cat tests/pester/*.Tests.ps1 | grep -cE '^[[:space:]]*It ')
+  say "$count tests of tests/pester were not run, and are counted as skipped: they need $1, which is not here."
+  skipped=$((skipped + count))
 }
 
 task_test() {
@@ -207,6 +228,7 @@ task_test() {
     # DynamoDB Local slows down with all that it ever held: each project has a new one.
     (( given )) || { unset BILLING_DYNAMODB; start_for_a_while dynamodb-local; }
   done
+  run_core_on_net8
   run_pester
   stop_servers || failed=$((failed + 1))
   # The last line, for every reader of a log.
@@ -227,7 +249,10 @@ task_demo() {
     fail "could not fill the sample database"
   local host=(dotnet tools/BillingMigration.Host/bin/Release/net10.0/BillingMigration.Host.dll)
   if command -v pwsh >/dev/null; then host=(pwsh -NoProfile -NonInteractive -File); fi
-  run "${host[@]}" examples/demo.ps1 -Source "$BILLING_MYSQL" -EndpointUrl "$BILLING_DYNAMODB" || fail "the demo failed"
+  # With the terminal, where there is one: the engine asks it where the cursor is, before it draws progress.
+  local how=run
+  [[ ! -t 0 || ! -t 1 ]] || how=''
+  $how "${host[@]}" examples/demo.ps1 -Source "$BILLING_MYSQL" -EndpointUrl "$BILLING_DYNAMODB" || fail "the demo failed"
 }
 
 # bench and torture start servers of their own: nothing else may run beside a measurement or a trial.

@@ -51,7 +51,7 @@ function New-DemoDefinition {
 # The sample's own program beside the migration: an application that writes, or counts of the tables.
 function Start-Sample([string[]] $Arguments) {
     $start = [System.Diagnostics.ProcessStartInfo]::new('dotnet')
-    $program = [System.IO.Path]::Combine($root, 'examples', 'SampleBilling', 'bin', 'Release', 'net10.0', 'SampleBilling.dll')
+    $program = [System.IO.Path]::Combine($root, 'examples', 'SampleBilling', 'bin', 'Release', 'net8.0', 'SampleBilling.dll')
     foreach ($argument in @($program) + $Arguments + @('--port', $Source.Substring($Source.LastIndexOf(':') + 1))) { $start.ArgumentList.Add($argument) }
     $start.RedirectStandardOutput = $true
     [System.Diagnostics.Process]::Start($start)

@@ -67,13 +67,13 @@ internal sealed class DynamoDbHttp : IDisposable
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, LingerState = new LingerOption(true, 0) };
         try
         {
+            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
             if (OperatingSystem.IsLinux())
             {
-                // TCP_USER_TIMEOUT of tcp(7), in milliseconds.
+                // TCP_USER_TIMEOUT of tcp(7), in milliseconds. Not before: .NET 8 tries no second address with a socket that has options it does not know.
                 socket.SetRawSocketOption((int)SocketOptionLevel.Tcp, 18, BitConverter.GetBytes(UnacknowledgedMilliseconds));
             }
 
-            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
             return new ResettingStream(socket);
         }
         catch

@@ -46,7 +46,7 @@ public sealed class ItemReaderTests(DynamoDbLocalFixture server)
         var table = await DynamoDbLocalFixture.CreateTableAsync(target.Client);
         await FillAsync(target, table, 2, 25, 10);
         using var reader = new ItemReader(target, table, new TransferMetrics(), Quick, TimeProvider.System);
-        var keys = await reader.QueryPartitionAsync("P#1", "ITEM#0000", Token).Select(SortKey).ToListAsync(Token);
+        var keys = await ListAsync(reader.QueryPartitionAsync("P#1", "ITEM#0000", Token));
         Assert.Equal(10, keys.Count);
     }
 
@@ -57,7 +57,7 @@ public sealed class ItemReaderTests(DynamoDbLocalFixture server)
         var table = await DynamoDbLocalFixture.CreateTableAsync(target.Client);
         await FillAsync(target, table, 40, 25, 4000);
         using var reader = new ItemReader(target, table, new TransferMetrics(), Quick, TimeProvider.System);
-        var seen = await reader.ScanAsync(4, Token).Select(item => Encoding.UTF8.GetString(item.Span)).ToListAsync(Token);
+        var seen = await ListAsync(reader.ScanAsync(4, Token));
         Assert.Equal(1000, seen.Count);
         Assert.Equal(1000, seen.Distinct().Count());
     }
@@ -69,10 +69,13 @@ public sealed class ItemReaderTests(DynamoDbLocalFixture server)
         var table = await DynamoDbLocalFixture.CreateTableAsync(target.Client);
         await FillAsync(target, table, 4, 25, 10);
         using var reader = new ItemReader(target, table, new TransferMetrics(), Quick, TimeProvider.System);
-        Assert.Single(await reader.ScanAsync(4, Token).Take(1).ToListAsync(Token));
+        await using (var items = reader.ScanAsync(4, Token).GetAsyncEnumerator(Token))
+        {
+            Assert.True(await items.MoveNextAsync());
+        }
 
         using var missing = new ItemReader(target, "no-such-table", new TransferMetrics(), Quick, TimeProvider.System);
-        var error = await Assert.ThrowsAsync<MigrationException>(async () => await missing.ScanAsync(4, Token).ToListAsync(Token));
+        var error = await Assert.ThrowsAsync<MigrationException>(async () => await ListAsync(missing.ScanAsync(4, Token)));
         Assert.Equal("TableNotFound", error.ErrorId);
     }
 
@@ -80,6 +83,17 @@ public sealed class ItemReaderTests(DynamoDbLocalFixture server)
     {
         using var json = JsonDocument.Parse(item);
         return json.RootElement.GetProperty("sk").GetProperty("S").GetString()!;
+    }
+
+    private static async Task<List<string>> ListAsync(IAsyncEnumerable<ReadOnlyMemory<byte>> items)
+    {
+        var found = new List<string>();
+        await foreach (var item in items)
+        {
+            found.Add(Encoding.UTF8.GetString(item.Span));
+        }
+
+        return found;
     }
 
     private static async Task FillAsync(TargetConnection target, string table, int partitions, int perPartition, int itemBytes)
