@@ -8,7 +8,7 @@
 
     Assets of the automation account:
       credential BillingSource   user name and password of the source account
-      credential BillingAws      access key id and secret key; leave it out where the worker has an AWS role or profile
+      credential BillingAws      access key id and secret key; leave it out where the worker has an AWS role or profile, or -AwsRoleArn is given
       module     BillingMigration, from the zip that the task 'package' makes
 .PARAMETER DefinitionPath
     The definition file on the worker.
@@ -18,6 +18,10 @@
     Entities to export. All by default.
 .PARAMETER WriteUnitsPerSecond
     Upper limit of write capacity units per second. The definition's by default.
+.PARAMETER AwsRoleArn
+    Role to assume as the machine's managed identity, with -AwsAudience: Use-ManagedIdentity.ps1 is published beside this runbook then.
+.PARAMETER AwsAudience
+    Application ID URI of the app registration that stands for AWS.
 #>
 param(
     [Parameter(Mandatory)]
@@ -27,12 +31,18 @@ param(
 
     [string[]] $Entity,
 
-    [double] $WriteUnitsPerSecond
+    [double] $WriteUnitsPerSecond,
+
+    [string] $AwsRoleArn,
+
+    [string] $AwsAudience
 )
 
 $ErrorActionPreference = 'Stop'
 # A job's log is no place for progress bars.
 $ProgressPreference = 'SilentlyContinue'
+
+if ($AwsRoleArn) { ./Use-ManagedIdentity.ps1 -RoleArn $AwsRoleArn -Audience $AwsAudience }
 
 Import-Module BillingMigration
 

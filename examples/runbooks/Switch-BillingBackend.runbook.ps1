@@ -16,6 +16,10 @@
     Calls of applications wait no longer than this.
 .PARAMETER WriteBackFor
     How long this job keeps the source in step after the switch to DynamoDB. Let another job, or a service, go on with Sync-BillingChanges -Direction Reverse -Follow.
+.PARAMETER AwsRoleArn
+    Role to assume as the machine's managed identity, with -AwsAudience: Use-ManagedIdentity.ps1 is published beside this runbook then.
+.PARAMETER AwsAudience
+    Application ID URI of the app registration that stands for AWS.
 #>
 param(
     [Parameter(Mandatory)]
@@ -29,12 +33,18 @@ param(
 
     [timespan] $MaxStall = '00:00:10',
 
-    [timespan] $WriteBackFor = '02:00:00'
+    [timespan] $WriteBackFor = '02:00:00',
+
+    [string] $AwsRoleArn,
+
+    [string] $AwsAudience
 )
 
 $ErrorActionPreference = 'Stop'
 # A job's log is no place for progress bars.
 $ProgressPreference = 'SilentlyContinue'
+
+if ($AwsRoleArn) { ./Use-ManagedIdentity.ps1 -RoleArn $AwsRoleArn -Audience $AwsAudience }
 
 Import-Module BillingMigration
 

@@ -10,17 +10,27 @@
     The definition file on the worker.
 .PARAMETER FollowFor
     How long this job goes on following. Zero: until it has caught up.
+.PARAMETER AwsRoleArn
+    Role to assume as the machine's managed identity, with -AwsAudience: Use-ManagedIdentity.ps1 is published beside this runbook then.
+.PARAMETER AwsAudience
+    Application ID URI of the app registration that stands for AWS.
 #>
 param(
     [Parameter(Mandatory)]
     [string] $DefinitionPath,
 
-    [timespan] $FollowFor = '02:30:00'
+    [timespan] $FollowFor = '02:30:00',
+
+    [string] $AwsRoleArn,
+
+    [string] $AwsAudience
 )
 
 $ErrorActionPreference = 'Stop'
 # A job's log is no place for progress bars.
 $ProgressPreference = 'SilentlyContinue'
+
+if ($AwsRoleArn) { ./Use-ManagedIdentity.ps1 -RoleArn $AwsRoleArn -Audience $AwsAudience }
 
 Import-Module BillingMigration
 

@@ -11,6 +11,10 @@
     Compares what changed since the last comparison of everything.
 .PARAMETER MaxDuration
     How long one run may compare everything.
+.PARAMETER AwsRoleArn
+    Role to assume as the machine's managed identity, with -AwsAudience: Use-ManagedIdentity.ps1 is published beside this runbook then.
+.PARAMETER AwsAudience
+    Application ID URI of the app registration that stands for AWS.
 #>
 param(
     [Parameter(Mandatory)]
@@ -18,12 +22,18 @@ param(
 
     [switch] $Since,
 
-    [timespan] $MaxDuration = '02:30:00'
+    [timespan] $MaxDuration = '02:30:00',
+
+    [string] $AwsRoleArn,
+
+    [string] $AwsAudience
 )
 
 $ErrorActionPreference = 'Stop'
 # A job's log is no place for progress bars.
 $ProgressPreference = 'SilentlyContinue'
+
+if ($AwsRoleArn) { ./Use-ManagedIdentity.ps1 -RoleArn $AwsRoleArn -Audience $AwsAudience }
 
 Import-Module BillingMigration
 

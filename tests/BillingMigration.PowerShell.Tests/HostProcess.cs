@@ -19,6 +19,7 @@ internal static class HostProcess
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             RedirectStandardInput = true,
+            WorkingDirectory = Repository.PathOf("examples", "runbooks"),
         };
         start.Environment["BILLINGMIGRATION_SOURCE_USER"] = "root";
         start.Environment["BILLINGMIGRATION_SOURCE_PASSWORD"] = "";

@@ -1,16 +1,24 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using BillingMigration.Testing;
 
 namespace BillingMigration.PowerShell.Tests;
 
 /// <summary>The runbooks of the examples, one after the other, each in a process of its own beside a stand-in for the commands of their host.</summary>
-public sealed class RunbookTests(TestServers servers)
+public sealed class RunbookTests(TestServers servers) : IDisposable
 {
     /// <summary>Of Azure Automation, and of the modules that ship with pwsh.</summary>
     private const string Stands = """
         function Get-AutomationPSCredential { param($Name) if ($Name -eq 'BillingSource') { [pscredential]::new('root', [securestring]::new()) } else { throw "There is no asset $Name." } }
+        function Get-SSMParameter { param($Name, $WithDecryption) if ($Name -eq '/billing/source' -and $WithDecryption) { [pscustomobject]@{ Value = '' } } else { throw "There is no parameter $Name." } }
+        function Get-Secret { param($Name) [pscredential]::new('root', [securestring]::new()) }
         function Write-Verbose { }
         function Write-Output { param([Parameter(ValueFromPipeline)] $InputObject) process { $InputObject } }
         """;
+
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("runbooks");
+
+    public void Dispose() => folder.Delete(recursive: true);
 
     [Fact]
     public async Task They_lead_from_the_export_to_the_switch_and_back()
@@ -20,21 +28,10 @@ public sealed class RunbookTests(TestServers servers)
         await using var database = await server.CreateDatabaseAsync();
         await database.ExecuteAsync(await File.ReadAllTextAsync(Repository.PathOf("examples", "sample", "schema.sql"), TestContext.Current.CancellationToken));
         await database.ExecuteAsync(SampleFile.AccountSql(1, charges: 20));
-        var folder = Directory.CreateTempSubdirectory("runbooks");
-        await SampleFile.WriteAsync(folder, database, (await servers.DynamoDbAsync()).Endpoint);
-        Directory.CreateSymbolicLink(Path.Combine(folder.CreateSubdirectory("modules").FullName, "BillingMigration"), Repository.PathOf());
+        await PrepareAsync(database);
 
-        async Task<string> RunAsync(string name, string arguments = "", string end = "$_.Outcome")
-        {
-            var script = $"{Stands}\ntry {{ & '{Repository.PathOf("examples", "runbooks", name + ".runbook.ps1")}' -DefinitionPath $args[0] {arguments} | ForEach-Object {{ if ($_ -is [string]) {{ $_ }} else {{ {end} }} }}; 'ended' }} catch {{ \"failed: $($_.FullyQualifiedErrorId)\" }}";
-            return await HostProcess.RunAsync(
-                folder, script, Path.Combine(folder.FullName, "migration.json"),
-                new Dictionary<string, string?>
-                {
-                    ["PSModulePath"] = Path.Combine(folder.FullName, "modules"), ["AWS_ACCESS_KEY_ID"] = "local", ["AWS_SECRET_ACCESS_KEY"] = "local", ["AWS_REGION"] = "eu-central-1",
-                },
-                imports: false);
-        }
+        Task<string> RunAsync(string name, string arguments = "", string end = "$_.Outcome") => RunbookAsync(
+            $"try {{ ./{name}.runbook.ps1 -DefinitionPath $args[0] {arguments} | ForEach-Object {{ if ($_ -is [string]) {{ $_ }} else {{ {end} }} }}; 'ended' }} catch {{ \"failed: $($_.FullyQualifiedErrorId)\" }}");
 
         var exported = await RunAsync("Export-BillingSnapshot");
         Assert.Contains("There is no credential BillingAws", exported, StringComparison.Ordinal);
@@ -54,7 +51,89 @@ public sealed class RunbookTests(TestServers servers)
         {
             Assert.Contains("failed: SourceTableNotFound,", await RunAsync(name), StringComparison.Ordinal);
         }
+    }
 
-        folder.Delete(recursive: true);
+    [Fact]
+    public async Task A_task_and_Systems_Manager_see_by_the_exit_code_what_became_of_it()
+    {
+        await using var database = await FilledAsync();
+        Task<string> RunAsync(string job, string arguments) =>
+            RunbookAsync($"./Invoke-BillingJob.ps1 -Job {job} -DefinitionPath $args[0] -SourceUser root {arguments}; \"exit code $LASTEXITCODE\"");
+
+        Assert.Matches("(?s)Export: Complete.*exit code 0", await RunAsync("Export", "-PasswordParameter /billing/source"));
+        Assert.Matches("(?s)Sync: .*exit code 0", await RunAsync("Sync", "-PasswordSecret BillingSource"));
+        Assert.Matches("(?s)Compare: Passed.*exit code 0", await RunAsync("Compare", ""));
+        Assert.Matches("(?s)Export failed: .*no parameter /else.*exit code 1", await RunAsync("Export", "-PasswordParameter /else"));
+        await database.ExecuteAsync("SET SESSION sql_log_bin = 0; UPDATE charge SET amount = 7.77 WHERE charge_id = 3");
+        Assert.Matches("(?s)Compare failed: SidesDiffer.*exit code 1", await RunAsync("Compare", ""));
+    }
+
+    [Fact]
+    public void The_document_of_Systems_Manager_calls_it_with_the_parameters_that_it_has()
+    {
+        using var document = JsonDocument.Parse(File.ReadAllText(Repository.PathOf("examples", "runbooks", "ssm-document.json")));
+        var known = document.RootElement.GetProperty("parameters").EnumerateObject().Select(p => p.Name).ToArray();
+        var script = File.ReadAllText(Repository.PathOf("examples", "runbooks", "Invoke-BillingJob.ps1"));
+        foreach (var step in document.RootElement.GetProperty("mainSteps").EnumerateArray())
+        {
+            var command = step.GetProperty("inputs").GetProperty("runCommand")[0].GetString()!;
+            Assert.Equal(known.Order(StringComparer.Ordinal), Regex.Matches(command, @"\{\{ (\w+) \}\}").Select(m => m.Groups[1].Value).Order(StringComparer.Ordinal));
+            Assert.All(Regex.Matches(command, @" -(\w+) \{\{").Select(m => m.Groups[1].Value).Where(p => p != "File"), p => Assert.Contains($"] ${p}", script, StringComparison.Ordinal));
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_hybrid_worker_assumes_an_AWS_role_as_its_managed_identity(bool challenged)
+    {
+        await using var database = await FilledAsync();
+        using var server = new CredentialServer();
+        if (challenged)
+        {
+            server.ArcSecret = Path.Combine(folder.FullName, "arc.key");
+            await File.WriteAllTextAsync(server.ArcSecret, "c2VjcmV0", TestContext.Current.CancellationToken);
+        }
+
+        var exported = await RunbookAsync(
+            "./Export-BillingSnapshot.runbook.ps1 -DefinitionPath $args[0] -AwsRoleArn arn:aws:iam::123456789012:role/billing -AwsAudience api://billing; \"mode $([System.IO.File]::GetUnixFileMode($env:AWS_WEB_IDENTITY_TOKEN_FILE))\"; [System.IO.File]::Delete($env:AWS_WEB_IDENTITY_TOKEN_FILE)",
+            new()
+            {
+                ["IDENTITY_ENDPOINT"] = $"{server.Endpoint}metadata/identity/oauth2/token", ["AWS_ENDPOINT_URL_STS"] = server.Endpoint.ToString(), ["AWS_ACCESS_KEY_ID"] = null, ["AWS_SECRET_ACCESS_KEY"] = null,
+                ["HOME"] = folder.FullName, ["AWS_EC2_METADATA_DISABLED"] = "true",
+            });
+
+        Assert.Contains("Complete: ", exported, StringComparison.Ordinal);
+        Assert.Contains("mode UserWrite, UserRead", exported, StringComparison.Ordinal);
+        Assert.Contains("AssumeRoleWithWebIdentity arn:aws:iam::123456789012:role/billing  identity of api://billing", server.Asked);
+    }
+
+    private async Task<TestDatabase> FilledAsync()
+    {
+        var database = await (await servers.MySqlAsync()).CreateDatabaseAsync();
+        await database.ExecuteAsync(await File.ReadAllTextAsync(Repository.PathOf("examples", "sample", "schema.sql"), TestContext.Current.CancellationToken));
+        await database.ExecuteAsync(SampleFile.AccountSql(1, charges: 20));
+        await PrepareAsync(database);
+        return database;
+    }
+
+    private async Task PrepareAsync(TestDatabase database)
+    {
+        await SampleFile.WriteAsync(folder, database, (await servers.DynamoDbAsync()).Endpoint);
+        Directory.CreateSymbolicLink(Path.Combine(folder.CreateSubdirectory("modules").FullName, "BillingMigration"), Repository.PathOf());
+    }
+
+    private Task<string> RunbookAsync(string script, Dictionary<string, string?>? environment = null)
+    {
+        var variables = new Dictionary<string, string?>
+        {
+            ["PSModulePath"] = Path.Combine(folder.FullName, "modules"), ["AWS_ACCESS_KEY_ID"] = "local", ["AWS_SECRET_ACCESS_KEY"] = "local", ["AWS_REGION"] = "eu-central-1",
+        };
+        foreach (var (name, value) in environment ?? [])
+        {
+            variables[name] = value;
+        }
+
+        return HostProcess.RunAsync(folder, $"{Stands}\n{script}", Path.Combine(folder.FullName, "migration.json"), variables, imports: false);
     }
 }

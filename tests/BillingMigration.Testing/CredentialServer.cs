@@ -9,7 +9,7 @@ using System.Web;
 namespace BillingMigration.Testing;
 
 /// <summary>
-/// What gives AWS credentials, as far as an SDK asks it: STS, the portal and the token service of IAM Identity Center (SSO), a container's endpoint, the instance metadata service.
+/// What gives AWS credentials, as far as an SDK asks it: STS, the portal and the token service of IAM Identity Center (SSO), a container's endpoint, the instance metadata service, and Azure's.
 /// Each answer has new keys, numbered: <c>AKIA0001</c>, and so on.
 /// </summary>
 public sealed class CredentialServer : IDisposable
@@ -35,6 +35,9 @@ public sealed class CredentialServer : IDisposable
 
     /// <summary>How long the keys hold that are given.</summary>
     public TimeSpan Lasts { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>The file that the agent of Azure Arc wants to be read; null: it asks for none.</summary>
+    public string? ArcSecret { get; set; }
 
     /// <summary>What was asked: method and path, or the action with the parameters that matter.</summary>
     public ConcurrentQueue<string> Asked { get; } = [];
@@ -64,6 +67,11 @@ public sealed class CredentialServer : IDisposable
             var (status, type, text) = Answer(context.Request, body);
             context.Response.StatusCode = status;
             context.Response.ContentType = type;
+            if (status == 401)
+            {
+                context.Response.Headers["WWW-Authenticate"] = $"Basic realm={ArcSecret}";
+            }
+
             await context.Response.OutputStream.WriteAsync(Encoding.UTF8.GetBytes(text));
             context.Response.Close();
         }
@@ -79,6 +87,10 @@ public sealed class CredentialServer : IDisposable
             "/" when form["Action"] is { } action => (200, "text/xml", Sts(action)),
             "/federation/credentials" when request.Headers["x-amz-sso_bearer_token"] is "signed-in" or "renewed" => Json(new { roleCredentials = Portal() }),
             "/token" => Json(new { accessToken = "renewed", expiresIn = 3600, refreshToken = "next", tokenType = "Bearer" }),
+            "/metadata/identity/oauth2/token" when request.Headers["Metadata"] != "true" => (400, "text/plain", "no Metadata header"),
+            // As the agent of Azure Arc: who asks must be able to read a file.
+            "/metadata/identity/oauth2/token" when ArcSecret is not null && request.Headers["Authorization"] != $"Basic {File.ReadAllText(ArcSecret)}" => (401, "text/plain", "who are you"),
+            "/metadata/identity/oauth2/token" => Json(new { access_token = "identity of " + request.QueryString["resource"], expires_in = "86399", token_type = "Bearer" }),
             "/latest/api/token" => (200, "text/plain", "metadata-token"),
             "/latest/meta-data/iam/security-credentials" or "/latest/meta-data/iam/security-credentials/" => (200, "text/plain", "migration"),
             "/container" or "/latest/meta-data/iam/security-credentials/migration" => Json(Metadata()),
