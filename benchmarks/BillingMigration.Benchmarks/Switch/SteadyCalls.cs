@@ -9,10 +9,11 @@ namespace BillingMigration.Benchmarks.Switch;
 /// <param name="Took">From then on: a call that had to wait for a free client has waited.</param>
 internal readonly record struct MadeCall(long At, TimeSpan Took, bool Failed, bool IsWrite);
 
-/// <summary>Calls of an application at a steady rate, whatever the store does: every third posts a charge, the others look at an account.</summary>
+/// <summary>Calls of an application at a steady rate, whatever the store does: every tenth posts a charge, the others look at an account.</summary>
 internal sealed class SteadyCalls : IAsyncDisposable
 {
     private const int Clients = 64;
+    private const int CallsPerWrite = 10;
 
     private readonly IBillingStore store;
     private readonly double perSecond;
@@ -58,7 +59,7 @@ internal sealed class SteadyCalls : IAsyncDisposable
             object account = firstAccount + (number % accounts);
             try
             {
-                if (number % 3 == 0)
+                if (number % CallsPerWrite == 0)
                 {
                     await store.PostChargeAsync(Charge(account));
                     Interlocked.Increment(ref acknowledged);
@@ -73,7 +74,7 @@ internal sealed class SteadyCalls : IAsyncDisposable
                 failed = true;
             }
 
-            made.Enqueue(new MadeCall(due, Stopwatch.GetElapsedTime(due), failed, number % 3 == 0));
+            made.Enqueue(new MadeCall(due, Stopwatch.GetElapsedTime(due), failed, number % CallsPerWrite == 0));
         }
     }
 

@@ -4,6 +4,7 @@ using BillingMigration.Benchmarks.Export;
 using BillingMigration.Benchmarks.Sync;
 using BillingMigration.Control;
 using BillingMigration.Integrity;
+using BillingMigration.Reverse;
 using BillingMigration.Snapshot;
 using BillingMigration.Store;
 using BillingMigration.Store.DynamoDb;
@@ -23,6 +24,7 @@ internal static class SwitchBenchmark
     private const int WritesBeforeBack = 10_000;
 
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan BareTime = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     private static readonly string Setup = string.Create(
@@ -70,6 +72,9 @@ internal static class SwitchBenchmark
         var beside = P99(made.Where(c => c.At > begun && c.At < draining - second));
         report.Note($"  the longest call {longest.TotalMilliseconds:0} ms; p99 on the source {before:0.0} ms before the switch and {beside:0.0} ms while it prepares; on the table {P99(made.Where(c => c.At > flipped + (3 * second))):0.0} ms");
 
+        // As after every switch: what is written on the table is written back, by a job of its own.
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var writingBack = new ReverseFollower(session, new ReverseOptions { Follow = true }).RunAsync(new Progress<ReverseProgress>(), enough.Token);
         var writes = calls.Acknowledged;
         await Task.Delay(Minute - Quiet, cancellationToken);
         while (calls.Acknowledged < writes + WritesBeforeBack)
@@ -77,6 +82,8 @@ internal static class SwitchBenchmark
             await Task.Delay(100, cancellationToken);
         }
 
+        await enough.CancelAsync();
+        await ((Task)writingBack).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         var began = Stopwatch.GetTimestamp();
         await SwitchAsync(session, RouteState.MySql, report, _ => { }, cancellationToken);
         var back = Stopwatch.GetElapsedTime(began);
@@ -89,8 +96,19 @@ internal static class SwitchBenchmark
         report.Set("p99_change", (beside / before) - 1, "at most 0.10", beside <= 1.1 * before);
         report.Set("rollback_seconds", back.TotalSeconds, "under 5", back < TimeSpan.FromSeconds(5));
         report.Set("lost_writes", lost, "none", lost == 0);
+        report.Note($"  what DynamoDB Local carries of these calls, with nothing else at work: {await BareAsync(session, cancellationToken):N0} a second, {CallsPerSecond:N0} were made");
         await migration.DropAsync();
         return report.Finish(Repository.PathOf("artifacts", "bench", "switch.json"));
+    }
+
+    /// <summary>The same calls on the table, as fast as they go.</summary>
+    private static async Task<double> BareAsync(MigrationSession session, CancellationToken cancellationToken)
+    {
+        await using var table = await DynamoDbBillingStore.OpenAsync(session, cancellationToken);
+        var began = Stopwatch.GetTimestamp();
+        await using var calls = new SteadyCalls(table, 1_000_000, FirstAccount, Accounts);
+        await Task.Delay(BareTime, cancellationToken);
+        return calls.Made.Count / Stopwatch.GetElapsedTime(began).TotalSeconds;
     }
 
     private static double P99(IEnumerable<MadeCall> calls)
