@@ -17,6 +17,7 @@ internal static class SwitchCommand
             switch (args[i])
             {
                 case "--rounds": options = options with { Rounds = int.Parse(value, CultureInfo.InvariantCulture) }; break;
+                case "--pause": options = options with { Pause = TimeSpan.FromMilliseconds(double.Parse(value, CultureInfo.InvariantCulture)) }; break;
                 case "--seed": options = options with { Seed = int.Parse(value, CultureInfo.InvariantCulture) }; break;
                 case "--server":
                     servers = value switch

@@ -46,12 +46,15 @@ public sealed class TargetConnection : IAsyncDisposable
     /// <c>RegionMissing</c>, <c>ProfileNotFound</c>, <c>InsecureEndpoint</c>, <c>CredentialsMissing</c>, <c>CredentialsExpired</c>, <c>CredentialsRefused</c>,
     /// <c>AccessDenied</c>, <c>TargetUnreachable</c>.
     /// </exception>
-    public static async Task<TargetConnection> OpenAsync(MigrationDefinition definition, TargetAccess access, CancellationToken cancellationToken)
+    public static Task<TargetConnection> OpenAsync(MigrationDefinition definition, TargetAccess access, CancellationToken cancellationToken) =>
+        OpenAsync(definition, access, new RetryPolicy(), cancellationToken);
+
+    /// <inheritdoc cref="OpenAsync(MigrationDefinition, TargetAccess, CancellationToken)"/>
+    internal static async Task<TargetConnection> OpenAsync(MigrationDefinition definition, TargetAccess access, RetryPolicy policy, CancellationToken cancellationToken)
     {
         var endpointUrl = access.EndpointUrl ?? definition.Target.EndpointUrl;
         RequireTls(endpointUrl);
         var region = ResolveRegion(definition, access);
-        var policy = new RetryPolicy();
         var http = new OwnHttpClient(policy.ConnectTimeout);
         AmazonDynamoDBClient? client = null;
         try

@@ -164,7 +164,7 @@ internal static partial class TargetErrors
             return new MigrationException(
                 "TargetUnreachable",
                 MigrationErrorKind.Unreachable,
-                $"DynamoDB at {endpoint} takes connections, and has not answered a request within {new Transfer.RetryPolicy().AttemptTimeout.TotalSeconds:0} s, tried several times. "
+                $"DynamoDB at {endpoint} takes connections, and has not answered a request in time, tried several times. "
                 + "Either it is slow for now, or something between (firewall, proxy, VPN) swallows what is sent: try the same command again, and if that does not help, look at the way between.",
                 endpoint,
                 inner);

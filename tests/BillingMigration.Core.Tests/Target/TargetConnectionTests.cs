@@ -1,12 +1,17 @@
+using System.Net;
+using System.Net.Sockets;
 using BillingMigration.Definition;
 using BillingMigration.Target;
 using BillingMigration.Testing.Faults;
+using BillingMigration.Transfer;
 using Xunit;
 
 namespace BillingMigration.Tests.Target;
 
 public sealed class TargetConnectionTests(DynamoDbLocalFixture server)
 {
+    private static readonly RetryPolicy Impatient = new() { AttemptTimeout = TimeSpan.FromSeconds(1), ConnectTimeout = TimeSpan.FromMilliseconds(500) };
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -59,6 +64,54 @@ public sealed class TargetConnectionTests(DynamoDbLocalFixture server)
     }
 
     [Fact]
+    public async Task An_endpoint_that_takes_connections_and_does_not_answer_is_not_blamed_on_DNS()
+    {
+        await using var proxy = FaultProxy.Start("127.0.0.1", server.Port, ProxiedProtocol.Http);
+        using var silent = proxy.Faults.While(HttpFault.Swallow);
+        var error = await FailsAsync(server.Definition(endpoint: proxy.Url), DynamoDbLocalFixture.Access, Impatient);
+        Assert.Equal("TargetUnreachable", error.ErrorId);
+        Assert.Contains("takes connections, and has not answered", error.Message);
+        Assert.DoesNotContain("DNS", error.Message);
+    }
+
+    /// <summary>As a firewall that lets nothing through: the connection is neither taken nor refused.</summary>
+    [Fact]
+    public async Task An_endpoint_that_takes_no_connection_is_not_called_slow()
+    {
+        using var full = new TcpListener(IPAddress.Loopback, 0);
+        full.Start(backlog: 1);
+        var address = (IPEndPoint)full.LocalEndpoint;
+        var waiting = new List<Socket>();
+        try
+        {
+            // Nobody accepts: when the queue is full, the system answers no more.
+            for (var taken = true; taken;)
+            {
+                waiting.Add(new Socket(SocketType.Stream, ProtocolType.Tcp));
+                using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
+                patience.CancelAfter(TimeSpan.FromMilliseconds(500));
+                try
+                {
+                    await waiting[^1].ConnectAsync(address, patience.Token);
+                }
+                catch (OperationCanceledException)
+                {
+                    taken = false;
+                }
+            }
+
+            var error = await FailsAsync(server.Definition(endpoint: new Uri($"http://127.0.0.1:{address.Port}")), DynamoDbLocalFixture.Access, Impatient);
+            Assert.Equal("TargetUnreachable", error.ErrorId);
+            Assert.Contains("cannot be reached", error.Message);
+            Assert.Contains("firewall", error.Message);
+        }
+        finally
+        {
+            waiting.ForEach(w => w.Dispose());
+        }
+    }
+
+    [Fact]
     public async Task Half_of_the_credentials_is_not_enough()
     {
         var error = await FailsAsync(server.Definition(), new TargetAccess { AccessKeyId = "AKIA" });
@@ -95,9 +148,9 @@ public sealed class TargetConnectionTests(DynamoDbLocalFixture server)
         Assert.Contains(text, error.Message);
     }
 
-    private static Task<MigrationException> FailsAsync(MigrationDefinition definition, TargetAccess access) =>
+    private static Task<MigrationException> FailsAsync(MigrationDefinition definition, TargetAccess access, RetryPolicy? policy = null) =>
         Assert.ThrowsAsync<MigrationException>(async () =>
         {
-            await using var target = await TargetConnection.OpenAsync(definition, access, Token);
+            await using var target = await TargetConnection.OpenAsync(definition, access, policy ?? new RetryPolicy(), Token);
         });
 }
