@@ -74,6 +74,8 @@ internal sealed class DynamoDbHttp : IDisposable
                 socket.SetRawSocketOption((int)SocketOptionLevel.Tcp, 18, BitConverter.GetBytes(UnacknowledgedMilliseconds));
             }
 
+            // Who is at the other end is asked for once more where nobody expects an error: what is known by then is not asked.
+            _ = socket.RemoteEndPoint;
             return new ResettingStream(socket);
         }
         catch

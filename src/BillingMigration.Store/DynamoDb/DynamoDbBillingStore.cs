@@ -147,7 +147,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
         {
             return await write();
         }
-        catch (Exception e) when (e is Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException or HttpRequestException)
+        catch (Exception e) when (e is Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException || TargetErrors.IsTransient(e))
         {
             throw TargetErrors.From(e, target.Endpoint, $"Writing to table '{Model.Definition.Target.Table}'");
         }

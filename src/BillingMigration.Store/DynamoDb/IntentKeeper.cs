@@ -1,3 +1,5 @@
+using BillingMigration.Target;
+
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>Looks from time to time for large units that were left lying, and finishes them.</summary>
@@ -26,7 +28,7 @@ internal sealed class IntentKeeper : IAsyncDisposable
                 {
                     await units.FinishOthersAsync(all: false, stop.Token);
                 }
-                catch (Exception e) when (e is StoreException or MigrationException or Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException or HttpRequestException)
+                catch (Exception e) when (e is StoreException or MigrationException or Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException || (TargetErrors.IsTransient(e) && !stop.IsCancellationRequested))
                 {
                     // Whoever calls the store hears of trouble by himself; the next round tries again.
                 }
