@@ -173,7 +173,7 @@ run_core_on_net8() {
   rid=$(dotnet --info | sed -n 's/^ *RID: *//p')
   run dotnet publish "tests/$name" -c Release -r "$rid" --self-contained -o "$folder" -v q || fail "could not publish the tests of the core for .NET 8"
   run_tests "$name on .NET 8" "$folder/$name" -class 'BillingMigration.Tests.Model.*' -class 'BillingMigration.Tests.Definition.*' -class 'BillingMigration.Tests.Target.*' \
-    -class '*.ExportTests' -class '*.CascadeTests' -class '*.ComparisonTests'
+    -class '*.ExportTests' -class '*.ComparisonTests' -class '*.BinlogConnectionTests' -class '*.BinlogLoginTests' -class '*.MariaDbTableTests' -class '*.ClientTextTests'
 }
 # Runs a test program with what it is called in the log.
 run_tests() {
