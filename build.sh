@@ -245,7 +245,7 @@ task_demo() {
   say "Starting MySQL and DynamoDB Local."
   start_for_a_while mysql dynamodb-local
   say "Filling the sample billing database."
-  run dotnet examples/SampleBilling/bin/Release/net10.0/SampleBilling.dll --port "${BILLING_MYSQL#*:}" --rows "${DEMO_ROWS:-50000}" --seed 42 ||
+  run dotnet examples/SampleBilling/bin/Release/net8.0/SampleBilling.dll --port "${BILLING_MYSQL#*:}" --rows "${DEMO_ROWS:-50000}" --seed 42 ||
     fail "could not fill the sample database"
   local host=(dotnet tools/BillingMigration.Host/bin/Release/net10.0/BillingMigration.Host.dll)
   if command -v pwsh >/dev/null; then host=(pwsh -NoProfile -NonInteractive -File); fi
