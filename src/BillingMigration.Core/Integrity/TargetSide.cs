@@ -24,10 +24,10 @@ internal interface IItemVisitor
 /// <summary>Reads the billing table, a few segments at a time, brings every item to its canonical form, and shows it to a visitor.</summary>
 internal sealed class TargetSide : IDisposable
 {
-    // DynamoDB Local reads a segment again for every page of it, and a page that is small is through between two cuts of the way: many small segments, which cost AWS nothing.
+    // DynamoDB Local reads a segment again for every page of it: many small segments keep it fast. Smaller ones than these would not fill their pages, and cost a third of the time on a table with a latency.
     private const int LeastSegments = 64;
     private const int MostSegments = 16_384;
-    private const int RowsPerSegment = 1_000;
+    private const int RowsPerSegment = 5_000;
     private const int Readers = 8;
 
     private readonly ImmutableArray<EntityModel> models;
