@@ -20,14 +20,17 @@ internal static class ErrorText
 
     public static string Sentence(Exception error) => Sentence(error.Message);
 
+    /// <summary>The innermost cause.</summary>
+    public static string Innermost(Exception error) => Chain(error).Last().Message;
+
     /// <summary>The innermost cause, as a sentence.</summary>
-    public static string Reason(Exception error) => Sentence(Chain(error).Last());
+    public static string Reason(Exception error) => Sentence(Innermost(error));
 
     /// <summary>Why no TLS connection came about, in a part of a sentence.</summary>
     public static string TlsReason(Exception error)
     {
         var said = string.Join(' ', Chain(error).Select(e => e.Message));
-        return Array.Find(TlsTrouble, t => Array.Exists(t.Marks, m => said.Contains(m, StringComparison.OrdinalIgnoreCase))).Meaning ?? Chain(error).Last().Message.TrimEnd('.', ' ');
+        return Array.Find(TlsTrouble, t => Array.Exists(t.Marks, m => said.Contains(m, StringComparison.OrdinalIgnoreCase))).Meaning ?? Innermost(error).TrimEnd('.', ' ');
     }
 
     public static IEnumerable<Exception> Chain(Exception error)

@@ -106,6 +106,9 @@ public abstract class BillingCmdlet : PSCmdlet, IDisposable
         return done.Task;
     }
 
+    /// <summary>What hosts throw that have nobody to show something to, or to ask.</summary>
+    private protected static bool IsWithoutConsole(Exception error) => error is HostException or PSInvalidOperationException or NotImplementedException or NotSupportedException;
+
     /// <summary>The pipeline takes nothing any more: the host itself shows it, if there is one.</summary>
     private void Tell(string word)
     {
@@ -113,7 +116,7 @@ public abstract class BillingCmdlet : PSCmdlet, IDisposable
         {
             Host.UI.WriteWarningLine(word);
         }
-        catch (Exception e) when (e is HostException or PSInvalidOperationException or NotImplementedException or NotSupportedException)
+        catch (Exception e) when (IsWithoutConsole(e))
         {
             // Nobody looks.
         }

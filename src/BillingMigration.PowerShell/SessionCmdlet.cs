@@ -31,7 +31,7 @@ public abstract class SessionCmdlet : BillingCmdlet
 
     /// <summary>For cmdlets whose objects are rows, of one session for the most part: trouble with a side is trouble with all of them.</summary>
     private protected static bool IsOfARow(MigrationException error) =>
-        error.Kind is MigrationErrorKind.InvalidArgument or MigrationErrorKind.NotFound or MigrationErrorKind.WrongState or MigrationErrorKind.DataRefused or MigrationErrorKind.LimitExceeded;
+        error.Kind is MigrationErrorKind.InvalidArgument or MigrationErrorKind.NotFound or MigrationErrorKind.WrongState or MigrationErrorKind.DataRefused;
 
     /// <summary>The work for one session.</summary>
     private protected abstract void Process(MigrationSession session);

@@ -31,10 +31,10 @@ internal sealed record TransferFailure(FailureKind Kind, string Code, string Mes
 {
     public static TransferFailure? FromException(Exception exception) => exception switch
     {
-        CredentialsAwayException => new TransferFailure(FailureKind.Network, "CredentialsUnavailable", ErrorText.Chain(exception).Last().Message, exception),
+        CredentialsAwayException => new TransferFailure(FailureKind.Network, "CredentialsUnavailable", ErrorText.Innermost(exception), exception),
         TimeoutException => new TransferFailure(FailureKind.Network, "Timeout", exception.Message, exception),
         HttpRequestException or IOException or SocketException =>
-            new TransferFailure(FailureKind.Network, exception is HttpRequestException http ? http.HttpRequestError.ToString() : "Connection", ErrorText.Chain(exception).Last().Message, exception),
+            new TransferFailure(FailureKind.Network, exception is HttpRequestException http ? http.HttpRequestError.ToString() : "Connection", ErrorText.Innermost(exception), exception),
         _ => null,
     };
 

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Management.Automation;
-using System.Management.Automation.Host;
 using BillingMigration.Definition;
 using BillingMigration.Source;
 using BillingMigration.Target;
@@ -136,7 +135,7 @@ public sealed class ConnectBillingMigrationCommand : BillingCmdlet
             Host.UI.Write($"Code of the MFA device {serial}: ");
             return Host.UI.ReadLine();
         }
-        catch (Exception e) when (e is HostException or PSInvalidOperationException or NotImplementedException or NotSupportedException)
+        catch (Exception e) when (IsWithoutConsole(e))
         {
             return null;
         }

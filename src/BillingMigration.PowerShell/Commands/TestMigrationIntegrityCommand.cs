@@ -51,7 +51,7 @@ public sealed class TestMigrationIntegrityCommand : SessionCmdlet
     [Parameter]
     public SwitchParameter NoError { get; set; }
 
-    private protected override string? AfterStop => ParameterSetName == FullSet ? "The comparison was stopped. What was compared is kept: the same command goes on there." : null;
+    private protected override string? AfterStop => ParameterSetName == FullSet ? "The comparison was stopped. How far it is was saved once a minute: the same command goes on there." : null;
 
     private protected override void Process(MigrationSession session)
     {
