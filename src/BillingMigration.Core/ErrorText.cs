@@ -12,7 +12,7 @@ internal static class ErrorText
         (["Revoked"], "its certificate was revoked"),
         (["UntrustedRoot", "PartialChain", "RemoteCertificateChainErrors", "RemoteCertificateValidationCallback"], "its certificate is signed by no authority that is trusted here"),
         (["protocol version", "unsupported protocol", "no protocols available", "handshake failure"], "both sides have no TLS version and cipher in common"),
-        (["unexpected EOF", "frame size", "wrong version number"], "what answers there broke the handshake off: it has no TLS version in common, or does not speak TLS"),
+        (["unexpected EOF", "connection reset", "broken pipe", "frame size", "wrong version number"], "what answers there broke the handshake off: it has no TLS version in common, or does not speak TLS"),
     ];
 
     /// <summary>With a full stop at its end, whatever it has there.</summary>

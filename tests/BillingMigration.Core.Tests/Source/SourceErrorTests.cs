@@ -190,6 +190,15 @@ public sealed class SourceErrorTests(TestServers servers)
         AssertSays(await FailsAsync(source), "SourceTlsFailed", MigrationErrorKind.SecurityViolation, "TLS 1.2", "broke the handshake off");
     }
 
+    /// <summary>Which of them it is depends on how much of the handshake the server had read when it closed the connection.</summary>
+    [Theory]
+    [InlineData("Received an unexpected EOF or 0 bytes from the transport stream.")]
+    [InlineData("Unable to read data from the transport connection: Connection reset by peer.")]
+    [InlineData("Unable to write data to the transport connection: Broken pipe.")]
+    [InlineData("Cannot determine the frame size or a corrupted frame was received.")]
+    public void A_handshake_that_is_broken_off_is_called_so(string said) =>
+        Assert.Contains("broke the handshake off", ErrorText.TlsReason(new InvalidOperationException("SSL Authentication Error", new IOException(said))), StringComparison.Ordinal);
+
     [Fact]
     public async Task A_server_without_a_binlog()
     {
