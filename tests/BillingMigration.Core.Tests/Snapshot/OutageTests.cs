@@ -33,8 +33,7 @@ public sealed class OutageTests(TestServers servers)
             {
                 if (progress.Items > 0 && end is null)
                 {
-                    ways.SetSilent(true);
-                    end = time.CreateTimer(_ => ways.SetSilent(false), null, TimeSpan.FromSeconds(30), Timeout.InfiniteTimeSpan);
+                    end = ways.SilenceFor(TimeSpan.FromSeconds(30), time);
                 }
             },
             ways.Definition,
@@ -63,8 +62,7 @@ public sealed class OutageTests(TestServers servers)
                 waits.Add(progress.Waiting);
                 if (progress.Items > 0 && end is null)
                 {
-                    ways.SetSilent(true);
-                    end = time.CreateTimer(_ => ways.SetSilent(false), null, TimeSpan.FromMinutes(2), Timeout.InfiniteTimeSpan);
+                    end = ways.SilenceFor(TimeSpan.FromMinutes(2), time);
                 }
             },
             ways.Definition,
@@ -132,8 +130,7 @@ public sealed class OutageTests(TestServers servers)
                 waits.Add(progress.Waiting);
                 if (end is null)
                 {
-                    ways.SetSilent(true);
-                    end = time.CreateTimer(_ => ways.SetSilent(false), null, TimeSpan.FromMinutes(2), Timeout.InfiniteTimeSpan);
+                    end = ways.SilenceFor(TimeSpan.FromMinutes(2), time);
                 }
             }),
             Cancel);

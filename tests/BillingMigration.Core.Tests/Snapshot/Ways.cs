@@ -28,6 +28,13 @@ internal sealed class Ways : IAsyncDisposable
 
     public void SetSilent(bool silent) => Source.Faults.BlackHole = Table.Faults.BlackHole = silent;
 
+    /// <returns>The timer that ends it.</returns>
+    public ITimer SilenceFor(TimeSpan length, TimeProvider time)
+    {
+        SetSilent(true);
+        return time.CreateTimer(_ => SetSilent(false), null, length, Timeout.InfiniteTimeSpan);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Source.DisposeAsync();
