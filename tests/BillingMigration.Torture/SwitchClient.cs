@@ -17,14 +17,14 @@ internal static class SwitchClient
     private const int Clients = 8;
     private static readonly TimeSpan MostWait = TimeSpan.FromMinutes(3);
 
-    /// <param name="args">Endpoint, table, and <c>process;seed;account,account,…;milliseconds between calls</c>.</param>
+    /// <param name="args">Endpoint, table, and <c>process;seed;account,account,…;milliseconds between calls</c>. Lines of the input name the accounts from then on.</param>
     public static async Task<int> RunAsync(string[] args)
     {
         var source = Environment.GetEnvironmentVariable(Worker.SourceVariable)!;
         var parts = args[2].Split(';');
         var process = parts[0];
         var seed = int.Parse(parts[1], CultureInfo.InvariantCulture);
-        long[] accounts = [.. parts[2].Split(',').Select(a => long.Parse(a, CultureInfo.InvariantCulture))];
+        var accounts = new AccountsInUse(parts[2]);
         var pause = TimeSpan.FromMilliseconds(double.Parse(parts[3], CultureInfo.InvariantCulture));
         await using var migration = SampleMigration.Create(source, new Uri(args[0]));
         var definition = migration.Definition with { Target = migration.Definition.Target with { Table = args[1] } };
@@ -33,9 +33,9 @@ internal static class SwitchClient
         using var stop = new CancellationTokenSource();
         var clients = Enumerable.Range(0, Clients).Select(i => new Client(store, accounts, $"{process}.{i}", seed + i, pause, stop.Token).RunAsync()).ToArray();
         Worker.Say("started");
-        while (await Console.In.ReadLineAsync(CancellationToken.None) is not null)
+        while (await Console.In.ReadLineAsync(CancellationToken.None) is { } line)
         {
-            // It goes on until its input ends.
+            accounts.Change(line);
         }
 
         await stop.CancelAsync();
@@ -59,7 +59,23 @@ internal static class SwitchClient
         }
     }
 
-    private sealed class Client(IBillingStore store, long[] accounts, string name, int seed, TimeSpan pause, CancellationToken stop)
+    /// <summary>The accounts that the clients work on at present.</summary>
+    private sealed class AccountsInUse(string list)
+    {
+        private volatile long[] ids = Parse(list);
+
+        public void Change(string list) => ids = Parse(list);
+
+        public long Choose(Random random)
+        {
+            var all = ids;
+            return all[random.Next(all.Length)];
+        }
+
+        private static long[] Parse(string list) => [.. list.Split(',').Select(a => long.Parse(a, CultureInfo.InvariantCulture))];
+    }
+
+    private sealed class Client(IBillingStore store, AccountsInUse accounts, string name, int seed, TimeSpan pause, CancellationToken stop)
     {
         private static readonly DateTime At = new(2026, 3, 4, 5, 6, 7);
 
@@ -74,7 +90,7 @@ internal static class SwitchClient
             while (!stop.IsCancellationRequested)
             {
                 var began = TimeProvider.System.GetTimestamp();
-                await CallAsync(accounts[random.Next(accounts.Length)], string.Create(CultureInfo.InvariantCulture, $"{name}-{number++}"));
+                await CallAsync(accounts.Choose(random), string.Create(CultureInfo.InvariantCulture, $"{name}-{number++}"));
                 var took = TimeProvider.System.GetElapsedTime(began);
                 if (took > longest)
                 {

@@ -33,7 +33,8 @@ public sealed record SwitchTortureResult(int Switches, long Writes, IReadOnlyCol
 /// <summary>Clients work at full speed while their backend is switched to and fro, and everything that can be killed, frozen and cut off is.</summary>
 public static class SwitchTorture
 {
-    private const int Accounts = 12;
+    /// <summary>Each round works on others: DynamoDB Local sorts the whole of an account for each page of it, and after some hundred thousand charges on the same few it would do nothing else.</summary>
+    private const int AccountsPerRound = 12;
 
     public static async Task<SwitchTortureResult> RunAsync(SqlServerProcess server, Uri dynamoDb, SwitchTortureOptions options, TextWriter log, CancellationToken cancellationToken)
     {
@@ -41,7 +42,8 @@ public static class SwitchTorture
         await using var database = await server.CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, 120, options.Seed, cancellationToken: cancellationToken);
         await using var migration = SampleMigration.Create(database.ConnectionString, dynamoDb);
-        var accounts = await PrepareAsync(database, migration, cancellationToken);
+        var accounts = await PrepareAsync(database, migration, options.Rounds * AccountsPerRound, cancellationToken);
+        var inUse = "";
 
         await using var appSource = FaultProxy.Start(server.Host, server.Port, ProxiedProtocol.Tcp);
         await using var appTable = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
@@ -53,19 +55,24 @@ public static class SwitchTorture
 
         var said = new SwitchLog();
         var started = 0;
-        WorkerProcess Client() => new("switch-client", application, appTable.Url, migration.Table, $"p{options.Seed}.{++started};{options.Seed + (started * 100)};{string.Join(',', accounts)};{options.Pause.TotalMilliseconds}", said.Say);
-        var clients = Enumerable.Range(0, options.Processes).Select(_ => Client()).ToList();
+        WorkerProcess Client() => new("switch-client", application, appTable.Url, migration.Table, $"p{options.Seed}.{++started};{options.Seed + (started * 100)};{inUse};{options.Pause.TotalMilliseconds}", said.Say);
+        var clients = new List<WorkerProcess>();
         var cuts = options.Trouble ? new Cuts([appSource.Faults, appTable.Faults, ownSource.Faults, ownTable.Faults], options.Seed) : null;
         int kills = 0, freezes = 0, switches = 0, shown = 0;
         try
         {
+            var clock = Stopwatch.StartNew();
             for (var round = 1; round <= options.Rounds; round++)
             {
                 var to = round % 2 == 1 ? RouteState.DynamoDb : RouteState.MySql;
+                inUse = string.Join(',', accounts.Skip((round - 1) * AccountsPerRound).Take(AccountsPerRound));
                 if (clients.Find(c => c.HasEnded) is { } ended)
                 {
                     throw new InvalidOperationException($"A client has ended: {await ended.EndedAsync(cancellationToken)}");
                 }
+
+                clients.ForEach(c => c.Tell(inUse));
+                clients.AddRange(Enumerable.Range(0, options.Processes - clients.Count).Select(_ => Client()));
 
                 // Applications work for a while, and their changes are followed.
                 using (var follower = new WorkerProcess("switch-worker", own, ownTable.Url, migration.Table, to == RouteState.DynamoDb ? "forward" : "reverse"))
@@ -80,7 +87,7 @@ public static class SwitchTorture
                 kills += await SwitchAsync(to, round);
                 await trouble;
                 switches++;
-                await log.WriteLineAsync(FormattableString.Invariant($"round {round}: {to}, {said.Writes} writes, {said.Failed.Count} failed, {said.Unknown} unknown, longest call {said.Longest} ms"));
+                await log.WriteLineAsync(FormattableString.Invariant($"round {round}: {to} after {clock.Elapsed.TotalSeconds:0} s, {said.Writes} writes, {said.Failed.Count} failed, {said.Unknown} unknown, longest call {said.Longest} ms"));
                 foreach (var failure in said.Failed.Skip(shown).Take(3))
                 {
                     await log.WriteLineAsync($"    {failure}");
@@ -136,13 +143,14 @@ public static class SwitchTorture
             {
                 var doubts = options.Trouble && attempt is > 0 and < 3 && random.Next(4) == 0;
                 var what = doubts ? (to == RouteState.DynamoDb ? RouteState.MySql : RouteState.DynamoDb) : to;
+                var began = Stopwatch.StartNew();
                 using var coordinator = new WorkerProcess("switch-worker", own, ownTable.Url, migration.Table, what.ToString());
                 var life = options.Trouble && attempt < 3 && random.Next(2) == 0 ? TimeSpan.FromMilliseconds(random.Next(500, 9_000)) : TimeSpan.FromMinutes(5);
                 await Task.WhenAny(coordinator.ExitedAsync(cancellationToken), Task.Delay(life, cancellationToken));
                 killed += coordinator.HasEnded ? 0 : 1;
                 coordinator.Kill();
                 var (code, errors) = await coordinator.EndedAsync(cancellationToken);
-                await log.WriteLineAsync(FormattableString.Invariant($"  round {round}, {what}: {code} after \"{coordinator.LastLine}\" {errors.Split('\n')[0]}"));
+                await log.WriteLineAsync(FormattableString.Invariant($"  round {round}, {what} ({began.Elapsed.TotalSeconds:0.0} s): {code} after \"{coordinator.LastLine}\" {errors.Split('\n')[0]}"));
                 if (code == 0 && what == to)
                 {
                     return killed;
@@ -165,10 +173,10 @@ public static class SwitchTorture
         }
     }
 
-    /// <summary>A dozen empty billing accounts, both sides equal.</summary>
-    private static async Task<long[]> PrepareAsync(TestDatabase database, SampleMigration migration, CancellationToken cancellationToken)
+    /// <summary>Empty billing accounts, both sides equal.</summary>
+    private static async Task<long[]> PrepareAsync(TestDatabase database, SampleMigration migration, int accounts, CancellationToken cancellationToken)
     {
-        for (var i = 1; i <= Accounts; i++)
+        for (var i = 1; i <= accounts; i++)
         {
             await database.ExecuteAsync(string.Create(
                 CultureInfo.InvariantCulture,
@@ -181,7 +189,7 @@ public static class SwitchTorture
         await StoreSchema.SaveAsync(session, cancellationToken);
         await new ChangeFollower(session, new SyncOptions()).RunAsync(new Progress<SyncProgress>(), cancellationToken);
         await new IntegrityChecker(session, new IntegrityOptions()).RunAsync(new Progress<IntegrityProgress>(), cancellationToken);
-        return [.. Enumerable.Range(1, Accounts).Select(i => 100_000L + i)];
+        return [.. Enumerable.Range(1, accounts).Select(i => 100_000L + i)];
     }
 
     private static async Task<IReadOnlyList<string>> EqualAsync(SampleMigration migration, CancellationToken cancellationToken)

@@ -41,6 +41,13 @@ internal sealed class WorkerProcess : IDisposable
 
     public bool HasEnded => process.HasExited;
 
+    /// <summary>Tells it something. Only those that read their input hear it.</summary>
+    public void Tell(string line)
+    {
+        process.StandardInput.WriteLine(line);
+        process.StandardInput.Flush();
+    }
+
     /// <summary>Asks it to come to its end: its input is at its end. Only those that read it do.</summary>
     public void Stop() => process.StandardInput.Close();
 
