@@ -117,6 +117,45 @@ public sealed class SwitchTests(SampleStores stores)
         }
     }
 
+    [Fact]
+    public async Task A_way_that_breaks_while_calls_wait_is_named_and_worth_another_attempt()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
+        await using var session = await shop.Migration.ConnectAsync();
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        await DynamoDb.Sequence.RaiseAsync(session.Target.Client, session.Definition, BillingEntity.Charge, 1_000_000, Cancel);
+        await using var other = await shop.Database.OpenAsync();
+        await ExecuteAsync(other, "LOCK TABLES charge READ");
+
+        var switching = shop.SwitchAsync(RouteState.MySql, o => o with { MaxStall = TimeSpan.FromMinutes(2) });
+        await ExecuteAsync(other, $"KILL {await WaitingAsync()}");
+        var lost = await Assert.ThrowsAsync<MigrationException>(() => switching);
+
+        Assert.Equal(("SourceLost", MigrationErrorKind.Unreachable), (lost.ErrorId, lost.Kind));
+        Assert.Contains("'Keys'", lost.Message, StringComparison.Ordinal);
+        Assert.Contains("backed out", lost.Message, StringComparison.Ordinal);
+        await ExecuteAsync(other, "UNLOCK TABLES");
+        Assert.Equal(RouteState.MySql, (await shop.SwitchAsync(RouteState.MySql)).Route.State);
+
+        // The connection that waits for the table.
+        async Task<object> WaitingAsync()
+        {
+            await using var command = new MySqlConnector.MySqlCommand("SELECT MAX(id) FROM information_schema.processlist WHERE info LIKE 'ALTER TABLE%AUTO_INCREMENT%'", other);
+            while (true)
+            {
+                if (await command.ExecuteScalarAsync(Cancel) is { } id and not DBNull)
+                {
+                    return id;
+                }
+
+                if (switching.IsCompleted)
+                {
+                    await switching;
+                }
+            }
+        }
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -78,6 +78,16 @@ public static class SourceErrors
         }
     }
 
+    /// <inheritdoc cref="NameBrokenAsync{T}"/>
+    internal static Task NameBrokenAsync(SourceDefinition source, Func<Task> job, CancellationToken cancellationToken) => NameBrokenAsync(
+        source,
+        async () =>
+        {
+            await job();
+            return true;
+        },
+        cancellationToken);
+
     public static bool IsTransient(Exception error) => error switch
     {
         MySqlException mysql => mysql.IsTransient || mysql.ErrorCode is MySqlErrorCode.None or MySqlErrorCode.UnableToConnectToHost
