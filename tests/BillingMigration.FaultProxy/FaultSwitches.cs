@@ -15,6 +15,9 @@ public enum HttpFault
     /// <summary>BatchWriteItem: about half of the puts go to the server, the others come back as UnprocessedItems, and are really not processed.</summary>
     PartialBatch,
 
+    /// <summary>GetRecords: there is nothing, and the place stays. What was written has not come to the stream yet.</summary>
+    EmptyStream,
+
     /// <summary>400 <c>ExpiredTokenException</c>.</summary>
     ExpiredCredentials,
 

@@ -41,7 +41,9 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
                     "AccessDeniedException",
                     $"User: arn:aws:iam::123456789012:user/migrator is not authorized to perform: dynamodb:{operation} on resource: arn:aws:dynamodb:eu-central-1:123456789012:table/billing because no identity-based policy allows the dynamodb:{operation} action"),
                 HttpFault.PartialBatch when operation == "BatchWriteItem" => await ForwardPartAsync(request, (_, place) => place.Number >= place.Of / 2, cancellationToken),
-                HttpFault.PartialBatch => await ForwardAsync(request, cancellationToken),
+                HttpFault.EmptyStream when operation == "GetRecords" => Answer(
+                    200, "OK", "application/x-amz-json-1.0", new JsonObject { ["Records"] = new JsonArray(), ["NextShardIterator"] = JsonNode.Parse(request.Body)!["ShardIterator"]!.DeepClone() }.ToJsonString()),
+                HttpFault.PartialBatch or HttpFault.EmptyStream => await ForwardAsync(request, cancellationToken),
                 HttpFault.LoseAnswer => await ForwardAndLoseAsync(request, cancellationToken),
                 HttpFault.Late => await DeliverLateAsync(request, cancellationToken),
                 HttpFault.Swallow => await SwallowAsync(cancellationToken),

@@ -79,20 +79,24 @@ public sealed class RoutingTests(SampleStores stores)
     [Fact]
     public async Task Without_an_answer_within_the_lease_no_call_begins_and_no_unit_is_committed()
     {
+        var isGone = false;
         await using var watch = await RouteWatch.OpenAsync(
-            _ => Task.FromResult(Route), _ => Task.FromException<Route>(new HttpRequestException("gone")),
-            "control", new RoutingOptions { MostWait = TimeSpan.FromSeconds(1) }, TimeProvider.System, Cancel);
-        var gate = watch.GateOf(StoreBackend.MySql);
-        Assert.Throws<NotRoutedException>(watch.GateOf(StoreBackend.DynamoDb).Pass);
+            _ => Task.FromResult(Route), _ => Volatile.Read(ref isGone) ? Task.FromException<Route>(new HttpRequestException("gone")) : Task.FromResult(Route),
+            Known(), "control", new RoutingOptions { MostWait = TimeSpan.FromSeconds(1) }, TimeProvider.System, Cancel);
+        await watch.AcceptingAsync(writes: true, Cancel);
+        using var write = watch.GateOf(StoreBackend.MySql).Begin();
+        write.Pass();
+        Volatile.Write(ref isGone, true);
+        Assert.Throws<NotRoutedException>(watch.GateOf(StoreBackend.DynamoDb).Begin().Pass);
         while (watch.IsHeld)
         {
             await Task.Delay(10, Cancel);
         }
 
-        Assert.Throws<NotRoutedException>(gate.Pass);
+        Assert.Throws<NotRoutedException>(write.Pass);
         // A unit that was refused at the gate looks again, though no answer comes.
         await watch.NextAsync(Cancel);
-        Assert.Equal("RouteUnknown", (await Assert.ThrowsAsync<MigrationException>(() => watch.AcceptingAsync(Cancel).AsTask())).ErrorId);
+        Assert.Equal("RouteUnknown", (await Assert.ThrowsAsync<MigrationException>(() => watch.AcceptingAsync(writes: false, Cancel).AsTask())).ErrorId);
     }
 
     [Fact]
@@ -100,16 +104,18 @@ public sealed class RoutingTests(SampleStores stores)
     {
         var now = To(Route, RouteState.Draining);
         Task<Route> AskAsync(CancellationToken cancellationToken) => Task.FromResult(Volatile.Read(ref now));
-        await using var watch = await RouteWatch.OpenAsync(AskAsync, AskAsync, "control", new RoutingOptions { MostWaiting = 2 }, TimeProvider.System, Cancel);
-        var waiting = new[] { watch.AcceptingAsync(Cancel).AsTask(), watch.AcceptingAsync(Cancel).AsTask() };
-        Assert.Equal("TooManyCallsWait", (await Assert.ThrowsAsync<MigrationException>(() => watch.AcceptingAsync(Cancel).AsTask())).ErrorId);
+        await using var watch = await RouteWatch.OpenAsync(AskAsync, AskAsync, Known(), "control", new RoutingOptions { MostWaiting = 2 }, TimeProvider.System, Cancel);
+        var waiting = new[] { watch.AcceptingAsync(writes: true, Cancel).AsTask(), watch.AcceptingAsync(writes: false, Cancel).AsTask() };
+        Assert.Equal("TooManyCallsWait", (await Assert.ThrowsAsync<MigrationException>(() => watch.AcceptingAsync(writes: false, Cancel).AsTask())).ErrorId);
         Assert.DoesNotContain(waiting, w => w.IsCompleted);
 
         Volatile.Write(ref now, To(now, RouteState.DynamoDb));
         Assert.All(await Task.WhenAll(waiting), route => Assert.Equal(StoreBackend.DynamoDb, route.Backend));
-        watch.GateOf(StoreBackend.DynamoDb).Pass();
-        Assert.Throws<NotRoutedException>(watch.GateOf(StoreBackend.MySql).Pass);
+        watch.GateOf(StoreBackend.DynamoDb).Begin().Pass();
+        Assert.Throws<NotRoutedException>(watch.GateOf(StoreBackend.MySql).Begin().Pass);
     }
+
+    private static RouterPresence Known() => new((_, _) => Task.CompletedTask, (_, _) => Task.CompletedTask, TimeProvider.System);
 
     private static Route To(Route route, RouteState state) => route.To(state, "tester", "a test", DateTimeOffset.UnixEpoch);
 

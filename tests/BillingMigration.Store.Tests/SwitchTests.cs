@@ -1,4 +1,7 @@
+using Amazon.DynamoDBv2.Model;
 using BillingMigration.Control;
+using BillingMigration.Testing;
+using BillingMigration.Testing.Faults;
 
 namespace BillingMigration.Store.Tests;
 
@@ -115,6 +118,75 @@ public sealed class SwitchTests(SampleStores stores)
             var route = await session.Control.FindRouteAsync(Cancel);
             await session.Control.ChangeRouteAsync(lease, route.To(RouteState.Draining, "killed", "a test", DateTimeOffset.UnixEpoch), Cancel);
         }
+    }
+
+    [Fact]
+    public async Task Who_writes_is_waited_for_until_it_says_that_it_waits_and_who_says_nothing_until_it_cannot()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
+        await using var session = await shop.Migration.ConnectAsync();
+        await using (var store = await shop.OpenAsync())
+        {
+            Assert.Empty(await session.Control.ListRoutersAsync(Cancel));
+            var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ROUTED"), Cancel))["account_id"]!;
+            using var clients = new PostingClients(store, account);
+            await clients.PostedAsync(20);
+            var known = Assert.Single(await session.Control.ListRoutersAsync(Cancel));
+            Assert.Equal(0, known.Epoch);
+
+            // A long lease, so that a slow machine has the time to say it.
+            await shop.SwitchAsync(RouteState.DynamoDb, o => o with { RouteLease = TimeSpan.FromSeconds(6) });
+            await clients.PostedAsync(20);
+            var back = await shop.SwitchAsync(RouteState.MySql);
+            Assert.Empty(back.Warnings);
+            Assert.Equal(back.Route.Epoch - 1, Assert.Single(await session.Control.ListRoutersAsync(Cancel)).Epoch);
+            await shop.SwitchAsync(RouteState.DynamoDb);
+            await clients.PostedAsync(20);
+
+            // One that has ended without a word.
+            await session.Control.SaveRouterAsync(new RouterItem("gone", "process 7 of nobody", 0), Cancel);
+            back = await shop.SwitchAsync(RouteState.MySql);
+            Assert.Contains("1 of 2 applications", Assert.Single(back.Warnings), StringComparison.Ordinal);
+            Assert.Contains("process 7 of nobody", back.Warnings[0], StringComparison.Ordinal);
+            var left = Assert.Single(await session.Control.ListRoutersAsync(Cancel));
+            Assert.Equal((known.Id, back.Route.Epoch - 1), (left.Id, left.Epoch));
+            await clients.PostedAsync(20);
+            await clients.StopAsync();
+        }
+
+        Assert.Empty(await session.Control.ListRoutersAsync(Cancel));
+    }
+
+    [Fact]
+    public async Task The_way_back_ends_when_the_last_change_has_come_out_of_the_stream_and_not_when_it_is_empty()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        var dynamoDb = (await stores.Servers.DynamoDbAsync()).Endpoint;
+        await using var proxy = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
+        await using var slow = SampleMigration.Create(shop.Database.ConnectionString, proxy.Url);
+        slow.Definition = slow.Definition with { Target = slow.Definition.Target with { Table = shop.Migration.Definition.Target.Table } };
+        await using var session = await slow.ConnectAsync();
+        var held = proxy.Faults.While(HttpFault.EmptyStream, "GetRecords");
+        await using var store = await shop.OpenAsync();
+        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("LATE"), Cancel))["account_id"]!;
+
+        var hits = long.MaxValue;
+        var steps = new Steps(step => hits = step == "WriteBack" ? held.Hits : hits);
+        var switching = new BackendSwitch(session, new SwitchOptions { To = RouteState.MySql, Reason = "a test", MaxStall = TimeSpan.FromMinutes(2) }).RunAsync(steps, Cancel);
+        while (held.Hits < hits || held.Hits - hits < 5)
+        {
+            await Task.WhenAny(switching, Task.Delay(10, Cancel));
+            Assert.False(switching.IsCompleted, "It has ended without the last change.");
+        }
+
+        held.Dispose();
+        Assert.Equal(RouteState.MySql, (await switching).Route.State);
+        Assert.NotNull(await store.GetAsync(BillingEntity.Account, "account_id", account, Cancel));
+        await shop.RequireEqualAsync();
+        var left = await session.Target.Client.ScanAsync(
+            new ScanRequest { TableName = session.Definition.Target.Table, FilterExpression = "attribute_not_exists(entity)", ConsistentRead = true }, Cancel);
+        Assert.Equal(0, left.Count);
     }
 
     [Fact]
@@ -238,5 +310,10 @@ public sealed class SwitchTests(SampleStores stores)
     {
         await using var command = new MySqlConnector.MySqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync(Cancel);
+    }
+
+    private sealed class Steps(Action<string> told) : IProgress<SwitchProgress>
+    {
+        public void Report(SwitchProgress value) => told(value.Step);
     }
 }

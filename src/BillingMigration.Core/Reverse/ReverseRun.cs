@@ -20,6 +20,8 @@ internal sealed class ReverseRun : IAsyncDisposable
 
     private static readonly TimeSpan LookForShards = TimeSpan.FromSeconds(10);
 
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(5);
+
     private readonly MigrationSession session;
     private readonly BillingModel model;
     private readonly Lease lease;
@@ -38,6 +40,7 @@ internal sealed class ReverseRun : IAsyncDisposable
     private TimeSpan? lag = TimeSpan.MaxValue;
     private DateTimeOffset oldestEnd;
     private volatile bool isCaughtUp;
+    private StreamMarks? marks;
 
     private ReverseRun(MigrationSession session, BillingModel model, Lease lease, TableStream stream, RowApplier applier, ReverseCheckpoint first)
     {
@@ -96,7 +99,7 @@ internal sealed class ReverseRun : IAsyncDisposable
 
     /// <summary>Runs until all is written that was in the stream when <paramref name="end"/> was completed.</summary>
     /// <param name="end">Completed from the start: until caught up.</param>
-    /// <param name="isQuiet">Nothing is written to the table any more when <paramref name="end"/> is completed: the stream must be empty. Else it goes by the times of its records.</param>
+    /// <param name="isQuiet">Nothing is written to the table any more when <paramref name="end"/> is completed: its last change must have come out of the stream. Else it goes by the times of its records.</param>
     public async Task RunAsync(Task end, bool isQuiet, CancellationToken cancellationToken)
     {
         DateTimeOffset? endsAt = null;
@@ -105,8 +108,14 @@ internal sealed class ReverseRun : IAsyncDisposable
             var isLast = end.IsCompleted;
             var began = session.Time.GetUtcNow();
             endsAt ??= isLast ? began : null;
+            if (isLast && isQuiet)
+            {
+                marks ??= new StreamMarks(session);
+                await marks.WriteAsync(OpenShards, cancellationToken);
+            }
+
             var found = await RoundAsync(isLast, cancellationToken);
-            isCaughtUp = found == 0 || (!isQuiet && later.Count == 0 && oldestEnd >= (endsAt ?? began));
+            isCaughtUp = (found == 0 && (marks?.AreIn(OpenShards) ?? true)) || (!isQuiet && later.Count == 0 && oldestEnd >= (endsAt ?? began));
             if (isCaughtUp && isLast)
             {
                 await SaveAsync(cancellationToken);
@@ -116,7 +125,8 @@ internal sealed class ReverseRun : IAsyncDisposable
             lag = found == 0 ? null : session.Time.GetUtcNow() - oldestEnd;
             if (found == 0)
             {
-                await Task.WhenAny(end, Task.Delay(Pause, session.Time, cancellationToken));
+                var pause = Task.Delay(session.Target.IsEmulator && isLast ? Pause / 10 : Pause, session.Time, cancellationToken);
+                await (isLast ? pause : Task.WhenAny(end, pause));
                 cancellationToken.ThrowIfCancellationRequested();
             }
             else if (!session.Target.IsEmulator && session.Time.GetUtcNow() - began is var took && took < Pause)
@@ -179,10 +189,26 @@ internal sealed class ReverseRun : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (marks is not null)
+        {
+            try
+            {
+                using var limit = new CancellationTokenSource(Farewell, session.Time);
+                await marks.RemoveAsync(limit.Token);
+            }
+            catch (Exception)
+            {
+                // They stay, which is no trouble: they are of no entity, and the next ones have the same keys.
+            }
+        }
+
         stream.Dispose();
         saving.Dispose();
         await applier.DisposeAsync();
     }
+
+    /// <summary>Those that are not read to their end.</summary>
+    private IEnumerable<string> OpenShards => readers.Values.Where(r => !r.IsDone).Select(r => r.Shard);
 
     private static async Task<ReverseRun> OpenAsync(
         MigrationSession session, BillingModel model, Lease lease, TableStream stream, ReverseCheckpoint first, bool setAside, CancellationToken cancellationToken)
@@ -208,12 +234,14 @@ internal sealed class ReverseRun : IAsyncDisposable
         foreach (var part in open.Chunk(ReadersAtOnce))
         {
             var pages = await Task.WhenAll(part.Select(r => r.ReadAsync(cancellationToken)));
-            foreach (var page in pages)
+            foreach (var (reader, page) in part.Zip(pages))
             {
                 if (page is null)
                 {
                     throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, savedAt);
                 }
+
+                marks?.Look(reader.Shard, page.Records);
 
                 found += page.Records.Count + page.Passed + (page.Next is null ? 1 : 0);
                 oldestEnd = page.Next is null || page.Passed > 0 ? DateTimeOffset.MinValue : page.Records.Count > 0 && page.Records[^1].At < oldestEnd ? page.Records[^1].At : oldestEnd;

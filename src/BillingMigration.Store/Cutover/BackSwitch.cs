@@ -50,10 +50,10 @@ internal sealed class BackSwitch(SwitchWork work, Fence fence, bool proves) : IA
     }
 
     /// <summary>While calls wait: what was begun on the table is over, all of it is in the source, and proven to be.</summary>
-    public async Task DrainAsync(Route before, CancellationToken cancellationToken)
+    public async Task DrainAsync(Route draining, CancellationToken cancellationToken)
     {
-        // Nothing fences a table: what an application has sent may land until then.
-        await work.StepAsync("Wait", () => Task.Delay(RouteTimes.UntilNothingLands(before), Session.Time, cancellationToken));
+        // Nothing fences a table: what an application has sent may land until then, unless it says that all of it is answered.
+        await work.WaitAsync(draining, RouteTimes.UntilNothingLands(draining), cancellationToken);
         await work.StepAsync("LargeUnits", () => store!.FinishAllLargeUnitsAsync(cancellationToken));
         await work.StepAsync("WriteBack", async () =>
         {

@@ -202,7 +202,7 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
         {
             var route = before.Accepts ? await work.MoveAsync(before, RouteState.Draining, limit.Token) : before;
             await work.TellAsync(route, limit.Token);
-            await SourceErrors.NameBrokenAsync(Session.Source.Source, () => drain(before, limit.Token), limit.Token);
+            await SourceErrors.NameBrokenAsync(Session.Source.Source, () => drain(route, limit.Token), limit.Token);
             route = await work.StepAsync("Flip", () => work.FlipAsync(route, to, limit.Token));
             work.EndStall();
             await work.TellOfLastingAsync(route, cancellationToken);

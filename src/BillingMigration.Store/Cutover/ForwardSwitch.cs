@@ -35,11 +35,10 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
     }
 
     /// <summary>While calls wait: the source stands still, the table reaches it, and is proven to be equal.</summary>
-    public async Task DrainAsync(Route before, CancellationToken cancellationToken)
+    public async Task DrainAsync(Route draining, CancellationToken cancellationToken)
     {
         // First those that can wait: a fence that is put up among busy transactions may get into a deadlock with them, and they would fail instead of waiting.
-        await work.StepAsync(
-            "Wait", () => Task.Delay(fence.Kind == SourceFence.None ? RouteTimes.UntilNothingLands(before) : RouteTimes.UntilNobodyBegins(before), Session.Time, cancellationToken));
+        await work.WaitAsync(draining, fence.Kind == SourceFence.None ? RouteTimes.UntilNothingLands(draining) : RouteTimes.UntilNobodyBegins(draining), cancellationToken);
         var held = (await Session.Control.ListHeldLeasesAsync(cancellationToken)).Where(h => h.Job.StartsWith("EXPORT", StringComparison.Ordinal)).ToArray();
         if (held.Length > 0)
         {

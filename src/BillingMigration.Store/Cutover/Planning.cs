@@ -25,7 +25,7 @@ internal static class Planning
         yield return new("Compare", "what changed since the last comparison is compared.", null);
         yield return new("Shadow", "applications read both sides for a moment, and so have their connections.", route.Lease * 2);
         yield return new("Draining", $"calls wait from here on, {options.MaxStall.TotalSeconds:0.#} s at most.", Moment);
-        yield return new("Wait", "what applications know of the route expires.", options.Fence == SourceFence.None ? RouteTimes.UntilNothingLands(route) : RouteTimes.UntilNobodyBegins(route));
+        yield return new("Wait", "every application that writes says that its calls wait, which takes a moment; else what it knows of the route expires.", options.Fence == SourceFence.None ? RouteTimes.UntilNothingLands(route) : RouteTimes.UntilNobodyBegins(route));
         yield return new("Fence", options.Fence switch
         {
             SourceFence.ReadOnly => "the source becomes read-only (super_read_only, or read_only on MariaDB).",
@@ -43,7 +43,7 @@ internal static class Planning
     {
         yield return new("CatchUp", "the table's stream is written back until the source has all of it.", null);
         yield return new("Draining", $"calls wait from here on, {options.MaxStall.TotalSeconds:0.#} s at most.", Moment);
-        yield return new("Wait", "what applications have sent to the table is over.", RouteTimes.UntilNothingLands(route));
+        yield return new("Wait", "every application that writes says that all it has sent is answered, which takes a moment; else that is over for certain.", RouteTimes.UntilNothingLands(route));
         yield return new("LargeUnits", "deletions and bill runs that are half done are finished.", null);
         yield return new("WriteBack", "the end of the stream is written back.", null);
         yield return new("Keys", "generated keys of the source go on above those of the table.", Moment);

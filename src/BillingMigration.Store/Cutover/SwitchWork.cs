@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using BillingMigration.Control;
 using BillingMigration.Source;
 
@@ -74,6 +75,22 @@ internal sealed class SwitchWork(MigrationSession session, SwitchOptions options
         var to = from.To(state, Record.Actor, Record.Reason, session.Time.GetUtcNow()) with { Lease = length };
         await session.Control.ChangeRouteAsync(lease, to, cancellationToken);
         return to;
+    }
+
+    /// <summary>Waits until nothing of the route before is begun or lands: at once when each application that writes has said so, else until its lease has run out.</summary>
+    /// <param name="draining">The route that lets calls wait.</param>
+    /// <param name="most">From when on it is certain without a word.</param>
+    /// <param name="cancellationToken">Nothing is certain.</param>
+    public async Task WaitAsync(Route draining, TimeSpan most, CancellationToken cancellationToken)
+    {
+        var (all, silent) = await StepAsync("Wait", () => new DrainWait(session, lease).WaitAsync(draining.Epoch, most, cancellationToken));
+        // A fence needs only their leases, which are over in a moment.
+        if (!silent.IsEmpty && most > draining.Lease)
+        {
+            Warnings = Warnings.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{silent.Length} of {all} applications that write did not say that their calls wait ({string.Join(", ", silent.Take(3).Select(r => r.Holder))}{(silent.Length > 3 ? ", …" : "")}), so {most.TotalSeconds:0.0} s were waited, after which they cannot write. They have ended without closing their store, stand still, or do not reach the control table."));
+        }
     }
 
     public Task TellAsync(Route route, CancellationToken cancellationToken) => options.OnState?.Invoke(route, cancellationToken) ?? Task.CompletedTask;

@@ -149,8 +149,14 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
         }
         catch (Exception e) when (e is Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException || TargetErrors.IsTransient(e))
         {
-            throw TargetErrors.From(e, target.Endpoint, $"Writing to table '{Model.Definition.Target.Table}'");
+            throw Named(e);
         }
+        catch (NotRoutedException e) when (e.InnerException is { } broken and not MigrationException)
+        {
+            throw new NotRoutedException(Named(broken));
+        }
+
+        MigrationException Named(Exception error) => TargetErrors.From(error, target.Endpoint, $"Writing to table '{Model.Definition.Target.Table}'");
     }
 
     /// <summary>Rows that no key has in the wanted order: what is found is sorted here.</summary>

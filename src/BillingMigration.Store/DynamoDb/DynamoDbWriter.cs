@@ -28,14 +28,18 @@ internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client,
     /// <returns>The rows as they are stored; null for those deleted.</returns>
     public async Task<ImmutableArray<BillingRecord?>> WriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken)
     {
-        var rows = await ResolveAsync(changes, cancellationToken);
+        var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, cancellationToken));
         var deletion = new Deletion(model, client, finder, times, time, DeletionLasts);
         try
         {
             var parts = new TransactionParts(model.Definition, time);
             var written = rows.Select((row, i) => (changes[i].Model, changes[i].Before, After: row)).ToList();
-            await deletion.AddChildrenAsync(written, cancellationToken);
-            await rowParts.AddAsync(parts, written, cancellationToken);
+            await Unsent.RunAsync(gate, async () =>
+            {
+                await deletion.AddChildrenAsync(written, cancellationToken);
+                await rowParts.AddAsync(parts, written, cancellationToken);
+                return true;
+            });
             deletion.End(parts);
             if (parts.Count > TransactionParts.Most)
             {
@@ -62,7 +66,7 @@ internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client,
     /// <param name="bill">As it is planned, without its sums.</param>
     /// <returns>Null: there was nothing to bill.</returns>
     public async Task<BillingRecord?> RunBillAsync(PlannedChange bill, BillingColumns columns, CancellationToken cancellationToken) =>
-        await large.RunBillAsync(bill.Model, (await ResolveAsync([bill], cancellationToken))[0]!, columns, cancellationToken);
+        await large.RunBillAsync(bill.Model, (await Unsent.RunAsync(gate, () => ResolveAsync([bill], cancellationToken)))[0]!, columns, cancellationToken);
 
     /// <summary>Rows with their generated keys, and with the keys of others that are generated too.</summary>
     private async Task<List<RowBuffer?>> ResolveAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken)

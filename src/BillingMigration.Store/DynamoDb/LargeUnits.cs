@@ -1,5 +1,6 @@
 using Amazon.DynamoDBv2;
 using BillingMigration.Model;
+using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
@@ -9,6 +10,9 @@ namespace BillingMigration.Store.DynamoDb;
 internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, RowFinder finder, StoreTimes times, TimeProvider time, IWriteGate? gate)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Others take over what its owner has not gone on with for half a minute.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private readonly RowParts rowParts = new(model, finder);
     // The first transaction decides; what follows belongs to it, and is bound to its owner.
@@ -22,7 +26,12 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
     public async Task DeleteAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken)
     {
         var intent = new Intent(Intent.Deletion, NewId(), NewId(), entity, row);
-        await Work(intent).BeginAsync(row, beginning, cancellationToken);
+        // Once the transaction that begins it is sent, it is answered, or its outcome is unknown, which has a name of its own.
+        await Unsent.RunAsync(gate, async () =>
+        {
+            await Work(intent).BeginAsync(row, beginning, cancellationToken);
+            return true;
+        });
         await FinishAsync(intent, cancellationToken);
     }
 
@@ -31,6 +40,12 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
     {
         var reference = Reference.Of(model, bill).FirstOrDefault(r => r.Parent.Entity == BillingEntity.Account)
             ?? throw new StoreException(StoreError.NotSupported, bill.Entity, $"A bill run needs a foreign key from {bill.Entity} to {BillingEntity.Account}.");
+        var intent = await Unsent.RunAsync(gate, () => BeginBillRunAsync(reference, bill, row, columns, cancellationToken));
+        return await FinishAsync(intent, cancellationToken);
+    }
+
+    private async Task<Intent> BeginBillRunAsync(Reference reference, EntityModel bill, RowBuffer row, BillingColumns columns, CancellationToken cancellationToken)
+    {
         var account = await finder.FindAsync(reference.Parent, reference.ParentRow(row), reference.ParentColumns, cancellationToken) ?? throw StoreErrors.ParentMissing(reference.Name);
         var full = await finder.WithLookupsAsync(bill, row, [], cancellationToken);
         var intent = new Intent(Intent.BillRun, NewId(), NewId(), reference.Parent, account) { Bill = bill, BillItem = ItemCodec.Json(bill, full), Columns = columns };
@@ -40,7 +55,7 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
         await rowParts.AddUniqueAsync(parts, change, ItemCodec.Encode(bill, full), [], cancellationToken);
         await rowParts.AddParentsAsync(parts, change, [], cancellationToken);
         await beginning.SendAsync(parts, cancellationToken);
-        return await FinishAsync(intent, cancellationToken);
+        return intent;
     }
 
     /// <summary>Finishes what others have left lying.</summary>
@@ -61,7 +76,29 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
 
     private LargeDeletion Work(Intent intent) => new(model, intent, finder, rowParts, sender, log, notes, times, time);
 
+    /// <summary>Goes on with what is begun, through trouble with the way as well: it may begin anew any number of times.</summary>
+    /// <exception cref="MigrationException"><c>WriteOutcomeUnknown</c>: others finish it.</exception>
     private async Task<BillingRecord?> FinishAsync(Intent intent, CancellationToken cancellationToken)
+    {
+        for (var began = time.GetTimestamp(); ;)
+        {
+            try
+            {
+                return await FinishOnceAsync(intent, cancellationToken);
+            }
+            catch (Exception e) when (TargetErrors.IsTransient(e) || e is MigrationException { ErrorId: StoreErrors.OutcomeUnknownId })
+            {
+                if (time.GetElapsedTime(began) > Patience)
+                {
+                    throw StoreErrors.OutcomeUnknown((intent.Bill ?? intent.Entity).Entity, e);
+                }
+
+                await Task.Delay(Pause, time, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<BillingRecord?> FinishOnceAsync(Intent intent, CancellationToken cancellationToken)
     {
         try
         {

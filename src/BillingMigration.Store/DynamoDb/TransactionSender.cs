@@ -74,8 +74,19 @@ internal sealed class TransactionSender(MigrationDefinition definition, IAmazonD
         using var limit = new CancellationTokenSource(gate?.AttemptTime ?? Timeout.InfiniteTimeSpan, time);
         using var attempt = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         var (began, at) = (time.GetTimestamp(), time.GetUtcNow());
-        gate?.Pass();
-        await client.TransactWriteItemsAsync(request, attempt.Token);
+        using var sending = gate?.Begin();
+        sending?.Pass();
+        try
+        {
+            await client.TransactWriteItemsAsync(request, attempt.Token);
+            sending?.Answered();
+        }
+        catch (TransactionCanceledException)
+        {
+            sending?.Answered();
+            throw;
+        }
+
         if (gate is not null && (time.GetElapsedTime(began) > gate.AttemptTime || time.GetUtcNow() - at > gate.AttemptTime))
         {
             // A process that stood still between gate and request: calls may go to the other side since, and what has landed here now counts no more.

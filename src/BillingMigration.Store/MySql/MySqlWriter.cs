@@ -40,6 +40,7 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
 
     private async Task<ImmutableArray<BillingRecord?>> TryWriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken)
     {
+        using var unit = gate?.Begin();
         await using var connection = await connections.OpenAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         // Before anything is written, and by all in the same order: an insert holds its parent with a lock that others share, and then two could wait for each other.
@@ -61,11 +62,12 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
             written.Add(row);
         }
 
-        gate?.Pass();
+        unit?.Pass();
         try
         {
             // Once sent, it is not called back: who cancels then would not know what became of it.
             await transaction.CommitAsync(CancellationToken.None);
+            unit?.Answered();
         }
         catch (Exception e) when (SourceErrors.IsTransient(e) && !SourceErrors.IsFenced(e))
         {

@@ -16,6 +16,7 @@ internal sealed class RouteWatch : IAsyncDisposable
     private const int MostAsks = 8;
 
     private readonly Func<CancellationToken, Task<Route>> ask;
+    private readonly RouterPresence presence;
     private readonly RoutingOptions options;
     private readonly string table;
     private readonly TimeProvider time;
@@ -28,15 +29,15 @@ internal sealed class RouteWatch : IAsyncDisposable
     private int waiting;
     private int asks;
 
-    private RouteWatch(Func<CancellationToken, Task<Route>> ask, Seen first, RoutingOptions options, string table, TimeProvider time)
+    private RouteWatch(Func<CancellationToken, Task<Route>> ask, Seen first, RouterPresence presence, RoutingOptions options, string table, TimeProvider time)
     {
-        (this.ask, this.options, this.table, this.time) = (ask, options, table, time);
+        (this.ask, this.presence, this.options, this.table, this.time) = (ask, presence, options, table, time);
         seen = first;
         asking = AskAgainAsync();
     }
 
-    /// <summary>A route, and when it was asked for.</summary>
-    private sealed record Seen(Route Route, long Asked, DateTimeOffset AskedAt);
+    /// <summary>A route, when it was asked for, by both clocks, and when the answer was there.</summary>
+    private sealed record Seen(Route Route, long Asked, DateTimeOffset AskedAt, long Answered);
 
     /// <summary>What was last seen, held or not.</summary>
     public Route Last => Volatile.Read(ref seen).Route;
@@ -46,23 +47,27 @@ internal sealed class RouteWatch : IAsyncDisposable
 
     /// <param name="askFirst">Asks with patience, and names the trouble.</param>
     /// <param name="ask">Asks once.</param>
+    /// <param name="presence">Makes this store known when it writes.</param>
     /// <param name="table">The control table, for errors.</param>
     /// <param name="options">How long and how many may wait.</param>
     /// <param name="time">Both clocks.</param>
     /// <param name="cancellationToken">For the first answer.</param>
     public static async Task<RouteWatch> OpenAsync(
-        Func<CancellationToken, Task<Route>> askFirst, Func<CancellationToken, Task<Route>> ask, string table, RoutingOptions options, TimeProvider time, CancellationToken cancellationToken)
+        Func<CancellationToken, Task<Route>> askFirst, Func<CancellationToken, Task<Route>> ask, RouterPresence presence, string table, RoutingOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
         var (asked, at) = (time.GetTimestamp(), time.GetUtcNow());
-        return new RouteWatch(ask, new Seen(await askFirst(cancellationToken), asked, at), options, table, time);
+        var first = await askFirst(cancellationToken);
+        return new RouteWatch(ask, new Seen(first, asked, at, time.GetTimestamp()), presence, options, table, time);
     }
 
     /// <summary>The route, when it accepts calls; waits for one that does.</summary>
+    /// <param name="writes">Whoever switches is to know of this store before it goes by the route.</param>
+    /// <param name="cancellationToken">Nothing of the call is done.</param>
     /// <exception cref="MigrationException"><c>BackendDraining</c>, <c>RouteUnknown</c>: it took too long; <c>TooManyCallsWait</c>.</exception>
-    public ValueTask<Route> AcceptingAsync(CancellationToken cancellationToken)
+    public ValueTask<Route> AcceptingAsync(bool writes, CancellationToken cancellationToken)
     {
         var now = Volatile.Read(ref seen);
-        return now.Route.Accepts && Held(now) ? ValueTask.FromResult(now.Route) : new ValueTask<Route>(WaitAsync(cancellationToken));
+        return Accepts(now, writes) ? ValueTask.FromResult(now.Route) : new ValueTask<Route>(WaitAsync(writes, cancellationToken));
     }
 
     /// <summary>Returns when the next question has its answer, or gets none.</summary>
@@ -83,15 +88,10 @@ internal sealed class RouteWatch : IAsyncDisposable
     {
         public TimeSpan AttemptTime => RouteTimes.AttemptTime;
 
-        public void Pass()
-        {
-            var now = Volatile.Read(ref watch.seen);
-            if (!now.Route.Accepts || now.Route.Backend != backend || !watch.Held(now))
-            {
-                throw new NotRoutedException();
-            }
-        }
+        public IGatedWrite Begin() => watch.presence.Begin(() => Volatile.Read(ref watch.seen) is var now && now.Route.Backend == backend && watch.Accepts(now, writes: true));
     }
+
+    private bool Accepts(Seen answer, bool writes) => answer.Route.Accepts && Held(answer) && (!writes || presence.Covers(answer.Route, answer.Asked));
 
     private bool Held(Seen answer)
     {
@@ -99,7 +99,7 @@ internal sealed class RouteWatch : IAsyncDisposable
         return time.GetElapsedTime(answer.Asked) < lease && time.GetUtcNow() - answer.AskedAt < lease;
     }
 
-    private async Task<Route> WaitAsync(CancellationToken cancellationToken)
+    private async Task<Route> WaitAsync(bool writes, CancellationToken cancellationToken)
     {
         var began = time.GetTimestamp();
         if (Interlocked.Increment(ref waiting) > options.MostWaiting)
@@ -116,9 +116,14 @@ internal sealed class RouteWatch : IAsyncDisposable
                 ObjectDisposedException.ThrowIf(stop.IsCancellationRequested, typeof(RoutedBillingStore));
                 var answer = NextAnswer();
                 var now = Volatile.Read(ref seen);
-                if (now.Route.Accepts && Held(now))
+                if (Accepts(now, writes))
                 {
                     return now.Route;
+                }
+
+                if (writes && !presence.Covers(now.Route, long.MaxValue))
+                {
+                    answer = MakeKnownAsync(now.Route, cancellationToken);
                 }
 
                 if (most.IsCompleted)
@@ -128,12 +133,30 @@ internal sealed class RouteWatch : IAsyncDisposable
                     throw Held(now) ? StoreErrors.BackendDraining(now.Route, waited) : StoreErrors.RouteUnknown(table, time.GetElapsedTime(now.Asked), trouble);
                 }
 
-                await Task.WhenAny(answer, most);
+                if (await Task.WhenAny(answer, most) == answer)
+                {
+                    await answer;
+                }
             }
         }
         finally
         {
             Interlocked.Decrement(ref waiting);
+        }
+    }
+
+    /// <summary>An answer counts for writes when it was asked for after that.</summary>
+    private async Task MakeKnownAsync(Route route, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await presence.MakeKnownAsync(route, cancellationToken);
+            await (Volatile.Read(ref asks) < MostAsks ? AskAsync(Last.Lease) : NextAnswer());
+        }
+        catch (MigrationException e) when (e.Kind is MigrationErrorKind.Unreachable or MigrationErrorKind.Busy)
+        {
+            trouble = e;
+            await NextAnswer();
         }
     }
 
@@ -177,7 +200,8 @@ internal sealed class RouteWatch : IAsyncDisposable
             using var limit = new CancellationTokenSource(lease, time);
             using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stop.Token);
             var (asked, at) = (time.GetTimestamp(), time.GetUtcNow());
-            Take(new Seen(await ask(both.Token), asked, at));
+            var route = await ask(both.Token);
+            Take(new Seen(route, asked, at, time.GetTimestamp()));
         }
         catch (Exception e)
         {
@@ -195,10 +219,13 @@ internal sealed class RouteWatch : IAsyncDisposable
     {
         lock (guard)
         {
-            if (answer.Asked > seen.Asked)
+            // Questions overlap: an answer with a former epoch was given before the one that is here, though it was asked for later. What was said on the later epoch holds.
+            if (answer.Asked > seen.Asked && (answer.Route.Epoch >= seen.Route.Epoch || answer.Asked > seen.Answered))
             {
                 Volatile.Write(ref seen, answer);
             }
         }
+
+        presence.Look(Last);
     }
 }

@@ -18,15 +18,16 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
     private const int RowsPerPage = 1_000;
 
     private readonly RouteWatch watch;
+    private readonly RouterPresence presence;
     private readonly RoutedBackends backends;
     private readonly ShadowReads shadow;
     private readonly RoutingOptions options;
     private readonly TimeProvider time;
     private readonly IAsyncDisposable? target;
 
-    internal RoutedBillingStore(RouteWatch watch, RoutedBackends backends, RoutingOptions options, TimeProvider time, IAsyncDisposable? target)
+    internal RoutedBillingStore(RouteWatch watch, RouterPresence presence, RoutedBackends backends, RoutingOptions options, TimeProvider time, IAsyncDisposable? target)
     {
-        (this.watch, this.backends, this.options, this.time, this.target) = (watch, backends, options, time, target);
+        (this.watch, this.presence, this.backends, this.options, this.time, this.target) = (watch, presence, backends, options, time, target);
         shadow = new ShadowReads(backends, options, time);
     }
 
@@ -50,12 +51,13 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
         try
         {
             var control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time);
-            var opened = watch = await RouteWatch.OpenAsync(control.FindRouteAsync, control.AskRouteAsync, control.Table, wait, time, cancellationToken);
+            var presence = new RouterPresence(control.SaveRouterAsync, control.RemoveRouterAsync, time);
+            var opened = watch = await RouteWatch.OpenAsync(control.FindRouteAsync, control.AskRouteAsync, presence, control.Table, wait, time, cancellationToken);
             backends = new RoutedBackends(async (side, token) => side == StoreBackend.MySql
                 ? await MySqlBillingStore.OpenAsync(definition, credential, opened.GateOf(side), time, token)
                 : await DynamoDbBillingStore.OpenAsync(definition, access, new StoreTimes(), opened.GateOf(side), time, token));
             await backends.OpenAsync(opened.Last.Backend, cancellationToken);
-            return new RoutedBillingStore(watch, backends, wait, time, target);
+            return new RoutedBillingStore(watch, presence, backends, wait, time, target);
         }
         catch
         {
@@ -104,6 +106,7 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
         await shadow.DisposeAsync();
         await watch.DisposeAsync();
         await backends.DisposeAsync();
+        await presence.DisposeAsync();
         await (target?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
@@ -117,7 +120,7 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
         return await AgainAsync(
             async () =>
             {
-                var route = await watch.AcceptingAsync(cancellationToken);
+                var route = await watch.AcceptingAsync(writes: false, cancellationToken);
                 var store = await backends.OpenAsync(route.Backend, cancellationToken);
                 if (route.State != RouteState.Shadow)
                 {
@@ -141,7 +144,7 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
             {
                 // What comes behind it may have been done when it fails.
                 store = null;
-                var route = await watch.AcceptingAsync(cancellationToken);
+                var route = await watch.AcceptingAsync(writes: true, cancellationToken);
                 store = await backends.OpenAsync(route.Backend, cancellationToken);
                 return await call(store);
             },

@@ -1,0 +1,22 @@
+using BillingMigration.Target;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>What comes before a unit is sent: when the way to DynamoDB breaks there, nothing is done, and the call may be made again, here or on the other side.</summary>
+internal static class Unsent
+{
+    /// <param name="gate">Null: nobody would make the call again, and the trouble is told as it is.</param>
+    /// <param name="job">What is read, or sent and answered for certain.</param>
+    /// <exception cref="NotRoutedException">The way broke.</exception>
+    public static async Task<T> RunAsync<T>(IWriteGate? gate, Func<Task<T>> job)
+    {
+        try
+        {
+            return await job();
+        }
+        catch (Exception e) when (gate is not null && TargetErrors.IsTransient(e))
+        {
+            throw new NotRoutedException(e);
+        }
+    }
+}
