@@ -31,7 +31,8 @@ internal sealed class StreamMarks(MigrationSession session)
     /// <summary>Looks for marks among the records of a shard.</summary>
     public void Look(string shard, IEnumerable<StreamRecord> records)
     {
-        if (records.Any(r => r.Image.Span.IndexOf(Encoding.ASCII.GetBytes(id)) >= 0))
+        var mark = Encoding.ASCII.GetBytes(id);
+        if (!marked.Contains(shard) && records.Any(r => r.Image.Span.IndexOf(mark) >= 0))
         {
             marked.Add(shard);
         }

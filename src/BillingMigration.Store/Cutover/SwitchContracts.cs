@@ -91,6 +91,6 @@ public sealed record SwitchResult
     /// <summary>Gates that were closed and passed over.</summary>
     public ImmutableArray<string> Forced { get; init; } = [];
 
-    /// <summary>What failed and changed nothing of the switch: who was to be told of the new state was not.</summary>
+    /// <summary>What changed nothing of the switch: who was to be told of the new state was not; an application that writes did not say that its calls wait, and it was waited until it could not write.</summary>
     public ImmutableArray<string> Warnings { get; init; } = [];
 }
