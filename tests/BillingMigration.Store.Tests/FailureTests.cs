@@ -26,6 +26,39 @@ public sealed class FailureTests(SampleStores stores)
     }
 
     [Fact]
+    public async Task A_call_of_which_nothing_was_sent_is_made_again()
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
+        await shop.RouteToTableAsync();
+        await using var proxy = await stores.DynamoDbProxyAsync();
+        await using var store = await RoutedBillingStore.OpenAsync(
+            shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access with { EndpointUrl = proxy.Url }, options: null, TimeProvider.System, Cancel);
+        await store.PostChargeAsync(WriteTests.Charge(1, 5), null, Cancel);
+
+        // Its generated key comes from the control table: the request is reset more often than the SDK tries by itself, and HttpClient with it.
+        using var lost = proxy.Faults.Next(40, HttpFault.Reset, "UpdateItem");
+        var account = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("UNSENT"), Cancel);
+        Assert.Equal(40, lost.Hits);
+        Assert.Equal(account, await store.FindAsync(BillingEntity.Account, "account_number", "UNSENT", Cancel));
+    }
+
+    [Fact]
+    public async Task Trouble_of_the_table_that_does_not_pass_ends_a_call_after_a_minute()
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
+        await using var proxy = await stores.DynamoDbProxyAsync();
+        await using var store = await shop.OpenDynamoDbAsync(new QuickTime(30), proxy.Url);
+        var account = (await store.GetAsync(BillingEntity.Account, "account_id", 1, Cancel))!;
+        using var gone = proxy.Faults.While(HttpFault.Reset);
+        var read = await Assert.ThrowsAsync<MigrationException>(() => store.GetAsync(BillingEntity.Account, "account_id", 1, Cancel));
+        Assert.Equal(("NetworkLost", true), (read.ErrorId, read.Message.Contains("for 1 minutes", StringComparison.Ordinal)));
+        gone.Dispose();
+
+        using var unanswered = proxy.Faults.While(HttpFault.Reset, "TransactWriteItems");
+        Assert.Equal("WriteOutcomeUnknown", (await Assert.ThrowsAsync<MigrationException>(() => store.UpdateAsync(account, WriteTests.Values(("currency", "USD")), Cancel))).ErrorId);
+    }
+
+    [Fact]
     public async Task What_DynamoDB_denies_has_a_name()
     {
         await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);

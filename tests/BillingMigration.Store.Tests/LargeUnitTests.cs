@@ -151,6 +151,49 @@ public sealed class LargeUnitTests(SampleStores stores)
     }
 
     [Fact]
+    public async Task A_large_unit_that_is_begun_goes_on_through_a_way_that_is_cut()
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, false, Setup(1));
+        await using var proxy = await stores.DynamoDbProxyAsync();
+        await using var store = await shop.OpenDynamoDbAsync(through: proxy.Url);
+        using var begun = proxy.Faults.After(1, HttpFault.Swallow, times: 1, "TransactWriteItems");
+        var run = store.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, "RUN"), null, Cancel);
+        await begun.FirstHit;
+
+        // More often than the SDK tries by itself, and HttpClient with it.
+        using var lost = proxy.Faults.Next(40, HttpFault.Reset, "GetItem");
+        proxy.Faults.ResetConnections();
+        var bill = await run;
+        Assert.Equal(40, lost.Hits);
+        var billed = await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", bill!["bill_id"]), Cancel);
+        Assert.Equal(Charges * 9 / 10, billed.Count(c => Equals(c["account_id"], bill["account_id"])));
+        Assert.Equal(Math.Round(billed.Sum(c => c.Get<decimal>("amount")), 2, MidpointRounding.AwayFromZero), bill["subtotal"]);
+    }
+
+    /// <param name="operation">What never comes through: the parts of the unit, the rows that are read for them, or its sums.</param>
+    [Theory]
+    [InlineData("TransactWriteItems")]
+    [InlineData("BatchGetItem")]
+    [InlineData("GetItem")]
+    public async Task A_large_unit_whose_way_stays_cut_is_finished_by_others(string operation)
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, false, Setup(1));
+        await using var proxy = await stores.DynamoDbProxyAsync();
+        await using var store = await shop.OpenDynamoDbAsync(new QuickTime(30), proxy.Url);
+        using var begun = proxy.Faults.After(1, HttpFault.Swallow, times: 1, "TransactWriteItems");
+        var run = store.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, "RUN"), null, Cancel);
+        await begun.FirstHit;
+        using var lost = proxy.Faults.While(HttpFault.Reset, operation);
+        proxy.Faults.ResetConnections();
+        Assert.Equal("WriteOutcomeUnknown", (await Assert.ThrowsAsync<MigrationException>(() => run)).ErrorId);
+        await using var other = await shop.OpenDynamoDbAsync(new Later());
+        Assert.Equal(1, await other.FinishLargeUnitsAsync(Cancel));
+        var bill = (await other.FindAsync(BillingEntity.Bill, "bill_number", "RUN", Cancel))!;
+        var billed = await other.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", bill["bill_id"]), Cancel);
+        Assert.Equal(Math.Round(billed.Sum(c => c.Get<decimal>("amount")), 2, MidpointRounding.AwayFromZero), bill["subtotal"]);
+    }
+
+    [Fact]
     public async Task Charges_that_come_and_change_beside_a_large_bill_run_are_billed_once()
     {
         await using var shop = await WritableShop.CreateAsync(stores, false, Setup(1));

@@ -1,5 +1,6 @@
 using System.Text;
 using Amazon.DynamoDBv2.Model;
+using BillingMigration.Control;
 using BillingMigration.Model;
 using BillingMigration.Snapshot;
 using BillingMigration.Store.DynamoDb;
@@ -75,7 +76,19 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
     {
         await using var session = await migration.ConnectAsync();
         var result = await new ChangeFollower(session, new SyncOptions { IsOfSwitch = isOfSwitch }).RunAsync(new Progress<SyncProgress>(), CancellationToken.None);
-        Assert.Equal(Control.SyncState.Consistent, result.State);
+        Assert.Equal(SyncState.Consistent, result.State);
+    }
+
+    /// <summary>Calls go to the table, without the care of a switch: nobody calls yet.</summary>
+    public async Task RouteToTableAsync()
+    {
+        await using var session = await migration.ConnectAsync();
+        await using var lease = await session.Control.AcquireLeaseAsync("SWITCH", CancellationToken.None);
+        foreach (var state in new[] { RouteState.Shadow, RouteState.Draining, RouteState.DynamoDb })
+        {
+            var route = await session.Control.FindRouteAsync(CancellationToken.None);
+            await session.Control.ChangeRouteAsync(lease, route.To(state, "tester", "a test", DateTimeOffset.UnixEpoch), CancellationToken.None);
+        }
     }
 
     /// <summary>Every item of the table, by its key; encrypted attributes as what they are opened.</summary>

@@ -110,7 +110,7 @@ internal sealed class ReverseRun : IAsyncDisposable
             endsAt ??= isLast ? began : null;
             if (isLast && isQuiet)
             {
-                marks ??= new StreamMarks(session);
+                marks ??= new StreamMarks(session, lease);
                 await marks.WriteAsync(OpenShards, cancellationToken);
             }
 
@@ -200,6 +200,8 @@ internal sealed class ReverseRun : IAsyncDisposable
             {
                 // They stay, which is no trouble: they are of no entity, and the next ones have the same keys.
             }
+
+            marks.Dispose();
         }
 
         stream.Dispose();

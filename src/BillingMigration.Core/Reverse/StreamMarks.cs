@@ -1,7 +1,10 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
-using Amazon.DynamoDBv2.Model;
+using BillingMigration.Control;
+using BillingMigration.Model;
 using BillingMigration.Target;
+using BillingMigration.Transfer;
 
 namespace BillingMigration.Reverse;
 
@@ -9,21 +12,21 @@ namespace BillingMigration.Reverse;
 /// Finds the end of the table's stream, which no call tells: an empty answer may only mean that a change has not come so far. Items are written to the table until one of them has come out of every
 /// shard that is open. A shard holds the changes of a part of the table in their order, so all that was written before has come out of it too.
 /// </summary>
-internal sealed class StreamMarks(MigrationSession session)
+internal sealed class StreamMarks(MigrationSession session, Lease lease) : IDisposable
 {
     private const string PartitionKey = "BILLINGMIGRATION#MARK#";
     private const string SortKey = "MARK";
-    private const int PerBatch = 25;
 
     /// <summary>For each shard that has none: keys are spread over the shards by chance.</summary>
     private const int PerShard = 4;
-
-    private static readonly TimeSpan Unprocessed = TimeSpan.FromMilliseconds(50);
 
     /// <summary>How long the last ones are waited for before there are more.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private readonly string id = Guid.NewGuid().ToString("N");
+    private readonly BatchWriter writer = new(
+        session.Target, session.Definition.Target.Table, new TransferThrottle(session.Definition.Throttle, session.Time), new TransferMetrics(), session.Retry, session.Time, lease.WaitHeldAsync);
+
     private readonly HashSet<string> marked = new(StringComparer.Ordinal);
     private int written;
     private long writtenAt;
@@ -53,38 +56,39 @@ internal sealed class StreamMarks(MigrationSession session)
 
         // The more shards there are already, the rarer is it that a key belongs to one that is left.
         var more = PerShard * Math.Max(left, marked.Count);
-        await WriteAsync(Enumerable.Range(written, more).Select(n => new WriteRequest(new PutRequest(new() { ["pk"] = new(Key(n)), ["sk"] = new(SortKey), ["mark"] = new(id) }))), cancellationToken);
+        await WriteAsync(written, more, AddMark, cancellationToken);
         written += more;
         writtenAt = session.Time.GetTimestamp();
     }
 
     /// <summary>Takes them out of the table again. Those of a process that was killed are written over by the next ones.</summary>
-    public Task RemoveAsync(CancellationToken cancellationToken) =>
-        WriteAsync(Enumerable.Range(0, written).Select(n => new WriteRequest(new DeleteRequest(new() { ["pk"] = new(Key(n)), ["sk"] = new(SortKey) }))), cancellationToken);
+    public Task RemoveAsync(CancellationToken cancellationToken) => WriteAsync(0, written, AddRemoval, cancellationToken);
 
-    private static string Key(int number) => string.Create(CultureInfo.InvariantCulture, $"{PartitionKey}{number}");
+    public void Dispose() => writer.Dispose();
 
-    private async Task WriteAsync(IEnumerable<WriteRequest> writes, CancellationToken cancellationToken)
+    private async Task WriteAsync(int from, int count, Action<ItemBatch, string> add, CancellationToken cancellationToken)
     {
-        var table = session.Definition.Target.Table;
-        try
+        using var batch = new ItemBatch();
+        for (var number = from; number < from + count; number++)
         {
-            foreach (var batch in writes.Chunk(PerBatch))
+            add(batch, string.Create(CultureInfo.InvariantCulture, $$"""{"pk":{"S":"{{PartitionKey}}{{number}}"},"sk":{"S":"{{SortKey}}"}"""));
+            if (batch.IsFull || number == from + count - 1)
             {
-                for (var left = new List<WriteRequest>(batch); left.Count > 0;)
-                {
-                    var answer = await session.Target.Client.BatchWriteItemAsync(new BatchWriteItemRequest { RequestItems = new() { [table] = left } }, cancellationToken);
-                    left = answer.UnprocessedItems?.GetValueOrDefault(table) ?? [];
-                    if (left.Count > 0)
-                    {
-                        await Task.Delay(Unprocessed, session.Time, cancellationToken);
-                    }
-                }
+                await writer.WriteAsync(batch, cancellationToken);
+                batch.Clear();
             }
         }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested && e is not MigrationException)
-        {
-            throw TargetErrors.From(e, session.Target.Endpoint, $"Marking the end of the stream of table '{table}'");
-        }
+    }
+
+    private void AddMark(ItemBatch batch, string key)
+    {
+        batch.Write(Encoding.ASCII.GetBytes(key + $$""","mark":{"S":"{{id}}"}""" + "}"));
+        batch.CommitItem(key.Length);
+    }
+
+    private static void AddRemoval(ItemBatch batch, string key)
+    {
+        batch.Write(Encoding.ASCII.GetBytes(key + "}"));
+        batch.CommitDelete();
     }
 }

@@ -26,7 +26,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
     {
         this.target = target;
         this.ownsTarget = ownsTarget;
-        items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy(), time) { Attributes = model.Definition.View is null ? null : AccessPolicy.AttributesOf(model) };
+        items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy { GiveUpAfter = StoreTimes.Patience }, time) { Attributes = model.Definition.View is null ? null : AccessPolicy.AttributesOf(model) };
         reader = new PathReader(model.Definition, items);
         finder = new RowFinder(model, target.Client, items, reader, time);
         large = new LargeUnits(model, target.Client, finder, times, time, gate);

@@ -11,9 +11,6 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Others take over what its owner has not gone on with for half a minute.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-
     private readonly RowParts rowParts = new(model, finder);
     // The first transaction decides; what follows belongs to it, and is bound to its owner.
     private readonly TransactionSender beginning = new(model.Definition, client, time, gate);
@@ -86,9 +83,10 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
             {
                 return await FinishOnceAsync(intent, cancellationToken);
             }
-            catch (Exception e) when (TargetErrors.IsTransient(e) || e is MigrationException { ErrorId: StoreErrors.OutcomeUnknownId })
+            catch (Exception e) when (Unsent.IsTrouble(e))
             {
-                if (time.GetElapsedTime(began) > Patience)
+                // Others take over what its owner has not gone on with for half a minute.
+                if (time.GetElapsedTime(began) > StoreTimes.Patience)
                 {
                     throw StoreErrors.OutcomeUnknown((intent.Bill ?? intent.Entity).Entity, e);
                 }

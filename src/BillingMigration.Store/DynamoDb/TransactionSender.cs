@@ -11,9 +11,6 @@ internal sealed class TransactionSender(MigrationDefinition definition, IAmazonD
 {
     private const int MostAttempts = 30;
 
-    /// <summary>DynamoDB knows a request by its token for ten minutes: sent again within them, it is done once.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-
     /// <exception cref="StoreException">The refusal of the part whose condition does not hold.</exception>
     /// <exception cref="NotRoutedException">The gate is closed, and nothing is written.</exception>
     /// <exception cref="MigrationException"><c>TargetRefused</c>; <c>WriteOutcomeUnknown</c>: no answer came, again and again.</exception>
@@ -58,8 +55,9 @@ internal sealed class TransactionSender(MigrationDefinition definition, IAmazonD
             }
             catch (Exception e) when ((TargetErrors.IsTransient(e) || e is OperationCanceledException) && !cancellationToken.IsCancellationRequested)
             {
+                // DynamoDB knows a request by its token for ten minutes: sent again within them, it is done once.
                 unanswered = e;
-                if (time.GetElapsedTime(started) > Patience)
+                if (time.GetElapsedTime(started) > StoreTimes.Patience)
                 {
                     throw StoreErrors.OutcomeUnknown(definition.Target.Table, e);
                 }

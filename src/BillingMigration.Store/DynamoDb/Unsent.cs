@@ -14,9 +14,12 @@ internal static class Unsent
         {
             return await job();
         }
-        catch (Exception e) when (gate is not null && TargetErrors.IsTransient(e))
+        catch (Exception e) when (gate is not null && IsTrouble(e) && e is not MigrationException { ErrorId: StoreErrors.OutcomeUnknownId })
         {
             throw new NotRoutedException(e);
         }
     }
+
+    /// <summary>True for trouble with the way to DynamoDB, also where its patience is at its end.</summary>
+    public static bool IsTrouble(Exception exception) => TargetErrors.IsTransient(exception) || exception is MigrationException { Kind: MigrationErrorKind.Unreachable };
 }
