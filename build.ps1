@@ -34,19 +34,19 @@ if ($IsLinux -and (Get-Command bash -CommandType Application -ErrorAction Ignore
     exit $LASTEXITCODE
 }
 
-function Stop-Task([string] $Message, [int] $Code = 1) {
+function Exit-Task([string] $Message, [int] $Code = 1) {
     [Console]::Error.WriteLine("build.ps1: $Message")
     exit $Code
 }
 
 function Invoke-Dotnet {
     & dotnet @args
-    if ($LASTEXITCODE -ne 0) { Stop-Task "dotnet $($args[0]) ended with code $LASTEXITCODE" }
+    if ($LASTEXITCODE -ne 0) { Exit-Task "dotnet $($args[0]) ended with code $LASTEXITCODE" }
 }
 
 function Assert-Dotnet {
     if (-not (Get-Command dotnet -CommandType Application -ErrorAction Ignore) -or -not ((& dotnet --list-sdks) -match '^10\.')) {
-        Stop-Task 'the .NET 10 SDK is missing: it builds and runs everything. Get it: https://dot.net'
+        Exit-Task 'the .NET 10 SDK is missing: it builds and runs everything. Get it: https://dot.net'
     }
 }
 
@@ -57,7 +57,7 @@ function Invoke-Build {
     if (Test-Path -LiteralPath $fresh) { Remove-Item -LiteralPath $fresh -Recurse -Force }
     Invoke-Dotnet publish src/BillingMigration.PowerShell -c Release -v q --no-build -o (Join-Path $fresh 'bin')
     if (Test-Path -LiteralPath (Join-Path $fresh 'bin/System.Management.Automation.dll')) {
-        Stop-Task 'System.Management.Automation.dll must not be shipped: mark its package ExcludeAssets="runtime"'
+        Exit-Task 'System.Management.Automation.dll must not be shipped: mark its package ExcludeAssets="runtime"'
     }
     foreach ($folder in Get-ChildItem -LiteralPath $fresh -Directory) {
         $place = Join-Path $PSScriptRoot $folder.Name
@@ -67,7 +67,7 @@ function Invoke-Build {
     "Built; the module is ready: Import-Module $PSScriptRoot/BillingMigration.psd1"
 }
 
-function Set-ServerAddress {
+function Use-ServerAddress {
     if (-not $env:BILLING_MYSQL) { $env:BILLING_MYSQL = '127.0.0.1:33306' }
     if (-not $env:BILLING_MARIADB) { $env:BILLING_MARIADB = '127.0.0.1:33307' }
     if (-not $env:BILLING_DYNAMODB) { $env:BILLING_DYNAMODB = 'http://127.0.0.1:33800' }
@@ -76,16 +76,16 @@ function Set-ServerAddress {
 
 function Invoke-Compose {
     if (-not (Get-Command docker -CommandType Application -ErrorAction Ignore)) {
-        Stop-Task 'docker is missing: without bash and apt the servers run in containers. Get it: https://docs.docker.com/get-docker/'
+        Exit-Task 'docker is missing: without bash and apt the servers run in containers. Get it: https://docs.docker.com/get-docker/'
     }
     & docker compose -f tests/servers/compose.yaml @args
-    if ($LASTEXITCODE -ne 0) { Stop-Task "docker compose $($args[0]) ended with code $LASTEXITCODE" }
+    if ($LASTEXITCODE -ne 0) { Exit-Task "docker compose $($args[0]) ended with code $LASTEXITCODE" }
 }
 
 function Invoke-Test {
     Invoke-Build
     $ownContainer = -not $env:BILLING_DYNAMODB -and (Get-Command docker -CommandType Application -ErrorAction Ignore)
-    Set-ServerAddress
+    Use-ServerAddress
     $reports = Join-Path $PSScriptRoot 'artifacts/test'
     $null = New-Item -ItemType Directory -Path $reports -Force
     $passed = 0; $failed = 0; $skipped = 0
@@ -131,7 +131,7 @@ function Invoke-Demo {
     Invoke-Build
     # A server that was named may hold someone's data: only the container's sample database is replaced.
     $replace = if ($env:BILLING_MYSQL) { @() } else { @('--replace') }
-    Set-ServerAddress
+    Use-ServerAddress
     $server, $port = $env:BILLING_MYSQL -split ':'
     Invoke-Dotnet examples/SampleBilling/bin/Release/net8.0/SampleBilling.dll --host $server --port $port --rows 50000 --seed 42 @replace
     & (Join-Path $PSScriptRoot 'examples/demo.ps1') -Source $env:BILLING_MYSQL -EndpointUrl $env:BILLING_DYNAMODB
@@ -139,7 +139,7 @@ function Invoke-Demo {
 
 function Invoke-Program([string] $Project, [string[]] $Options) {
     Assert-Dotnet
-    Set-ServerAddress
+    Use-ServerAddress
     & dotnet run -c Release --project $Project -- @Options
     exit $LASTEXITCODE
 }
@@ -150,7 +150,7 @@ switch ($Task) {
     'demo' { Invoke-Demo }
     'bench' { Invoke-Program 'benchmarks/BillingMigration.Benchmarks' $Arguments }
     'torture' {
-        if ($Arguments.Count -eq 0) { Stop-Task 'torture NAME [arguments], for example: torture export' 2 }
+        if ($Arguments.Count -eq 0) { Exit-Task 'torture NAME [arguments], for example: torture export' 2 }
         Invoke-Program 'tests/BillingMigration.Torture' $Arguments
     }
     'servers' {
@@ -158,7 +158,7 @@ switch ($Task) {
             'start' { Invoke-Compose up -d --wait }
             'stop' { Invoke-Compose down }
             'status' { Invoke-Compose ps }
-            default { Stop-Task 'servers start, servers stop or servers status' 2 }
+            default { Exit-Task 'servers start, servers stop or servers status' 2 }
         }
     }
     'package' {

@@ -35,7 +35,7 @@ function Step([string] $Title, [string] $Command) {
 }
 
 # The sample definition with this run's addresses, as a copy: a definition names one source and one target.
-function New-DemoDefinition {
+function Write-DemoDefinition {
     $json = [System.Text.Json.Nodes.JsonNode]::Parse([System.IO.File]::ReadAllText([System.IO.Path]::Combine($root, 'examples', 'sample', 'migration.json')))
     $colon = $Source.LastIndexOf(':')
     $json['source']['host'] = [System.Text.Json.Nodes.JsonNode]::Parse('"' + $Source.Substring(0, $colon) + '"')
@@ -49,7 +49,7 @@ function New-DemoDefinition {
 }
 
 # The sample's own program beside the migration: an application that writes, or counts of the tables.
-function Start-Sample([string[]] $Arguments) {
+function Invoke-Sample([string[]] $Arguments) {
     $start = [System.Diagnostics.ProcessStartInfo]::new('dotnet')
     $program = [System.IO.Path]::Combine($root, 'examples', 'SampleBilling', 'bin', 'Release', 'net8.0', 'SampleBilling.dll')
     foreach ($argument in @($program) + $Arguments + @('--port', $Source.Substring($Source.LastIndexOf(':') + 1))) { $start.ArgumentList.Add($argument) }
@@ -58,7 +58,7 @@ function Start-Sample([string[]] $Arguments) {
 }
 
 # An application with a routed store: eight clerks at work, and a line each second of how that goes.
-function Start-Office {
+function Invoke-Office {
     $start = [System.Diagnostics.ProcessStartInfo]::new('dotnet')
     $program = [System.IO.Path]::Combine($root, 'examples', 'BillingApp', 'bin', 'Release', 'net10.0', 'BillingApp.dll')
     foreach ($argument in $program, '--definition', $path, '--backend', 'routed', 'busy', '50') { $start.ArgumentList.Add($argument) }
@@ -75,7 +75,7 @@ function Show-Office([System.Diagnostics.Process] $Office, [int] $Lines) {
 }
 
 # Somebody changes an item by hand, past the module: one request of DynamoDB's own interface.
-function Set-ItemByHand([string] $SortKey, [string] $Amount) {
+function Edit-ItemByHand([string] $SortKey, [string] $Amount) {
     $body = '{"TableName":"billing","Key":{"pk":{"S":"ACCOUNT#' + $Account + '"},"sk":{"S":"' + $SortKey + '"}},"UpdateExpression":"SET amount = :a","ExpressionAttributeValues":{":a":{"N":"' + $Amount + '"}}}'
     $request = [System.Net.Http.HttpRequestMessage]::new('POST', $EndpointUrl)
     $request.Content = [System.Net.Http.StringContent]::new($body, [System.Text.Encoding]::UTF8, 'application/x-amz-json-1.0')
@@ -94,7 +94,7 @@ $watch = [System.Diagnostics.Stopwatch]::StartNew()
 "  to DynamoDB at $EndpointUrl"
 if ($Rows) { '  {0:N0} rows' -f $Rows }
 
-$path = New-DemoDefinition
+$path = Write-DemoDefinition
 $login = [pscredential]::new('root', [securestring]::new())
 Step 'Connect to both sides' 'Connect-BillingMigration -Path artifacts/demo/migration.json ...'
 $migration = Connect-BillingMigration -Path $path -SourceCredential $login -EndpointUrl $EndpointUrl -AccessKey demo -SecretKey demo
@@ -108,7 +108,7 @@ Step 'Look at the plan' 'Export-BillingSnapshot -WhatIf'
 $tables | Export-BillingSnapshot -WhatIf
 
 Step 'Export, while an application goes on writing' 'Export-BillingSnapshot'
-$application = Start-Sample '--write', '1', '--seconds', $WriteSeconds
+$application = Invoke-Sample '--write', '1', '--seconds', $WriteSeconds
 $export = $tables | Export-BillingSnapshot
 $export | Out-Default
 
@@ -123,7 +123,7 @@ $sync | Out-Default
 Step 'Count both sides' 'Get-BillingMigration -CountItems'
 $state = Get-BillingMigration -CountItems
 $state | Out-Default
-$counts = Start-Sample '--count'
+$counts = Invoke-Sample '--count'
 $agree = $true
 '  {0,-20}{1,12}{2,12}' -f 'Table', 'Rows', 'Items'
 foreach ($line in $counts.StandardOutput.ReadToEnd().Trim().Split("`n")) {
@@ -146,7 +146,7 @@ foreach ($bill in @($read.Bills)[-3..-1]) {
 foreach ($charge in @($read.Charges)[-5..-1]) {
     if ($charge) {
         $text = "$($charge.description)"
-        if ($text.Length -gt 30) { $text = $text.Substring(0, 29) + '…' }
+        if ($text.Length -gt 30) { $text = $text.Substring(0, 27) + '...' }
         '    {0,-20}{1,-11}{2,-31}{3,11:N4}' -f "$($charge.charged_at)".Substring(0, 19), $charge.charge_type, $text, $charge.amount
     }
 }
@@ -158,7 +158,7 @@ if (-not $verdict.Passed) { throw "The table is not the source: $($verdict.Reaso
 
 Step 'Somebody changes an amount by hand; find it' 'Test-MigrationIntegrity -NoError'
 $victim = @($read.Charges)[-1]
-Set-ItemByHand ("CHARGE#{0:yyyy-MM-dd'T'HH':'mm':'ss.ffffff}#{1:D20}" -f $victim.charged_at, [long]$victim.charge_id) '0.01'
+Edit-ItemByHand ("CHARGE#{0:yyyy-MM-dd'T'HH':'mm':'ss.ffffff}#{1:D20}" -f $victim.charged_at, [long]$victim.charge_id) '0.01'
 $found = Test-MigrationIntegrity -NoError
 if ($found.Passed -or $found.Differences.Length -ne 1) { throw 'The planted fault was not found.' }
 $found.Differences | Out-Default
@@ -170,7 +170,7 @@ $again | Out-Default
 if (-not $again.Passed) { throw 'The repair left something.' }
 
 Step 'Switch an application over while it works' 'Switch-BillingBackend -To DynamoDB -Confirm:$false'
-$office = Start-Office
+$office = Invoke-Office
 Show-Office $office 3
 $switched = Switch-BillingBackend -To DynamoDB -Reason 'demo' -Confirm:$false
 Show-Office $office 6

@@ -10,7 +10,7 @@
 
     As a task of Windows:
       $action = New-ScheduledTaskAction -Execute pwsh -Argument '-NoProfile -NonInteractive -File C:\billing\Invoke-BillingJob.ps1 -Job Sync -DefinitionPath C:\billing\migration.json -PasswordSecret BillingSource'
-      Register-ScheduledTask -TaskName 'Billing sync' -Action $action -Trigger (New-ScheduledTaskTrigger -Once -At (Get-Date) -RepetitionInterval 00:05:00) -User svc-billing -Password …
+      Register-ScheduledTask -TaskName 'Billing sync' -Action $action -Trigger (New-ScheduledTaskTrigger -Once -At (Get-Date) -RepetitionInterval 00:05:00) -User svc-billing -Password ...
     With AWS Systems Manager: the document ssm-document.json beside this file.
 .PARAMETER Job
     What to do. Export also makes the tables.
@@ -25,6 +25,8 @@
 .PARAMETER PasswordSecret
     Name of a secret, a credential or a password, of Microsoft.PowerShell.SecretManagement.
 #>
+[Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSAvoidUsingPlainTextForPassword', 'PasswordParameter', Justification = 'The name of where it is kept.')]
+[Diagnostics.CodeAnalysis.SuppressMessageAttribute('PSAvoidUsingPlainTextForPassword', 'PasswordSecret', Justification = 'The name of where it is kept.')]
 param(
     [Parameter(Mandatory)]
     [ValidateSet('Export', 'Sync', 'Compare')]
