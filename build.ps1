@@ -82,49 +82,68 @@ function Invoke-Compose {
     if ($LASTEXITCODE -ne 0) { Exit-Task "docker compose $($args[0]) ended with code $LASTEXITCODE" }
 }
 
+# Runs a program of tests and adds up what it reports.
+function Invoke-TestProgram([hashtable] $Count, [string] $Name, [string[]] $Command) {
+    $report = Join-Path $PSScriptRoot "artifacts/test/$($Name.Replace(' ', '-')).xml"
+    if (Test-Path -LiteralPath $report) { Remove-Item -LiteralPath $report }
+    "--- $Name"
+    $program, [string[]] $options = $Command
+    & $program @options -noLogo -noColor -longRunning 300 -result-xml $report
+    if (-not (Test-Path -LiteralPath $report)) {
+        "$Name ended with code $LASTEXITCODE and left no report: counted as one failure"
+        $Count.Failed++
+        return
+    }
+    $assembly = ([xml](Get-Content -LiteralPath $report -Raw)).assemblies.assembly
+    $Count.Passed += [int]$assembly.passed
+    $broken = [int]$assembly.failed + [int]$assembly.errors
+    if ($LASTEXITCODE -ne 0 -and $broken -eq 0) { $broken = 1 }
+    $Count.Failed += $broken
+    $Count.Skipped += [int]$assembly.skipped
+}
+
+# PowerShell 7.4 runs on .NET 8: what the core does in every migration is tried on that as well, from a folder that has the runtime in it.
+function Invoke-TestOnNet8([hashtable] $Count) {
+    $name = 'BillingMigration.Core.Tests'
+    $rid = [regex]::Match((& dotnet --info | Out-String), '(?m)^ *RID: *(\S+)').Groups[1].Value
+    $folder = Join-Path $PSScriptRoot 'artifacts/net8'
+    Invoke-Dotnet publish "tests/$name" -c Release -r $rid --self-contained -o $folder -v q
+    $tests = 'BillingMigration.Tests'
+    $classes = foreach ($class in "$tests.Model.*", "$tests.Definition.*", "$tests.Target.*", '*.ExportTests', '*.ComparisonTests', '*.BinlogConnectionTests', '*.BinlogLoginTests', '*.MariaDbTableTests', '*.ClientTextTests') {
+        '-class'; $class
+    }
+    Invoke-TestProgram $Count "$name on .NET 8" (@(Join-Path $folder $name) + $classes)
+}
+
 function Invoke-Test {
     Invoke-Build
     $ownContainer = -not $env:BILLING_DYNAMODB -and (Get-Command docker -CommandType Application -ErrorAction Ignore)
     Use-ServerAddress
-    $reports = Join-Path $PSScriptRoot 'artifacts/test'
-    $null = New-Item -ItemType Directory -Path $reports -Force
-    $passed = 0; $failed = 0; $skipped = 0
+    $null = New-Item -ItemType Directory -Path (Join-Path $PSScriptRoot 'artifacts/test') -Force
+    $count = @{ Passed = 0; Failed = 0; Skipped = 0 }
     foreach ($project in Get-ChildItem -Path tests -Directory -Filter '*.Tests') {
         $name = $project.Name
-        $report = Join-Path $reports "$name.xml"
-        if (Test-Path -LiteralPath $report) { Remove-Item -LiteralPath $report }
-        "--- $name"
         $framework = ([xml](Get-Content -LiteralPath (Join-Path $project.FullName "$name.csproj") -Raw)).Project.PropertyGroup.TargetFramework
-        & dotnet (Join-Path $project.FullName "bin/Release/$framework/$name.dll") -noLogo -noColor -longRunning 300 -result-xml $report
-        if (-not (Test-Path -LiteralPath $report)) {
-            "$name ended with code $LASTEXITCODE and left no report: counted as one failure"
-            $failed++
-            continue
-        }
-        $assembly = ([xml](Get-Content -LiteralPath $report -Raw)).assemblies.assembly
-        $passed += [int]$assembly.passed
-        $broken = [int]$assembly.failed + [int]$assembly.errors
-        if ($LASTEXITCODE -ne 0 -and $broken -eq 0) { $broken = 1 }
-        $failed += $broken
-        $skipped += [int]$assembly.skipped
+        Invoke-TestProgram $count $name 'dotnet', (Join-Path $project.FullName "bin/Release/$framework/$name.dll")
         # DynamoDB Local slows down with all that it ever held: each project has a new one.
         if ($ownContainer) { Invoke-Compose up -d --wait --force-recreate dynamodb }
     }
+    Invoke-TestOnNet8 $count
     if (Test-Path -LiteralPath tests/pester) {
         if (Get-Module -ListAvailable Pester | Where-Object Version -ge 5.7) {
             $result = Invoke-Pester -Path tests/pester -PassThru -Output Detailed
-            $passed += $result.PassedCount
-            $failed += $result.FailedCount + $result.FailedBlocksCount + $result.FailedContainersCount
-            $skipped += $result.SkippedCount
+            $count.Passed += $result.PassedCount
+            $count.Failed += $result.FailedCount + $result.FailedBlocksCount + $result.FailedContainersCount
+            $count.Skipped += $result.SkippedCount
         }
         else {
-            $count = @(Select-String -Path tests/pester/*.Tests.ps1 -Pattern '^\s*It ').Count
-            "$count tests of tests/pester were not run, and are counted as skipped: they need Pester 5.7 or later (Install-Module Pester), which is not here."
-            $skipped += $count
+            $left = @(Select-String -Path tests/pester/*.Tests.ps1 -Pattern '^\s*It ').Count
+            "$left tests of tests/pester were not run, and are counted as skipped: they need Pester 5.7 or later (Install-Module Pester), which is not here."
+            $count.Skipped += $left
         }
     }
-    "$passed passed, $failed failed, $skipped skipped"
-    if ($failed -gt 0 -or $passed -eq 0) { exit 1 }
+    "$($count.Passed) passed, $($count.Failed) failed, $($count.Skipped) skipped"
+    if ($count.Failed -gt 0 -or $count.Passed -eq 0) { exit 1 }
 }
 
 function Invoke-Demo {
