@@ -89,7 +89,7 @@ internal static partial class Errors
 
         var text = e.Message.TrimEnd();
         var end = SentenceEnd().Matches(text);
-        return end.Count == 0 ? text : text[(end[^1].Index + end[^1].Length)..];
+        return end.Count == 0 ? "" : text[(end[^1].Index + end[^1].Length)..];
     }
 
     [GeneratedRegex(@"(?i)\b((?:password|pwd|secret(?:access)?key|sessiontoken|x-amz-security-token)\s*[=:]\s*)(?:""[^""]*""|'[^']*'|[^;,&\s]+)")]

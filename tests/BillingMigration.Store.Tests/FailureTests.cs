@@ -1,3 +1,4 @@
+using BillingMigration.Control;
 using BillingMigration.Store.MySql;
 using BillingMigration.Testing;
 using BillingMigration.Testing.Faults;
@@ -29,7 +30,7 @@ public sealed class FailureTests(SampleStores stores)
     public async Task A_call_of_which_nothing_was_sent_is_made_again()
     {
         await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
-        await shop.RouteToTableAsync();
+        await shop.RouteAsync(RouteState.Shadow, RouteState.Draining, RouteState.DynamoDb);
         await using var proxy = await stores.DynamoDbProxyAsync();
         await using var store = await RoutedBillingStore.OpenAsync(
             shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access with { EndpointUrl = proxy.Url }, options: null, TimeProvider.System, Cancel);

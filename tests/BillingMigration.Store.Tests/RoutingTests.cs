@@ -54,6 +54,36 @@ public sealed class RoutingTests(SampleStores stores)
     }
 
     [Fact]
+    public async Task Generated_keys_that_were_taken_before_a_switch_are_not_used_after_it()
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
+        await shop.RouteAsync(RouteState.Shadow, RouteState.Draining, RouteState.DynamoDb);
+        await using var store = await RoutedBillingStore.OpenAsync(shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, options: null, TimeProvider.System, Cancel);
+        var first = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("KEYS-0"), Cancel)).Get<long>("account_id");
+
+        // A block of keys that was asked for when the switch had raised those of the source already: the source gives them too.
+        await shop.RouteAsync(RouteState.Draining, RouteState.MySql);
+        await using (var source = await shop.OpenAsync(Backend.MySql))
+        {
+            for (var n = 1; n < 6; n++)
+            {
+                await source.InsertAsync(BillingEntity.Account, WriteTests.Account($"KEYS-{n}").SetItem("account_id", first + n), Cancel);
+            }
+        }
+
+        await shop.RouteAsync(RouteState.Shadow, RouteState.Draining);
+        await shop.SyncAsync(isOfSwitch: true);
+        await using (var session = await shop.Migration.ConnectAsync())
+        {
+            await StoreSchema.SaveAsync(session, Cancel);
+        }
+
+        await shop.RouteAsync(RouteState.DynamoDb);
+        var next = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("KEYS-6"), Cancel);
+        Assert.True(next.Get<long>("account_id") > first + 5, $"{next["account_id"]} after {first}");
+    }
+
+    [Fact]
     public async Task A_change_of_the_route_is_made_once_in_order_and_by_the_holder_of_the_lease()
     {
         await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
@@ -88,6 +118,8 @@ public sealed class RoutingTests(SampleStores stores)
         write.Pass();
         Volatile.Write(ref isGone, true);
         Assert.Throws<NotRoutedException>(watch.GateOf(StoreBackend.DynamoDb).Begin().Pass);
+        watch.GateOf(StoreBackend.MySql).Begin(Route.Epoch).Pass();
+        Assert.Throws<NotRoutedException>(watch.GateOf(StoreBackend.MySql).Begin(Route.Epoch - 1).Pass);
         while (watch.IsHeld)
         {
             await Task.Delay(10, Cancel);

@@ -79,12 +79,12 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         Assert.Equal(SyncState.Consistent, result.State);
     }
 
-    /// <summary>Calls go to the table, without the care of a switch: nobody calls yet.</summary>
-    public async Task RouteToTableAsync()
+    /// <summary>Changes the route from state to state, without the care of a switch: nobody calls meanwhile.</summary>
+    public async Task RouteAsync(params RouteState[] states)
     {
         await using var session = await migration.ConnectAsync();
         await using var lease = await session.Control.AcquireLeaseAsync("SWITCH", CancellationToken.None);
-        foreach (var state in new[] { RouteState.Shadow, RouteState.Draining, RouteState.DynamoDb })
+        foreach (var state in states)
         {
             var route = await session.Control.FindRouteAsync(CancellationToken.None);
             await session.Control.ChangeRouteAsync(lease, route.To(state, "tester", "a test", DateTimeOffset.UnixEpoch), CancellationToken.None);

@@ -28,11 +28,12 @@ internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client,
     /// <returns>The rows as they are stored; null for those deleted.</returns>
     public async Task<ImmutableArray<BillingRecord?>> WriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken)
     {
-        var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, cancellationToken));
+        var epoch = Epoch;
+        var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, epoch, cancellationToken));
         var deletion = new Deletion(model, client, finder, times, time, DeletionLasts);
         try
         {
-            var parts = new TransactionParts(model.Definition, time);
+            var parts = new TransactionParts(model.Definition, time) { Epoch = epoch };
             var written = rows.Select((row, i) => (changes[i].Model, changes[i].Before, After: row)).ToList();
             await Unsent.RunAsync(gate, async () =>
             {
@@ -65,11 +66,18 @@ internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client,
     /// <summary>A bill of all unbilled charges of an account, however many.</summary>
     /// <param name="bill">As it is planned, without its sums.</param>
     /// <returns>Null: there was nothing to bill.</returns>
-    public async Task<BillingRecord?> RunBillAsync(PlannedChange bill, BillingColumns columns, CancellationToken cancellationToken) =>
-        await large.RunBillAsync(bill.Model, (await Unsent.RunAsync(gate, () => ResolveAsync([bill], cancellationToken)))[0]!, columns, cancellationToken);
+    public async Task<BillingRecord?> RunBillAsync(PlannedChange bill, BillingColumns columns, CancellationToken cancellationToken)
+    {
+        var epoch = Epoch;
+        var row = (await Unsent.RunAsync(gate, () => ResolveAsync([bill], epoch, cancellationToken)))[0]!;
+        return await large.RunBillAsync(bill.Model, row, epoch, columns, cancellationToken);
+    }
+
+    /// <summary>The keys that are generated under it are good for no other.</summary>
+    private long Epoch => gate?.Epoch ?? 0;
 
     /// <summary>Rows with their generated keys, and with the keys of others that are generated too.</summary>
-    private async Task<List<RowBuffer?>> ResolveAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken)
+    private async Task<List<RowBuffer?>> ResolveAsync(ImmutableArray<PlannedChange> changes, long epoch, CancellationToken cancellationToken)
     {
         var rows = new List<RowBuffer?>();
         foreach (var change in changes)
@@ -82,7 +90,7 @@ internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client,
 
             if (change.GeneratedKey >= 0)
             {
-                var key = await sequences[change.Model.Entity].NextAsync(cancellationToken);
+                var key = await sequences[change.Model.Entity].NextAsync(epoch, cancellationToken);
                 row!.Set(change.GeneratedKey, key.ToString(CultureInfo.InvariantCulture));
             }
 

@@ -32,21 +32,22 @@ internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, Row
         await FinishAsync(intent, cancellationToken);
     }
 
+    /// <param name="epoch">Of the route, under which its key was generated.</param>
     /// <returns>Null: there was nothing to bill.</returns>
-    public async Task<BillingRecord?> RunBillAsync(EntityModel bill, RowBuffer row, BillingColumns columns, CancellationToken cancellationToken)
+    public async Task<BillingRecord?> RunBillAsync(EntityModel bill, RowBuffer row, long epoch, BillingColumns columns, CancellationToken cancellationToken)
     {
         var reference = Reference.Of(model, bill).FirstOrDefault(r => r.Parent.Entity == BillingEntity.Account)
             ?? throw new StoreException(StoreError.NotSupported, bill.Entity, $"A bill run needs a foreign key from {bill.Entity} to {BillingEntity.Account}.");
-        var intent = await Unsent.RunAsync(gate, () => BeginBillRunAsync(reference, bill, row, columns, cancellationToken));
+        var intent = await Unsent.RunAsync(gate, () => BeginBillRunAsync(reference, bill, row, epoch, columns, cancellationToken));
         return await FinishAsync(intent, cancellationToken);
     }
 
-    private async Task<Intent> BeginBillRunAsync(Reference reference, EntityModel bill, RowBuffer row, BillingColumns columns, CancellationToken cancellationToken)
+    private async Task<Intent> BeginBillRunAsync(Reference reference, EntityModel bill, RowBuffer row, long epoch, BillingColumns columns, CancellationToken cancellationToken)
     {
         var account = await finder.FindAsync(reference.Parent, reference.ParentRow(row), reference.ParentColumns, cancellationToken) ?? throw StoreErrors.ParentMissing(reference.Name);
         var full = await finder.WithLookupsAsync(bill, row, [], cancellationToken);
         var intent = new Intent(Intent.BillRun, NewId(), NewId(), reference.Parent, account) { Bill = bill, BillItem = ItemCodec.Json(bill, full), Columns = columns };
-        var parts = new TransactionParts(model.Definition, time);
+        var parts = new TransactionParts(model.Definition, time) { Epoch = epoch };
         log.Begin(parts, intent);
         (EntityModel, RowBuffer?, RowBuffer?) change = (bill, null, row);
         await rowParts.AddUniqueAsync(parts, change, ItemCodec.Encode(bill, full), [], cancellationToken);

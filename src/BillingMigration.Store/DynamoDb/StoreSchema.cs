@@ -104,7 +104,10 @@ public sealed class StoreSchema
     }
 }
 
-/// <summary>Generated keys of one entity: taken from the control table in blocks. Keys that were taken and not used are left out for ever.</summary>
+/// <summary>
+/// Generated keys of one entity: taken from the control table in blocks. Keys that were taken and not used are left out for ever. A block is used up under the epoch of the route under which it was
+/// asked for: one that was taken while calls were sent to the source may have been given there since.
+/// </summary>
 internal sealed class Sequence(IAmazonDynamoDB client, MigrationDefinition definition, string entity) : IDisposable
 {
     private const int BlockSize = 20;
@@ -112,13 +115,16 @@ internal sealed class Sequence(IAmazonDynamoDB client, MigrationDefinition defin
     private readonly SemaphoreSlim one = new(1);
     private decimal next;
     private decimal last = -1;
+    private long takenUnder;
 
-    public async Task<decimal> NextAsync(CancellationToken cancellationToken)
+    /// <param name="epoch">Of the route, before the key is asked for: the row may be written under no other.</param>
+    /// <param name="cancellationToken">At most a block is lost.</param>
+    public async Task<decimal> NextAsync(long epoch, CancellationToken cancellationToken)
     {
         await one.WaitAsync(cancellationToken);
         try
         {
-            if (next > last)
+            if (next > last || epoch != takenUnder)
             {
                 var answer = await client.UpdateItemAsync(
                     new UpdateItemRequest
@@ -133,6 +139,7 @@ internal sealed class Sequence(IAmazonDynamoDB client, MigrationDefinition defin
                     cancellationToken);
                 last = decimal.Parse(answer.Attributes["taken"].N, CultureInfo.InvariantCulture);
                 next = last - BlockSize + 1;
+                takenUnder = epoch;
             }
 
             return next++;

@@ -17,6 +17,9 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
     private readonly HashSet<string> touched = new(StringComparer.Ordinal);
     private long bytes;
 
+    /// <summary>Of the route, under which alone it may be sent; null: under any by which writes go to the table.</summary>
+    public long? Epoch { get; init; }
+
     public int Count => parts.Count;
 
     /// <summary>True when a further row, its claims and checks might be too much: a transaction takes 100 items, and 4 MB together with its conditions.</summary>

@@ -24,7 +24,7 @@ internal sealed class TransactionSender(MigrationDefinition definition, IAmazonD
             try
             {
                 request.ClientRequestToken ??= Guid.NewGuid().ToString("N");
-                await AttemptAsync(request, cancellationToken);
+                await AttemptAsync(request, parts.Epoch, cancellationToken);
                 return;
             }
             catch (NotRoutedException) when (unanswered is not null)
@@ -67,12 +67,12 @@ internal sealed class TransactionSender(MigrationDefinition definition, IAmazonD
         }
     }
 
-    private async Task AttemptAsync(TransactWriteItemsRequest request, CancellationToken cancellationToken)
+    private async Task AttemptAsync(TransactWriteItemsRequest request, long? epoch, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(gate?.AttemptTime ?? Timeout.InfiniteTimeSpan, time);
         using var attempt = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         var (began, at) = (time.GetTimestamp(), time.GetUtcNow());
-        using var sending = gate?.Begin();
+        using var sending = gate?.Begin(epoch);
         sending?.Pass();
         try
         {

@@ -88,7 +88,10 @@ internal sealed class RouteWatch : IAsyncDisposable
     {
         public TimeSpan AttemptTime => RouteTimes.AttemptTime;
 
-        public IGatedWrite Begin() => watch.presence.Begin(() => Volatile.Read(ref watch.seen) is var now && now.Route.Backend == backend && watch.Accepts(now, writes: true));
+        public long Epoch => watch.Last.Epoch;
+
+        public IGatedWrite Begin(long? epoch) => watch.presence.Begin(
+            () => Volatile.Read(ref watch.seen) is var now && now.Route.Backend == backend && (epoch is null || epoch == now.Route.Epoch) && watch.Accepts(now, writes: true));
     }
 
     private bool Accepts(Seen answer, bool writes) => answer.Route.Accepts && Held(answer) && (!writes || presence.Covers(answer.Route, answer.Asked));

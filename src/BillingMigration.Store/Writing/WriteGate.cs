@@ -6,8 +6,12 @@ internal interface IWriteGate
     /// <summary>The longest that one attempt may take: when it is over, its connection is reset.</summary>
     TimeSpan AttemptTime { get; }
 
+    /// <summary>Of the route as it is known now: another after each change of it.</summary>
+    long Epoch { get; }
+
     /// <summary>Something begins that may end with a commit.</summary>
-    IGatedWrite Begin();
+    /// <param name="epoch">Under which it was prepared, where it may be sent under no other; null: where it does not matter.</param>
+    IGatedWrite Begin(long? epoch = null);
 }
 
 /// <summary>One attempt, from its beginning until it is disposed of. As long as there is one, nobody is told that writes wait.</summary>
