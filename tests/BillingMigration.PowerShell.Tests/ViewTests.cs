@@ -27,6 +27,23 @@ public sealed class ViewTests : IDisposable
         "Entities : CUSTOMER",
         "           BILLING_ACCOUNT");
 
+    [Fact]
+    public void A_definition_file() => Shows(
+        ResultObject.Of(new DefinitionFile("migration.json", ["Likely: CHARGE belongs to the account in 'invoice_items.account_record_id' (named like the key of 'accounts', no foreign key is declared).", "Open: who pays?"])),
+        "Definition migration.json",
+        "  Likely: CHARGE belongs to the account in 'invoice_items.account_record_id'",
+        "      (named like the key of 'accounts', no foreign key is declared).",
+        "  Open: who pays?");
+
+    [Fact]
+    public void Times_of_an_account()
+    {
+        var account = new PSObject();
+        account.TypeNames.Insert(0, "BillingMigration.BillingAccount");
+        account.Properties.Add(new PSNoteProperty("opened_at", new DateTime(2019, 5, 31, 14, 15, 32)));
+        Shows(account, "  opened_at           2019-05-31 14:15:32");
+    }
+
     [Theory]
     [InlineData(SnapshotOutcome.Complete)]
     [InlineData(SnapshotOutcome.Stopped)]

@@ -83,6 +83,26 @@ public sealed class RoutingTests(SampleStores stores)
         Assert.True(next.Get<long>("account_id") > first + 5, $"{next["account_id"]} after {first}");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Keys_that_the_source_gave_to_rows_that_are_gone_are_not_given_again(bool mariaDb)
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, mariaDb);
+        await shop.Database.ExecuteAsync("ALTER TABLE billing_account COMMENT 'moved with AUTO_INCREMENT=7'");
+        await using var source = await shop.OpenAsync(Backend.MySql);
+        var gone = await source.InsertAsync(BillingEntity.Account, WriteTests.Account("GONE"), Cancel);
+        await source.DeleteAsync(gone, Cancel);
+        await using (var session = await shop.Migration.ConnectAsync())
+        {
+            await StoreSchema.SaveAsync(session, Cancel);
+        }
+
+        await using var table = await shop.OpenDynamoDbAsync();
+        var next = await table.InsertAsync(BillingEntity.Account, WriteTests.Account("NEXT"), Cancel);
+        Assert.True(next.Get<long>("account_id") > gone.Get<long>("account_id"), $"{next["account_id"]} after {gone["account_id"]}");
+    }
+
     [Fact]
     public async Task A_change_of_the_route_is_made_once_in_order_and_by_the_holder_of_the_lease()
     {

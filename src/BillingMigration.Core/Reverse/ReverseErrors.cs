@@ -24,6 +24,10 @@ internal static class ReverseErrors
             $"The stream of table {table} keeps 24 hours, and what was written after {savedAt:u} is not all in it any more. Run Sync-BillingChanges -Direction Reverse -Restart: it compares the whole table with the source, writes what differs, and goes on with the stream."),
         table);
 
+    public static MigrationException MarkRefused(string table, string reason) => new(
+        "TargetRefused", MigrationErrorKind.DataRefused,
+        $"The table {table} does not take the items by which the end of its stream is found (pk BILLINGMIGRATION#MARK#0, sk MARK): {ErrorText.Sentence(reason)} Make the table's keys and indexes those of the definition: Initialize-BillingTable names what differs.", table);
+
     public static MigrationException Refused(SetAsideRow row) => new(
         "RowRefused", MigrationErrorKind.DataRefused,
         $"The source does not take the {row.Entity} {row.Key}: {row.Reason} Correct the row in the application, or the source's schema, and run the command again; -SetAside keeps such rows back, and goes on with the others.", row.Key);

@@ -74,7 +74,11 @@ internal sealed class StreamMarks(MigrationSession session, Lease lease) : IDisp
             add(batch, string.Create(CultureInfo.InvariantCulture, $$"""{"pk":{"S":"{{PartitionKey}}{{number}}"},"sk":{"S":"{{SortKey}}"}"""));
             if (batch.IsFull || number == from + count - 1)
             {
-                await writer.WriteAsync(batch, cancellationToken);
+                if ((await writer.WriteAsync(batch, cancellationToken)).Rejected is [var first, ..])
+                {
+                    throw ReverseErrors.MarkRefused(session.Definition.Target.Table, first.Message);
+                }
+
                 batch.Clear();
             }
         }

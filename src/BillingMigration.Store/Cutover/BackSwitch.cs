@@ -3,6 +3,7 @@ using BillingMigration.Model;
 using BillingMigration.Reverse;
 using BillingMigration.Source;
 using BillingMigration.Store.DynamoDb;
+using BillingMigration.Store.MySql;
 
 namespace BillingMigration.Store.Cutover;
 

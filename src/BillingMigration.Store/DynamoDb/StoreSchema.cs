@@ -7,7 +7,7 @@ using Amazon.DynamoDBv2.Model;
 using BillingMigration.Definition;
 using BillingMigration.Model;
 using BillingMigration.Source;
-using MySqlConnector;
+using BillingMigration.Store.MySql;
 
 namespace BillingMigration.Store.DynamoDb;
 
@@ -24,7 +24,7 @@ public sealed class StoreSchema
     /// <summary>The source's tables by name.</summary>
     public IReadOnlyDictionary<string, TableSchema> Tables { get; }
 
-    /// <summary>Reads the source's tables and the highest of its generated keys, and keeps both. Generated keys never go back.</summary>
+    /// <summary>Reads the source's tables and the highest of the keys that it has given, and keeps both. Generated keys never go back.</summary>
     public static async Task<StoreSchema> SaveAsync(MigrationSession session, CancellationToken cancellationToken)
     {
         var definition = session.Definition;
@@ -33,12 +33,10 @@ public sealed class StoreSchema
         await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
         foreach (var entity in BillingModel.Bind(definition, tables).Entities)
         {
-            if (entity.Table.Columns.FirstOrDefault(c => c.AutoIncrement) is { } column)
+            if (entity.Table.Columns.Any(c => c.AutoIncrement))
             {
-                await using var command = new MySqlCommand($"SELECT MAX({SelectStatement.Name(column.Name)}) FROM {SelectStatement.Name(entity.Table.Name)}", connection);
-                var highest = await command.ExecuteScalarAsync(cancellationToken);
-                await Sequence.RaiseAsync(
-                    session.Target.Client, definition, entity.Entity, highest is null or DBNull ? 0 : Convert.ToDecimal(highest, CultureInfo.InvariantCulture), cancellationToken);
+                var highest = await SourceKeys.FindHighestAsync(connection, entity, cancellationToken);
+                await Sequence.RaiseAsync(session.Target.Client, definition, entity.Entity, highest, cancellationToken);
             }
         }
 
