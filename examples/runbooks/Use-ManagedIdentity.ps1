@@ -34,9 +34,10 @@ $handler.UseProxy = $false
 $http = [System.Net.Http.HttpClient]::new($handler)
 $http.Timeout = [timespan]::FromSeconds(30)
 try {
-    # Azure Arc says where its agent listens; a virtual machine has the metadata service.
+    # Azure Arc says where its agent listens; a virtual machine has the metadata service, whose place this variable may name, as it does for Azure's own libraries.
     $isArc = [bool]$env:IDENTITY_ENDPOINT
-    $address = if ($isArc) { "$($env:IDENTITY_ENDPOINT)?api-version=2020-06-01" } else { 'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01' }
+    $metadata = if ($env:AZURE_POD_IDENTITY_AUTHORITY_HOST) { $env:AZURE_POD_IDENTITY_AUTHORITY_HOST.TrimEnd('/') } else { 'http://169.254.169.254' }
+    $address = if ($isArc) { "$($env:IDENTITY_ENDPOINT)?api-version=2020-06-01" } else { "$metadata/metadata/identity/oauth2/token?api-version=2018-02-01" }
     $address += '&resource=' + [uri]::EscapeDataString($Audience)
     if ($ClientId) { $address += '&client_id=' + [uri]::EscapeDataString($ClientId) }
 
@@ -50,8 +51,10 @@ try {
     $answer = Send
     if ($isArc -and [int]$answer.StatusCode -eq 401) {
         # Who may read the file that it names has the right to ask: himds on Linux, Administrators and Hybrid agent extension applications on Windows.
-        $file = "$($answer.Headers.WwwAuthenticate)" -replace '^Basic realm=', ''
-        $answer = Send ([System.IO.File]::ReadAllText($file.Trim('"')))
+        $file = [System.IO.FileInfo](("$($answer.Headers.WwwAuthenticate)" -replace '^Basic realm=', '').Trim('"'))
+        # Whoever listens there in the agent's place gets no other file of this account.
+        if ($file.Extension -ne '.key' -or $file.Length -gt 4096) { throw "The agent of Azure Arc names $file, which is no key of its own (a .key file of 4,096 bytes at most). Look at what listens at $env:IDENTITY_ENDPOINT." }
+        $answer = Send ([System.IO.File]::ReadAllText($file.FullName))
     }
 
     $text = $answer.Content.ReadAsStringAsync().GetAwaiter().GetResult()

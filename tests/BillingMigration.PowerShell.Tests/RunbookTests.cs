@@ -83,15 +83,16 @@ public sealed class RunbookTests(TestServers servers) : IDisposable
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_hybrid_worker_assumes_an_AWS_role_as_its_managed_identity(bool challenged)
+    [InlineData(false, "")]
+    [InlineData(true, "")]
+    [InlineData(true, "arc.key")]
+    public async Task A_hybrid_worker_assumes_an_AWS_role_as_its_managed_identity(bool isArc, string key)
     {
         await using var database = await FilledAsync();
         using var server = new CredentialServer();
-        if (challenged)
+        if (key.Length > 0)
         {
-            server.ArcSecret = Path.Combine(folder.FullName, "arc.key");
+            server.ArcSecret = Path.Combine(folder.FullName, key);
             await File.WriteAllTextAsync(server.ArcSecret, "c2VjcmV0", TestContext.Current.CancellationToken);
         }
 
@@ -99,13 +100,24 @@ public sealed class RunbookTests(TestServers servers) : IDisposable
             "./Export-BillingSnapshot.runbook.ps1 -DefinitionPath $args[0] -AwsRoleArn arn:aws:iam::123456789012:role/billing -AwsAudience api://billing; \"mode $([System.IO.File]::GetUnixFileMode($env:AWS_WEB_IDENTITY_TOKEN_FILE))\"; [System.IO.File]::Delete($env:AWS_WEB_IDENTITY_TOKEN_FILE)",
             new()
             {
-                ["IDENTITY_ENDPOINT"] = $"{server.Endpoint}metadata/identity/oauth2/token", ["AWS_ENDPOINT_URL_STS"] = server.Endpoint.ToString(), ["AWS_ACCESS_KEY_ID"] = null, ["AWS_SECRET_ACCESS_KEY"] = null,
-                ["HOME"] = folder.FullName, ["AWS_EC2_METADATA_DISABLED"] = "true",
+                [isArc ? "IDENTITY_ENDPOINT" : "AZURE_POD_IDENTITY_AUTHORITY_HOST"] = isArc ? $"{server.Endpoint}metadata/identity/oauth2/token" : server.Endpoint.ToString(),
+                ["AWS_ENDPOINT_URL_STS"] = server.Endpoint.ToString(), ["AWS_ACCESS_KEY_ID"] = null, ["AWS_SECRET_ACCESS_KEY"] = null, ["HOME"] = folder.FullName, ["AWS_EC2_METADATA_DISABLED"] = "true",
             });
 
         Assert.Contains("Complete: ", exported, StringComparison.Ordinal);
         Assert.Contains("mode UserWrite, UserRead", exported, StringComparison.Ordinal);
         Assert.Contains("AssumeRoleWithWebIdentity arn:aws:iam::123456789012:role/billing  identity of api://billing", server.Asked);
+    }
+
+    [Fact]
+    public async Task What_listens_in_the_agents_place_gets_no_other_file()
+    {
+        using var server = new CredentialServer { ArcSecret = Path.Combine(folder.FullName, "id_rsa") };
+        await File.WriteAllTextAsync(server.ArcSecret, "private", TestContext.Current.CancellationToken);
+        var said = await RunbookAsync(
+            "try { ./Use-ManagedIdentity.ps1 -RoleArn arn:aws:iam::123456789012:role/billing -Audience api://billing } catch { \"$_\" }",
+            new() { ["IDENTITY_ENDPOINT"] = $"{server.Endpoint}metadata/identity/oauth2/token" });
+        Assert.Contains("id_rsa, which is no key of its own", said, StringComparison.Ordinal);
     }
 
     private async Task<TestDatabase> FilledAsync()

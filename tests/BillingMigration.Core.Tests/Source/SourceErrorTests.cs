@@ -187,7 +187,8 @@ public sealed class SourceErrorTests(TestServers servers)
             Database = database.Name,
             Tls = new SourceTlsDefinition { Mode = SourceTlsMode.VerifyCA, CaFile = server.CaFile },
         };
-        AssertSays(await FailsAsync(source), "SourceTlsFailed", MigrationErrorKind.SecurityViolation, "TLS 1.2", "broke the handshake off");
+        // It closes the connection, or sends an alert first.
+        AssertSays(await FailsAsync(source), "SourceTlsFailed", MigrationErrorKind.SecurityViolation, "TLS 1.2", "no TLS version");
     }
 
     /// <summary>Which of them it is depends on how much of the handshake the server had read when it closed the connection.</summary>
@@ -236,7 +237,7 @@ public sealed class SourceErrorTests(TestServers servers)
     private static void AssertSays(MigrationException error, string id, MigrationErrorKind kind, params string[] words)
     {
         Assert.Equal((id, kind), (error.ErrorId, error.Kind));
-        Assert.All(words, w => Assert.Contains(w, error.Message, StringComparison.Ordinal));
+        Assert.All(words, w => Assert.True(error.Message.Contains(w, StringComparison.Ordinal), $"'{w}' is not in: {error.Message}"));
         Assert.DoesNotContain(Password, error.ToString(), StringComparison.Ordinal);
     }
 
