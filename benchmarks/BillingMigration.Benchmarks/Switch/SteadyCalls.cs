@@ -36,10 +36,16 @@ internal sealed class SteadyCalls : IAsyncDisposable
 
     public long Acknowledged => Interlocked.Read(ref acknowledged);
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Makes no more; returns when those under way have ended.</summary>
+    public async Task StopAsync()
     {
         await stop.CancelAsync();
         await running;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
         stop.Dispose();
     }
 

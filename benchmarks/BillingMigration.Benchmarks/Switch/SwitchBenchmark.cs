@@ -67,10 +67,11 @@ internal static class SwitchBenchmark
         await Task.Delay(Quiet, cancellationToken);
         var made = calls.Made.ToArray();
         var second = Stopwatch.Frequency;
-        var longest = made.Where(c => c.At > begun - second).Max(c => c.Took);
+        var slowest = made.Where(c => c.At > begun - second).MaxBy(c => c.Took);
+        var longest = slowest.Took;
         var before = P99(made.Where(c => c.At > begun - (15 * second) && c.At < begun));
         var beside = P99(made.Where(c => c.At > begun && c.At < draining - second));
-        report.Note($"  the longest call {longest.TotalMilliseconds:0} ms; p99 on the source {before:0.0} ms before the switch and {beside:0.0} ms while it prepares; on the table {P99(made.Where(c => c.At > flipped + (3 * second))):0.0} ms");
+        report.Note($"  the longest call {longest.TotalMilliseconds:0} ms, a {(slowest.IsWrite ? "write" : "read")} due {Seconds(slowest.At - begun)} s after the switch began (draining {Seconds(draining - begun)}, flip {Seconds(flipped - begun)}); p99 on the source {before:0.0} ms before the switch and {beside:0.0} ms while it prepares; on the table {P99(made.Where(c => c.At > flipped + (3 * second))):0.0} ms");
 
         // As after every switch: what is written on the table is written back, by a job of its own.
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -87,7 +88,7 @@ internal static class SwitchBenchmark
         var began = Stopwatch.GetTimestamp();
         await SwitchAsync(session, RouteState.MySql, report, _ => { }, cancellationToken);
         var back = Stopwatch.GetElapsedTime(began);
-        await calls.DisposeAsync();
+        await calls.StopAsync();
         var failed = calls.Made.Count(c => c.Failed);
         var lost = calls.Acknowledged - await CountAsync(database);
         report.Set("longest_stall_ms", longest.TotalMilliseconds, "under 1,000", longest < TimeSpan.FromSeconds(1));
@@ -100,6 +101,8 @@ internal static class SwitchBenchmark
         await migration.DropAsync();
         return report.Finish(Repository.PathOf("artifacts", "bench", "switch.json"));
     }
+
+    private static string Seconds(long ticks) => ((double)ticks / Stopwatch.Frequency).ToString("0.000", CultureInfo.InvariantCulture);
 
     /// <summary>The same calls on the table, as fast as they go.</summary>
     private static async Task<double> BareAsync(MigrationSession session, CancellationToken cancellationToken)
