@@ -140,14 +140,14 @@ $read = Get-BillingAccount -Id $Account
 $read | Out-Default
 '  Its last bills:'
 foreach ($bill in @($read.Bills)[-3..-1]) {
-    if ($bill) { '    {0,-20}{1,-12}{2,-10}{3,12:N2} {4}' -f $bill.bill_number, $bill.bill_date, $bill.status, $bill.total, $read.currency }
+    if ($bill) { '    {0,-20}{1,-12:yyyy-MM-dd}{2,-10}{3,12:N2} {4}' -f $bill.bill_number, $bill.bill_date, $bill.status, $bill.total, $read.currency }
 }
 '  Its last charges:'
 foreach ($charge in @($read.Charges)[-5..-1]) {
     if ($charge) {
         $text = "$($charge.description)"
         if ($text.Length -gt 30) { $text = $text.Substring(0, 27) + '...' }
-        '    {0,-20}{1,-11}{2,-31}{3,11:N4}' -f "$($charge.charged_at)".Substring(0, 19), $charge.charge_type, $text, $charge.amount
+        '    {0,-20:yyyy-MM-dd HH:mm:ss}{1,-11}{2,-31}{3,11:N4}' -f $charge.charged_at, $charge.charge_type, $text, $charge.amount
     }
 }
 
