@@ -28,20 +28,20 @@ public sealed class RoutingTests(SampleStores stores)
         await shop.SyncAsync();
         using var clients = new PostingClients(store, account);
 
-        await MoveAsync(session, lease, RouteState.Shadow);
+        await WritableShop.MoveAsync(session, lease, RouteState.Shadow);
         await clients.PostedAsync(100);
         while (readings.IsEmpty)
         {
             await store.GetAsync(BillingEntity.Account, "account_id", account, Cancel);
         }
 
-        var draining = await MoveAsync(session, lease, RouteState.Draining);
+        var draining = await WritableShop.MoveAsync(session, lease, RouteState.Draining);
         // As a switch does: nobody is told, the time of the lease and of what is under way is over.
         await Task.Delay(RouteTimes.UntilNothingLands(draining), Cancel);
         await shop.SyncAsync(isOfSwitch: true);
         // Generated keys go on above those of the source.
         await StoreSchema.SaveAsync(session, Cancel);
-        await MoveAsync(session, lease, RouteState.DynamoDb);
+        await WritableShop.MoveAsync(session, lease, RouteState.DynamoDb);
         await clients.PostedAsync(100);
         await clients.StopAsync();
 
@@ -63,6 +63,7 @@ public sealed class RoutingTests(SampleStores stores)
 
         // A block of keys that was asked for when the switch had raised those of the source already: the source gives them too.
         await shop.RouteAsync(RouteState.Draining, RouteState.MySql);
+        await KnowsAsync(store, RouteState.MySql);
         await using (var source = await shop.OpenAsync(Backend.MySql))
         {
             for (var n = 1; n < 6; n++)
@@ -72,6 +73,7 @@ public sealed class RoutingTests(SampleStores stores)
         }
 
         await shop.RouteAsync(RouteState.Shadow, RouteState.Draining);
+        await KnowsAsync(store, RouteState.Draining);
         await shop.SyncAsync(isOfSwitch: true);
         await using (var session = await shop.Migration.ConnectAsync())
         {
@@ -169,12 +171,14 @@ public sealed class RoutingTests(SampleStores stores)
 
     private static RouterPresence Known() => new((_, _) => Task.CompletedTask, (_, _) => Task.CompletedTask, TimeProvider.System);
 
-    private static Route To(Route route, RouteState state) => route.To(state, "tester", "a test", DateTimeOffset.UnixEpoch);
-
-    private static async Task<Route> MoveAsync(MigrationSession session, Lease lease, RouteState state)
+    /// <summary>A switch does not go on before its applications know of a change, or what they know has expired.</summary>
+    private static async Task KnowsAsync(RoutedBillingStore store, RouteState state)
     {
-        var to = To(await session.Control.FindRouteAsync(Cancel), state);
-        await session.Control.ChangeRouteAsync(lease, to, Cancel);
-        return to;
+        while (store.Route.State != state)
+        {
+            await Task.Delay(10, Cancel);
+        }
     }
+
+    private static Route To(Route route, RouteState state) => route.To(state, "tester", "a test", DateTimeOffset.UnixEpoch);
 }

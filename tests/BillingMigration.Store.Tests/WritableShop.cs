@@ -86,9 +86,16 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         await using var lease = await session.Control.AcquireLeaseAsync("SWITCH", CancellationToken.None);
         foreach (var state in states)
         {
-            var route = await session.Control.FindRouteAsync(CancellationToken.None);
-            await session.Control.ChangeRouteAsync(lease, route.To(state, "tester", "a test", DateTimeOffset.UnixEpoch), CancellationToken.None);
+            await MoveAsync(session, lease, state);
         }
+    }
+
+    /// <returns>The route as it is then.</returns>
+    public static async Task<Route> MoveAsync(MigrationSession session, Lease lease, RouteState state)
+    {
+        var to = (await session.Control.FindRouteAsync(CancellationToken.None)).To(state, "tester", "a test", DateTimeOffset.UnixEpoch);
+        await session.Control.ChangeRouteAsync(lease, to, CancellationToken.None);
+        return to;
     }
 
     /// <summary>Every item of the table, by its key; encrypted attributes as what they are opened.</summary>
