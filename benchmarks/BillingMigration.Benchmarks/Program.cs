@@ -5,6 +5,7 @@ using BillingMigration.Benchmarks.Lookups;
 using BillingMigration.Benchmarks.Store;
 using BillingMigration.Benchmarks.Switch;
 using BillingMigration.Benchmarks.Sync;
+using BillingMigration.Control;
 
 const string Help = """
     Measurements of BillingMigration; see docs/performance.md.
@@ -45,6 +46,15 @@ try
             return 0;
         case ["sync-worker", var source, var endpoint, var table, var mode]:
             await SyncWorker.RunAsync(ExportWorker.Migration(source, new Uri(endpoint), table), follow: mode == "follow", interrupted.Token);
+            return 0;
+        case ["switch-application", var source, var endpoint, var table]:
+            await Application.RunAsync(ExportWorker.Migration(source, new Uri(endpoint), table), interrupted.Token);
+            return 0;
+        case ["switch-bare", var source, var endpoint, var table]:
+            await BareCalls.RunAsync(ExportWorker.Migration(source, new Uri(endpoint), table), interrupted.Token);
+            return 0;
+        case ["switch-run", var source, var endpoint, var table, var to]:
+            await SwitchProcess.RunAsync(ExportWorker.Migration(source, new Uri(endpoint), table), Enum.Parse<RouteState>(to), interrupted.Token);
             return 0;
         case ["lookup-worker", var source, var endpoint, var table]:
             await SyncWorker.RunAsync(LookupTable.Bind(source, new Uri(endpoint), table), follow: true, interrupted.Token);

@@ -172,6 +172,7 @@ public sealed class RouterPresenceTests
             said.Add(item, Cancel);
             return Task.CompletedTask;
         },
+        (_, _, _) => Task.CompletedTask,
         (_, _) => Task.CompletedTask,
         time);
 

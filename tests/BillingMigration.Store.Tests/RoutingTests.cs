@@ -54,6 +54,67 @@ public sealed class RoutingTests(SampleStores stores)
     }
 
     [Fact]
+    public async Task A_store_opens_the_table_when_a_switch_is_announced_and_says_so_when_it_writes()
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
+        await using var session = await shop.Migration.ConnectAsync();
+        await using var lease = await session.Control.AcquireLeaseAsync("SWITCH", Cancel);
+        await using var writes = await RoutedBillingStore.OpenAsync(shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, null, TimeProvider.System, Cancel);
+        await using var reads = await RoutedBillingStore.OpenAsync(shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, null, TimeProvider.System, Cancel);
+        await writes.InsertAsync(BillingEntity.Account, WriteTests.Account("ROUTED"), Cancel);
+        Assert.Equal(0, Assert.Single(await session.Control.ListRoutersAsync(Cancel)).Ready);
+
+        var shadow = await WritableShop.MoveAsync(session, lease, RouteState.Shadow);
+        await Cutover.ReadyWait.WaitAsync(session, shadow, Cancel);
+        Assert.Equal(shadow.Epoch, Assert.Single(await session.Control.ListRoutersAsync(Cancel)).Ready);
+
+        // One that writes for the first time says it together with that.
+        await reads.InsertAsync(BillingEntity.Account, WriteTests.Account("LATER"), Cancel);
+        await Cutover.ReadyWait.WaitAsync(session, shadow, Cancel);
+        Assert.All(await session.Control.ListRoutersAsync(Cancel), router => Assert.Equal(shadow.Epoch, router.Ready));
+    }
+
+    [Fact]
+    public async Task The_other_side_is_opened_for_a_switch_only_and_again_when_that_fails()
+    {
+        var time = new QuickTime(20);
+        var opened = new List<StoreBackend>();
+        var fails = true;
+        await using var backends = new RoutedBackends((side, _) =>
+        {
+            lock (opened)
+            {
+                opened.Add(side);
+            }
+
+            var isFirst = fails;
+            fails = false;
+            return isFirst ? throw new MigrationException("TargetUnreachable", MigrationErrorKind.Unreachable, "It does not answer.", null) : Task.FromException<IBillingStore>(new OperationCanceledException());
+        });
+        await using var presence = Known();
+        await using var other = new OtherSide(backends, presence, time);
+        other.Look(Route);
+        other.Look(Route with { State = RouteState.DynamoDb, Backend = StoreBackend.DynamoDb });
+        Assert.Empty(opened);
+
+        for (var draining = Route with { State = RouteState.Draining, Backend = StoreBackend.DynamoDb }; Count() < 2;)
+        {
+            other.Look(draining);
+            await Task.Yield();
+        }
+
+        Assert.All(opened, side => Assert.Equal(StoreBackend.MySql, side));
+
+        int Count()
+        {
+            lock (opened)
+            {
+                return opened.Count;
+            }
+        }
+    }
+
+    [Fact]
     public async Task Generated_keys_that_were_taken_before_a_switch_are_not_used_after_it()
     {
         await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
@@ -169,7 +230,7 @@ public sealed class RoutingTests(SampleStores stores)
         Assert.Throws<NotRoutedException>(watch.GateOf(StoreBackend.MySql).Begin().Pass);
     }
 
-    private static RouterPresence Known() => new((_, _) => Task.CompletedTask, (_, _) => Task.CompletedTask, TimeProvider.System);
+    private static RouterPresence Known() => new((_, _) => Task.CompletedTask, (_, _, _) => Task.CompletedTask, (_, _) => Task.CompletedTask, TimeProvider.System);
 
     /// <summary>A switch does not go on before its applications know of a change, or what they know has expired.</summary>
     private static async Task KnowsAsync(RoutedBillingStore store, RouteState state)

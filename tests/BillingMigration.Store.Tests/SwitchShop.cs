@@ -54,6 +54,21 @@ internal sealed class SwitchShop(IAsyncDisposable server, TestDatabase database,
         return await new BackendSwitch(session, with?.Invoke(options) ?? options).RunAsync(new Progress<SwitchProgress>(), Cancel);
     }
 
+    /// <summary>Name of the file that the server writes to.</summary>
+    public async Task<string> LastBinlogAsync()
+    {
+        await using var connection = await database.OpenAsync();
+        await using var command = new MySqlCommand("SHOW BINARY LOGS", connection);
+        await using var reader = await command.ExecuteReaderAsync(Cancel);
+        var last = "";
+        while (await reader.ReadAsync(Cancel))
+        {
+            last = reader.GetString(0);
+        }
+
+        return last;
+    }
+
     /// <summary>Compares all of both sides.</summary>
     public async Task RequireEqualAsync()
     {

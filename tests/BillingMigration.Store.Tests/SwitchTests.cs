@@ -1,5 +1,6 @@
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Control;
+using BillingMigration.Integrity;
 using BillingMigration.Testing;
 using BillingMigration.Testing.Faults;
 
@@ -38,6 +39,100 @@ public sealed class SwitchTests(SampleStores stores)
 
         await using var session = await shop.Migration.ConnectAsync();
         await new Sync.ChangeFollower(session, new Sync.SyncOptions()).RunAsync(new Progress<Sync.SyncProgress>(), Cancel);
+        await shop.RequireEqualAsync();
+    }
+
+    [Fact]
+    public async Task Differences_are_told_before_anybody_waits()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
+        await shop.Database.ExecuteAsync("UPDATE billing_account SET balance = balance + 1 WHERE account_id = 1");
+        await using var session = await shop.Migration.ConnectAsync();
+        await new Sync.ChangeFollower(session, new Sync.SyncOptions()).RunAsync(new Progress<Sync.SyncProgress>(), Cancel);
+        await shop.Migration.Client.UpdateItemAsync(
+            new UpdateItemRequest
+            {
+                TableName = shop.Migration.Table,
+                Key = new() { ["pk"] = new AttributeValue("ACCOUNT#1"), ["sk"] = new AttributeValue("ACCOUNT") },
+                UpdateExpression = "SET balance = :wrong",
+                ExpressionAttributeValues = new() { [":wrong"] = new AttributeValue { N = "0.07" } },
+            },
+            Cancel);
+
+        var refused = await Assert.ThrowsAsync<MigrationException>(() => shop.SwitchAsync(RouteState.DynamoDb));
+
+        Assert.Equal("SwitchNotEqual", refused.ErrorId);
+        Assert.DoesNotContain(RouteState.Draining, (await session.Control.ListRoutesAsync(Cancel)).Select(r => r.State));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_comparison_passes_and_fails_while_applications_work_on_the_table(bool mariaDb)
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb);
+        await using var store = await shop.OpenAsync();
+        await store.InsertAsync(BillingEntity.Account, WriteTests.Account("FIRST"), Cancel);
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        await using var session = await shop.Migration.ConnectAsync();
+        var writes = 0;
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        async Task WriteAsync()
+        {
+            while (!enough.IsCancellationRequested)
+            {
+                await store.InsertAsync(BillingEntity.Account, WriteTests.Account($"NEW-{Interlocked.Increment(ref writes)}"), Cancel);
+                await Task.Delay(20, Cancel);
+            }
+        }
+
+        var writing = WriteAsync();
+        await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ALONE"), Cancel);
+        // Nobody writes it back: what the table has more is no difference yet.
+        var alone = await CheckAsync(TimeSpan.FromSeconds(1));
+        Assert.Equal(IntegrityOutcome.NotDecidable, alone.Outcome);
+        Assert.Contains("-Direction Reverse", alone.Reason, StringComparison.Ordinal);
+
+        var writingBack = new Reverse.ReverseFollower(session, new Reverse.ReverseOptions { Follow = true }).RunAsync(new Progress<Reverse.ReverseProgress>(), enough.Token);
+        var passed = await CheckAsync(new IntegrityOptions().Patience);
+        Assert.True(passed.Passed, $"{passed.Outcome}: {passed.Reason} {string.Join("; ", passed.Differences.Take(3).Select(d => $"{d.Kind} {d.Entity} {d.Key}"))}");
+
+        // Past the fence, and past the way back.
+        await shop.Database.ExecuteAsync("UPDATE billing_account SET balance = balance + 1 WHERE account_id = 1");
+        var failed = await CheckAsync(new IntegrityOptions().Patience);
+        Assert.Equal(("BILLING_ACCOUNT", "account_id=1"), (Assert.Single(failed.Differences).Entity, failed.Differences[0].Key));
+        await enough.CancelAsync();
+        await writing;
+        await ((Task)writingBack).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+
+        Task<IntegrityResult> CheckAsync(TimeSpan patience) => new IntegrityChecker(session, new IntegrityOptions { Patience = patience }).RunAsync(new Progress<IntegrityProgress>(), Cancel);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Proof_goes_on_from_what_was_compared_though_rows_never_stand_still(bool mariaDb)
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb);
+        await using var store = await shop.OpenAsync();
+        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("BUSY"), Cancel))["account_id"]!;
+        using var clients = new PostingClients(store, account);
+        await using var session = await shop.Migration.ConnectAsync();
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        var following = new Sync.ChangeFollower(session, new Sync.SyncOptions { Until = null, Follow = true }).RunAsync(new Progress<Sync.SyncProgress>(), enough.Token);
+        await clients.PostedAsync(50);
+        await shop.Database.ExecuteAsync("FLUSH BINARY LOGS");
+        var since = await shop.LastBinlogAsync();
+        var proof = new Cutover.Proof(session, looksBefore: 1);
+        await proof.WarmAsync(Cancel);
+
+        await clients.StopAsync();
+        await enough.CancelAsync();
+        await ((Task)following).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await new Sync.ChangeFollower(session, new Sync.SyncOptions()).RunAsync(new Progress<Sync.SyncProgress>(), Cancel);
+        // Nobody can compare again from the verdict on.
+        await shop.Database.ExecuteAsync($"PURGE BINARY LOGS TO '{since}'");
+        await proof.RequireAsync(Cancel);
         await shop.RequireEqualAsync();
     }
 

@@ -1,24 +1,40 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Globalization;
 using BillingMigration.Store;
 
 namespace BillingMigration.Benchmarks.Switch;
 
 /// <param name="At">When it was due, on the monotonic clock.</param>
 /// <param name="Took">From then on: a call that had to wait for a free client has waited.</param>
-internal readonly record struct MadeCall(long At, TimeSpan Took, bool Failed, bool IsWrite);
+internal readonly record struct MadeCall(long At, TimeSpan Took, bool Failed, bool IsWrite)
+{
+    public long AnsweredAt => At + (long)(Took.TotalSeconds * Stopwatch.Frequency);
+
+    public static MadeCall Parse(string text)
+    {
+        var parts = text.Split(' ');
+        return new MadeCall(long.Parse(parts[0], CultureInfo.InvariantCulture), new TimeSpan(long.Parse(parts[1], CultureInfo.InvariantCulture)), bool.Parse(parts[2]), bool.Parse(parts[3]));
+    }
+
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{At} {Took.Ticks} {Failed} {IsWrite}");
+}
 
 /// <summary>Calls of an application at a steady rate, whatever the store does: every tenth posts a charge, the others look at an account.</summary>
 internal sealed class SteadyCalls : IAsyncDisposable
 {
+    /// <summary>As many a second as there are answers to.</summary>
+    public const double Unlimited = 1_000_000;
+
+    public const int Accounts = 200;
+    public const long FirstAccount = 900_001;
+
     private const int Clients = 64;
     private const int CallsPerWrite = 10;
 
     private readonly IBillingStore store;
     private readonly double perSecond;
-    private readonly long firstAccount;
-    private readonly int accounts;
     private readonly ConcurrentQueue<MadeCall> made = new();
     private readonly CancellationTokenSource stop = new();
     private readonly Task running;
@@ -26,9 +42,9 @@ internal sealed class SteadyCalls : IAsyncDisposable
     private long next;
     private long acknowledged;
 
-    public SteadyCalls(IBillingStore store, double perSecond, long firstAccount, int accounts)
+    public SteadyCalls(IBillingStore store, double perSecond)
     {
-        (this.store, this.perSecond, this.firstAccount, this.accounts) = (store, perSecond, firstAccount, accounts);
+        (this.store, this.perSecond) = (store, perSecond);
         running = Task.WhenAll(Enumerable.Range(0, Clients).Select(_ => Task.Run(WorkAsync)));
     }
 
@@ -62,7 +78,7 @@ internal sealed class SteadyCalls : IAsyncDisposable
             }
 
             var failed = false;
-            object account = firstAccount + (number % accounts);
+            object account = FirstAccount + (number % Accounts);
             try
             {
                 if (number % CallsPerWrite == 0)

@@ -29,6 +29,30 @@ public sealed partial class ControlTable
         }
     }
 
+    /// <summary>Says once that a routed store has opened the side that a switch is about to send calls to; one that does not write says nothing.</summary>
+    /// <param name="id">Of the store.</param>
+    /// <param name="epoch">Of the route that announces the switch.</param>
+    /// <param name="cancellationToken">Nobody knows whether it was said.</param>
+    internal async Task SaveRouterReadyAsync(string id, long epoch, CancellationToken cancellationToken)
+    {
+        var request = new UpdateItemRequest
+        {
+            TableName = Table,
+            Key = Key(RouterItem.SortKey(id)),
+            UpdateExpression = $"SET {RouterItem.ReadyName} = :e",
+            ConditionExpression = "attribute_exists(pk)",
+            ExpressionAttributeValues = new Dictionary<string, AttributeValue> { [":e"] = ControlItemBuilder.Number(epoch) },
+        };
+        try
+        {
+            await ControlCalls.OnceAsync(ct => Client.UpdateItemAsync(request, ct), cancellationToken);
+        }
+        catch (ConditionalCheckFailedException)
+        {
+            // It is not known as one that writes.
+        }
+    }
+
     /// <summary>It writes no more.</summary>
     internal Task RemoveRouterAsync(string id, CancellationToken cancellationToken) =>
         ControlCalls.OnceAsync(ct => Client.DeleteItemAsync(Table, Key(RouterItem.SortKey(id)), ct), cancellationToken);

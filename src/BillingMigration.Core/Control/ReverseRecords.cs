@@ -26,6 +26,9 @@ public sealed record ReverseCheckpoint
     /// <summary>True when all that the stream had at <see cref="SavedAt"/> was written.</summary>
     public bool IsCaughtUp { get; init; }
 
+    /// <summary>What was written to the table before then is in the source, as far as the stream has told; the clock is that of DynamoDB or of the process that writes back, whichever is behind.</summary>
+    public DateTimeOffset UpTo { get; init; }
+
     public required DateTimeOffset SavedAt { get; init; }
 
     internal const string Done = "*";
@@ -48,6 +51,7 @@ internal static class ReverseItem
         .Set("rows", checkpoint.Rows)
         .Set("toCompare", checkpoint.ToCompare)
         .Set("isCaughtUp", checkpoint.IsCaughtUp)
+        .Set("upTo", ControlItemBuilder.Time(checkpoint.UpTo))
         .Set("savedAt", ControlItemBuilder.Time(checkpoint.SavedAt))
         .Build();
 
@@ -63,6 +67,7 @@ internal static class ReverseItem
             Rows = item.Long("rows"),
             ToCompare = item.Bool("toCompare"),
             IsCaughtUp = item.Bool("isCaughtUp"),
+            UpTo = item.Time("upTo"),
             SavedAt = item.Time("savedAt"),
         };
     }

@@ -8,10 +8,12 @@ namespace BillingMigration.Control;
 /// <param name="Epoch">
 /// Of the route: up to this one no drain is without its word that its writes wait and all that it has sent is answered. It never goes back.
 /// </param>
-internal sealed record RouterItem(string Id, string Holder, long Epoch)
+/// <param name="Ready">Epoch of a route that announces a switch, under which the store has opened the side that calls would go to; 0: of none.</param>
+internal sealed record RouterItem(string Id, string Holder, long Epoch, long Ready = 0)
 {
     public const string Prefix = "ROUTER#";
     public const string EpochName = "epoch";
+    public const string ReadyName = "ready";
 
     private const string Kind = "router";
     private const int Format = 1;
@@ -22,11 +24,12 @@ internal sealed record RouterItem(string Id, string Holder, long Epoch)
         .Set("id", Id)
         .Set("holder", Holder)
         .Set(EpochName, Epoch)
+        .Set(ReadyName, Ready)
         .Build();
 
     public static RouterItem FromItem(Dictionary<string, AttributeValue> attributes)
     {
         var item = new ControlItem(attributes, Kind, Format);
-        return new RouterItem(item.String("id"), item.String("holder"), item.Long(EpochName));
+        return new RouterItem(item.String("id"), item.String("holder"), item.Long(EpochName), item.Long(ReadyName));
     }
 }

@@ -18,6 +18,7 @@ internal sealed class Findings(int most, Func<IReadOnlyCollection<Suspect>, Canc
     private readonly ConcurrentDictionary<string, (Examined Examined, SourcePosition Position)> confirmed = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(int Entity, DifferenceKind Kind), long> more = new();
     private readonly SemaphoreSlim one = new(1);
+    private readonly List<Suspect> left = [];
     private bool standsStill;
 
     /// <summary>Differences that are kept, in the order of their keys.</summary>
@@ -26,6 +27,9 @@ internal sealed class Findings(int most, Func<IReadOnlyCollection<Suspect>, Canc
 
     /// <summary>Suspects that were neither confirmed nor found equal.</summary>
     public long Undecided { get; private set; }
+
+    /// <summary>Those that are <see cref="Undecided"/>; null: there are more than are looked at together, or some have failed.</summary>
+    public IReadOnlyCollection<Suspect>? Left => HasFailed || !confirmed.IsEmpty || left.Count < Undecided ? null : left;
 
     /// <summary>Why <see cref="Undecided"/> is not 0.</summary>
     public string? Reason { get; private set; }
@@ -130,7 +134,7 @@ internal sealed class Findings(int most, Func<IReadOnlyCollection<Suspect>, Canc
 
         if (standsStill)
         {
-            Undecided += part.Length;
+            Leave(part);
             return;
         }
 
@@ -152,9 +156,15 @@ internal sealed class Findings(int most, Func<IReadOnlyCollection<Suspect>, Canc
             }
         }
 
-        Undecided += resolution.Undecided.Count;
+        Leave(resolution.Undecided);
         Reason ??= resolution.Reason;
         standsStill = resolution.StandsStill;
+    }
+
+    private void Leave(IReadOnlyCollection<Suspect> undecided)
+    {
+        Undecided += undecided.Count;
+        left.AddRange(undecided.Take(batch - left.Count));
     }
 
     private void CountMore(int entity, DifferenceKind kind) => more.AddOrUpdate((entity, kind), 1, (_, count) => count + 1);

@@ -66,6 +66,7 @@ public sealed class IntegrityChecker(MigrationSession session, IntegrityOptions 
             Run = run,
             Changes = new ChangeProbe(Session, scope.Model, table),
             From = await StartAsync(connection, cancellationToken),
+            TableLeads = (await Session.Control.FindRouteAsync(cancellationToken)).State == RouteState.DynamoDb,
             StartedAt = now,
             VerdictId = now.ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture) + "-" + Guid.NewGuid().ToString("N")[..6],
         };

@@ -20,6 +20,9 @@ internal sealed record IntegrityContext
     /// <summary>Position before the first row was read.</summary>
     public required SourcePosition From { get; init; }
 
+    /// <summary>Applications work on the table.</summary>
+    public required bool TableLeads { get; init; }
+
     public required DateTimeOffset StartedAt { get; init; }
 
     public required string VerdictId { get; init; }

@@ -34,6 +34,12 @@ public sealed record IntegrityOptions
     /// <summary>Changed rows that <see cref="IntegrityMethod.Since"/> compares at most; beyond that comparing everything is cheaper.</summary>
     internal long MostChanges { get; init; } = 1_000_000;
 
+    /// <summary><see cref="IntegrityMethod.Since"/> goes on from it, in place of the last good verdict; that verdict is what it builds upon all the same.</summary>
+    internal ComparedSoFar? GoOnFrom { get; init; }
+
+    /// <summary>What does not agree is looked at again as often; 0: it is left, undecided.</summary>
+    internal int MostLooks { get; init; } = 20;
+
     /// <summary>What does not agree is looked at again as many at a time.</summary>
     internal int SuspectsAtOnce { get; init; } = 10_000;
 
@@ -138,6 +144,9 @@ public sealed record IntegrityResult
     public required long Requests { get; init; }
 
     public required TimeSpan Duration { get; init; }
+
+    /// <summary>Where a further comparison of changes may go on; null: only from the last good verdict.</summary>
+    internal ComparedSoFar? SoFar { get; init; }
 
     public double RowsPerSecond => Duration.TotalSeconds > 0 ? Entities.Sum(e => e.Rows) / Duration.TotalSeconds : 0;
 }

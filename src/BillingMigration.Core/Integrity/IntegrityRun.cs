@@ -21,6 +21,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
     private readonly TargetSide target;
     private readonly SourceLookup lookup;
     private readonly SyncWatch sync;
+    private readonly IWrittenWatch written;
     private readonly Resolver resolver;
     private readonly RefusedRows refused;
     private readonly Findings findings;
@@ -45,7 +46,8 @@ internal sealed class IntegrityRun : IAsyncDisposable
         target = new TargetSide(session, context.Models, options.ReadUnitsPerSecond);
         lookup = new SourceLookup(session, context.Models);
         sync = new SyncWatch(session, context.Run, context.Changes, options.Patience);
-        resolver = new Resolver(new Examiner(context.Models, lookup, target), lookup, sync);
+        written = context.TableLeads ? new ReverseWatch(session, options.Patience) : sync;
+        resolver = new Resolver(new Examiner(context.Models, lookup, target), lookup, written, options.MostLooks);
         refused = new RefusedRows(session, context, lookup, sync, options.MostDifferences);
         findings = new Findings(options.MostDifferences, (part, token) => resolver.ResolveAsync(part, null, token), refused, options.SuspectsAtOnce);
     }
@@ -209,7 +211,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
         doing = "reading the binlog";
         using var changed = new ChangedRows(context, options.MostChanges, findings.AddRefused);
         var now = await lookup.PositionAsync(abort);
-        if (!await context.Changes.ReadAsync(good.From, now, changed.Add, abort))
+        if (!await context.Changes.ReadAsync(options.GoOnFrom?.From ?? good.From, now, changed.Add, abort))
         {
             throw IntegrityErrors.ChangesUnknown(good);
         }
@@ -217,7 +219,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
         doing = "comparing";
         counted = () => (changed.Rows, changed.Rows);
         var examiner = new Examiner(context.Models, lookup, target);
-        foreach (var part in changed.Suspects.Chunk(1000))
+        foreach (var part in changed.Suspects.Concat(options.GoOnFrom?.Left ?? []).DistinctBy(s => s.KeyText).Chunk(1000))
         {
             var examined = await examiner.ReadItemsAsync(await examiner.ReadRowsAsync(part, abort), abort);
             foreach (var one in examined)
@@ -246,7 +248,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
     {
         doing = "checking again";
         var to = await lookup.PositionAsync(abort);
-        var quiet = !await context.Changes.AnyAsync(from, to, abort);
+        var quiet = !written.TableLeads && !await context.Changes.AnyAsync(from, to, abort);
         var settled = quiet && (findings.Count == 0 || await sync.IsWrittenAsync(to, abort)) ? to : null;
         await findings.SettleAllAsync(
             async (part, token) =>
@@ -267,7 +269,8 @@ internal sealed class IntegrityRun : IAsyncDisposable
         doing = "checking references";
         var orphans = await new ReferenceCheck(context.Models, lookup, target).FindAsync(findings.Confirmed.Select(c => c.Examined), abort);
         var isConsistent = await sync.WaitConsistentAsync(abort);
-        return builder.Build(findings, orphans, quiet, isConsistent, to);
+        var result = builder.Build(findings, orphans, quiet, isConsistent, to);
+        return result with { SoFar = options.Method == IntegrityMethod.Since && isConsistent && refused.Undecided == 0 && findings.Left is { } left ? new ComparedSoFar(from, [.. left]) : null };
     }
 
     private Task<ImmutableArray<(int Entity, SnapshotRange Range)>> RangesAsync(CancellationToken abort) =>

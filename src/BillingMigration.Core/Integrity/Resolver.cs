@@ -11,12 +11,11 @@ internal sealed record Resolution(
     IReadOnlyList<(Examined Examined, SourcePosition Position)> Confirmed, IReadOnlyCollection<Suspect> Undecided, string? Reason, bool StandsStill = false);
 
 /// <summary>
-/// Looks at suspects again until each is a difference or gone. While applications write, row and item are never read at one moment: a difference is real when
-/// the row was the same before and after its item was read, everything up to the first of these was written by then, and this twice with the same item.
+/// Looks at suspects again until each is a difference or gone. While applications write, both sides are never read at one moment. That they were equal at one is enough; a difference is real when what the
+/// leading side has was the same before and after the other side was read, everything up to the first of these was written by then, and this twice with the same on both sides.
 /// </summary>
-internal sealed class Resolver(Examiner examiner, SourceLookup source, SyncWatch sync)
+internal sealed class Resolver(Examiner examiner, SourceLookup source, IWrittenWatch written, int mostLooks)
 {
-    private const int Rounds = 20;
     private const int Confirmations = 2;
 
     private sealed record Confirmation(byte[]? Expected, byte[]? Actual, int Times);
@@ -32,35 +31,40 @@ internal sealed class Resolver(Examiner examiner, SourceLookup source, SyncWatch
 
         if (quietAt is not null)
         {
-            var examined = await examiner.ReadItemsAsync(await examiner.ReadRowsAsync(suspects, cancellationToken), cancellationToken);
+            var examined = await LookAsync(suspects, cancellationToken);
             confirmed.AddRange(examined.Where(e => !e.IsEqual).Select(e => (e, quietAt)));
             return new Resolution(confirmed, [], null);
         }
 
         var left = suspects;
         var seen = new Dictionary<string, Confirmation>(StringComparer.Ordinal);
-        for (var round = 0; round < Rounds && left.Count > 0; round++)
+        for (var look = 0; look < mostLooks && left.Count > 0; look++)
         {
-            var rows = await examiner.ReadRowsAsync(left, cancellationToken);
-            var position = await source.PositionAsync(cancellationToken);
-            if (!await sync.WaitWrittenAsync(position, cancellationToken))
+            // What changes all the time is seldom the same for as long as it takes to wait for its change.
+            Examined[] before = [.. (await LookAsync(left, cancellationToken)).Where(e => !e.IsEqual)];
+            left = [.. before.Select(e => e.Suspect)];
+            if (left.Count == 0)
             {
-                return new Resolution(confirmed, left, $"The change stream does not come to {position}, so what differs may be on its way. Run Sync-BillingChanges, with -Follow while applications write, and check again.", true);
+                break;
             }
 
-            var examined = await examiner.ReadItemsAsync(rows, cancellationToken);
-            var after = (await examiner.ReadRowsAsync(left, cancellationToken)).ToDictionary(e => e.Suspect.KeyText, StringComparer.Ordinal);
-            left = Sort(examined, after, position, seen, confirmed);
+            var position = await source.PositionAsync(cancellationToken);
+            if (!await written.WaitWrittenAsync(position, cancellationToken))
+            {
+                return new Resolution(confirmed, left, written.StandsStill(position), true);
+            }
+
+            left = Sort(await AgainAsync(before, cancellationToken), position, seen, confirmed);
         }
 
         return new Resolution(confirmed, left, left.Count == 0 ? null : "Some rows change faster than they can be looked at. Check again when they change less.");
     }
 
     private static List<Suspect> Sort(
-        IReadOnlyList<Examined> examined, Dictionary<string, Examined> after, SourcePosition position, Dictionary<string, Confirmation> seen, List<(Examined, SourcePosition)> confirmed)
+        IEnumerable<(Examined Now, bool Stands)> looked, SourcePosition position, Dictionary<string, Confirmation> seen, List<(Examined, SourcePosition)> confirmed)
     {
         var left = new List<Suspect>();
-        foreach (var now in examined)
+        foreach (var (now, stands) in looked)
         {
             var key = now.Suspect.KeyText;
             if (now.IsEqual)
@@ -68,7 +72,7 @@ internal sealed class Resolver(Examiner examiner, SourceLookup source, SyncWatch
                 continue;
             }
 
-            if (!Same(now.Expected, after[key].Expected))
+            if (!stands)
             {
                 seen.Remove(key);
                 left.Add(now.Suspect);
@@ -91,4 +95,23 @@ internal sealed class Resolver(Examiner examiner, SourceLookup source, SyncWatch
     }
 
     private static bool Same(byte[]? one, byte[]? other) => one is null ? other is null : other is not null && one.AsSpan().SequenceEqual(other);
+
+    /// <summary>Both sides as they are now; rows are read first.</summary>
+    private async Task<IReadOnlyList<Examined>> LookAsync(IReadOnlyCollection<Suspect> suspects, CancellationToken cancellationToken) =>
+        await examiner.ReadItemsAsync(await examiner.ReadRowsAsync(suspects, cancellationToken), cancellationToken);
+
+    /// <summary>The other side, and whether the leading one still has what it had before.</summary>
+    private async Task<IEnumerable<(Examined Now, bool Stands)>> AgainAsync(Examined[] before, CancellationToken cancellationToken)
+    {
+        Suspect[] suspects = [.. before.Select(e => e.Suspect)];
+        if (written.TableLeads)
+        {
+            var items = before.ToDictionary(e => e.Suspect.KeyText, e => e.Actual, StringComparer.Ordinal);
+            return (await LookAsync(suspects, cancellationToken)).Select(now => (now, Same(items[now.Suspect.KeyText], now.Actual)));
+        }
+
+        var examined = await examiner.ReadItemsAsync(before, cancellationToken);
+        var after = (await examiner.ReadRowsAsync(suspects, cancellationToken)).ToDictionary(e => e.Suspect.KeyText, e => e.Expected, StringComparer.Ordinal);
+        return examined.Select(now => (now, Same(now.Expected, after[now.Suspect.KeyText])));
+    }
 }

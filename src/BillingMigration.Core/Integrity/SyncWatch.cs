@@ -5,9 +5,11 @@ using BillingMigration.Source.Changes;
 namespace BillingMigration.Integrity;
 
 /// <summary>Knows what of the source's changes is written into the table: by the checkpoint of the change stream, and by the binlog itself.</summary>
-internal sealed class SyncWatch(MigrationSession session, SnapshotRun run, ChangeProbe changes, TimeSpan patience)
+internal sealed class SyncWatch(MigrationSession session, SnapshotRun run, ChangeProbe changes, TimeSpan patience) : IWrittenWatch
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
+
+    public bool TableLeads => false;
 
     /// <summary>True when every change of a migrated row up to a position is written.</summary>
     public async Task<bool> IsWrittenAsync(SourcePosition position, CancellationToken cancellationToken)
@@ -16,8 +18,6 @@ internal sealed class SyncWatch(MigrationSession session, SnapshotRun run, Chang
         return HasReached(written, position) || !await changes.AnyAsync(written, position, cancellationToken);
     }
 
-    /// <summary>Waits for that as long as the change stream moves.</summary>
-    /// <returns>False when it has stood still for too long.</returns>
     public async Task<bool> WaitWrittenAsync(SourcePosition position, CancellationToken cancellationToken)
     {
         if (await IsWrittenAsync(position, cancellationToken))
@@ -78,6 +78,9 @@ internal sealed class SyncWatch(MigrationSession session, SnapshotRun run, Chang
             await Task.Delay(Pause, session.Time, cancellationToken);
         }
     }
+
+    public string StandsStill(SourcePosition position) =>
+        $"The change stream does not come to {position}, so what differs may be on its way. Run Sync-BillingChanges, with -Follow while applications write, and check again.";
 
     private static bool HasReached(SourcePosition written, SourcePosition position) => new StreamPoint(written, written).HasReached(position);
 

@@ -39,13 +39,16 @@ internal sealed class ReverseRun : IAsyncDisposable
     private long items;
     private TimeSpan? lag = TimeSpan.MaxValue;
     private DateTimeOffset oldestEnd;
+    private bool isEnd;
     private volatile bool isCaughtUp;
+    private DateTimeOffset upTo;
     private StreamMarks? marks;
 
     private ReverseRun(MigrationSession session, BillingModel model, Lease lease, TableStream stream, RowApplier applier, ReverseCheckpoint first)
     {
         (this.session, this.model, this.lease, this.stream, this.applier, this.first) = (session, model, lease, stream, applier, first);
         savedAt = first.SavedAt;
+        upTo = first.UpTo;
         applied = first.Shards;
         ToCompare = first.ToCompare;
         canonical = new ItemCanonicalizer(model.Entities);
@@ -77,6 +80,7 @@ internal sealed class ReverseRun : IAsyncDisposable
             Since = since,
             Shards = shards.ToImmutableSortedDictionary(s => s.Id, s => s.Closed ? ReverseCheckpoint.Done : "", StringComparer.Ordinal),
             ToCompare = toCompare,
+            UpTo = since,
             SavedAt = since,
         };
         var run = await OpenAsync(session, model, lease, stream, first, setAside, cancellationToken);
@@ -115,7 +119,9 @@ internal sealed class ReverseRun : IAsyncDisposable
             }
 
             var found = await RoundAsync(isLast, cancellationToken);
-            isCaughtUp = (found == 0 && (marks?.AreIn(OpenShards) ?? true)) || (!isQuiet && later.Count == 0 && oldestEnd >= (endsAt ?? began));
+            var toldUpTo = found == 0 || isEnd || oldestEnd > began ? began : oldestEnd;
+            isCaughtUp = (found == 0 && (marks?.AreIn(OpenShards) ?? true)) || (!isQuiet && later.Count == 0 && toldUpTo >= (endsAt ?? began));
+            upTo = later.Count == 0 && toldUpTo > upTo ? toldUpTo : upTo;
             if (isCaughtUp && isLast)
             {
                 await SaveAsync(cancellationToken);
@@ -129,7 +135,7 @@ internal sealed class ReverseRun : IAsyncDisposable
                 await (isLast ? pause : Task.WhenAny(end, pause));
                 cancellationToken.ThrowIfCancellationRequested();
             }
-            else if (!session.Target.IsEmulator && session.Time.GetUtcNow() - began is var took && took < Pause)
+            else if (!(session.Target.IsEmulator && isQuiet) && session.Time.GetUtcNow() - began is var took && took < Pause)
             {
                 await Task.Delay(Pause - took, session.Time, cancellationToken);
             }
@@ -166,6 +172,7 @@ internal sealed class ReverseRun : IAsyncDisposable
                 Rows = first.Rows + Rows,
                 ToCompare = ToCompare,
                 IsCaughtUp = isCaughtUp,
+                UpTo = upTo,
                 SavedAt = session.Time.GetUtcNow(),
             };
             await session.Control.SaveReverseAsync(lease, now, setAside, taken, cancellationToken);
@@ -233,6 +240,8 @@ internal sealed class ReverseRun : IAsyncDisposable
         var suspects = new Dictionary<string, Suspect>(StringComparer.Ordinal);
         var found = 0;
         oldestEnd = DateTimeOffset.MaxValue;
+        // DynamoDB Local tells when a record was made in whole minutes, but a page of it that is not full is the last one.
+        isEnd = session.Target.IsEmulator;
         foreach (var part in open.Chunk(ReadersAtOnce))
         {
             var pages = await Task.WhenAll(part.Select(r => r.ReadAsync(cancellationToken)));
@@ -247,6 +256,7 @@ internal sealed class ReverseRun : IAsyncDisposable
 
                 found += page.Records.Count + page.Passed + (page.Next is null ? 1 : 0);
                 oldestEnd = page.Next is null || page.Passed > 0 ? DateTimeOffset.MinValue : page.Records.Count > 0 && page.Records[^1].At < oldestEnd ? page.Records[^1].At : oldestEnd;
+                isEnd &= page.Next is not null && page.Records.Count + page.Passed < TableStream.MostRecords;
                 foreach (var record in page.Records)
                 {
                     if (SuspectOf(record.Image) is { } suspect)

@@ -13,6 +13,9 @@ namespace BillingMigration.Reverse;
 /// </summary>
 internal sealed class TableStream : IDisposable
 {
+    /// <summary>Of one page.</summary>
+    public const int MostRecords = 1_000;
+
     private const string Api = "DynamoDBStreams_20120810";
     private const string Trimmed = "TrimmedDataAccessException";
     private const string Expired = "ExpiredIteratorException";

@@ -16,6 +16,7 @@ internal sealed class BackSwitch(SwitchWork work, Fence fence, bool proves) : IA
 
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource stop = new();
+    private readonly Proof proof = new(work.Session, looksBefore: 0);
     private BillingModel? model;
     private Lease? reverseLease;
     private Lease? syncLease;
@@ -48,6 +49,10 @@ internal sealed class BackSwitch(SwitchWork work, Fence fence, bool proves) : IA
                 await writingBack;
             }
         });
+        if (proves)
+        {
+            await work.StepAsync("Compare", () => proof.WarmAsync(cancellationToken));
+        }
     }
 
     /// <summary>While calls wait: what was begun on the table is over, all of it is in the source, and proven to be.</summary>
@@ -71,7 +76,7 @@ internal sealed class BackSwitch(SwitchWork work, Fence fence, bool proves) : IA
         await work.StepAsync("Position", () => MoveChangesAsync(cancellationToken));
         if (proves)
         {
-            await work.StepAsync("Prove", () => Proof.RequireAsync(Session, cancellationToken));
+            await work.StepAsync("Prove", () => proof.RequireAsync(cancellationToken));
         }
     }
 

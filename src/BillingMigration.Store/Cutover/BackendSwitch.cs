@@ -175,9 +175,10 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
         {
             route = await work.MoveAsync(route, RouteState.Shadow, cancellationToken);
             await work.TellAsync(route, cancellationToken);
-            // Applications open the table before they need it.
-            await work.StepAsync("Shadow", () => Task.Delay(route.Lease * 2, Session.Time, cancellationToken));
         }
+
+        await work.StepAsync("Shadow", () => ReadyWait.WaitAsync(Session, route, cancellationToken));
+        await forward.BeginWayBackAsync(cancellationToken);
 
         route = await DrainAsync(work, fence, route, RouteState.DynamoDb, forward.DrainAsync, cancellationToken);
         await forward.FinishAsync(cancellationToken);

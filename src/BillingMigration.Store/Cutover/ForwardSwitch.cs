@@ -1,4 +1,5 @@
 using BillingMigration.Control;
+using BillingMigration.Model;
 using BillingMigration.Reverse;
 using BillingMigration.Source;
 using BillingMigration.Store.DynamoDb;
@@ -14,6 +15,8 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
     private readonly TaskCompletionSource<SourcePosition> fenced = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource stopFollowing = new();
     private Task<SyncResult>? following;
+    private readonly Proof proof = new(work.Session, looksBefore: 3);
+    private BillingModel? model;
     private Lease? reverseLease;
     private ReverseRun? reverse;
 
@@ -22,17 +25,20 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
     /// <summary>Everything that can be done while applications work.</summary>
     public async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        var model = await ReverseFollower.BindAsync(Session, cancellationToken);
+        model = await ReverseFollower.BindAsync(Session, cancellationToken);
         reverseLease = await Session.Control.AcquireLeaseAsync(Jobs.Reverse, cancellationToken);
         await fence.TakeAsync(cancellationToken);
-        reverse = await work.StepAsync("BeginWayBack", () => ReverseRun.BeginAsync(Session, model, reverseLease, setAside: true, toCompare: false, cancellationToken));
         await work.StepAsync("CatchUp", () => FollowAsync(cancellationToken));
         await work.StepAsync("Schema", () => StoreSchema.SaveAsync(Session, cancellationToken));
         if (proves)
         {
-            await work.StepAsync("Compare", () => Proof.WarmAsync(Session, cancellationToken));
+            await work.StepAsync("Compare", () => proof.WarmAsync(cancellationToken));
         }
     }
+
+    /// <summary>Takes the place in the table's stream from which changes are written back: as late as may be, because what the changes of the source put into the table until the flip is read there too.</summary>
+    public async Task BeginWayBackAsync(CancellationToken cancellationToken) => reverse = await work.StepAsync(
+        "BeginWayBack", () => ReverseRun.BeginAsync(Session, model!, reverseLease!, setAside: true, toCompare: false, cancellationToken));
 
     /// <summary>While calls wait: the source stands still, the table reaches it, and is proven to be equal.</summary>
     public async Task DrainAsync(Route draining, CancellationToken cancellationToken)
@@ -55,7 +61,7 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
         });
         if (proves)
         {
-            await work.StepAsync("Prove", () => Proof.RequireAsync(Session, cancellationToken));
+            await work.StepAsync("Prove", () => proof.RequireAsync(cancellationToken));
         }
 
         // Generated keys go on above those of the source.

@@ -3,34 +3,51 @@ using BillingMigration.Integrity;
 
 namespace BillingMigration.Store.Cutover;
 
-/// <summary>Compares what changed since the last verdict that passed.</summary>
-internal static class Proof
+/// <summary>Compares what changed since the last verdict that passed: most of it before calls wait, and the rest while they do.</summary>
+/// <param name="session">Of the migration.</param>
+/// <param name="looksBefore">How often what does not agree is looked at again before calls wait: what is on its way then is left for later.</param>
+internal sealed class Proof(MigrationSession session, int looksBefore)
 {
-    /// <summary>Before the calls wait: until what is left to compare is small.</summary>
-    public static async Task WarmAsync(MigrationSession session, CancellationToken cancellationToken)
+    private const int MostRounds = 5;
+
+    /// <summary>So many rows are compared in a moment.</summary>
+    private const long FewRows = 1_000;
+
+    private ComparedSoFar? soFar;
+
+    /// <summary>Before the calls wait: again and again, until what is left to compare is small.</summary>
+    /// <exception cref="MigrationException"><c>SwitchNotEqual</c>: there are differences, and nobody need wait to hear of them.</exception>
+    public async Task WarmAsync(CancellationToken cancellationToken)
     {
-        const int MostRounds = 3;
-        var enough = TimeSpan.FromMilliseconds(500);
-        for (var round = 0; round < MostRounds; round++)
+        for (var round = 1; round <= MostRounds; round++)
         {
-            // Applications go on writing: that it is not decided now is no harm, the last one is made when they do not.
-            if ((await RunAsync(session, enough, cancellationToken)).Duration < enough)
+            var result = await RunAsync(looksBefore, cancellationToken);
+            if (result.Outcome == IntegrityOutcome.Failed)
+            {
+                throw NotEqual(result);
+            }
+
+            soFar = result.SoFar ?? soFar;
+            if (result.Entities.Sum(e => e.Rows) <= FewRows)
             {
                 return;
             }
         }
     }
 
+    /// <summary>While calls wait: the rest.</summary>
     /// <exception cref="MigrationException"><c>SwitchNotEqual</c>.</exception>
-    public static async Task RequireAsync(MigrationSession session, CancellationToken cancellationToken)
+    public async Task RequireAsync(CancellationToken cancellationToken)
     {
-        var result = await RunAsync(session, new IntegrityOptions().Patience, cancellationToken);
+        var result = await RunAsync(new IntegrityOptions().MostLooks, cancellationToken);
         if (!result.Passed)
         {
-            throw SwitchErrors.NotEqual($"{result.Outcome}, {result.Verdict.Differences} differences: {result.Reason}");
+            throw NotEqual(result);
         }
     }
 
-    private static Task<IntegrityResult> RunAsync(MigrationSession session, TimeSpan patience, CancellationToken cancellationToken) =>
-        new IntegrityChecker(session, new IntegrityOptions { Method = IntegrityMethod.Since, Patience = patience }).RunAsync(new Progress<IntegrityProgress>(), cancellationToken);
+    private static MigrationException NotEqual(IntegrityResult result) => SwitchErrors.NotEqual($"{result.Outcome}, {result.Verdict.Differences} differences: {result.Reason}");
+
+    private Task<IntegrityResult> RunAsync(int looks, CancellationToken cancellationToken) =>
+        new IntegrityChecker(session, new IntegrityOptions { Method = IntegrityMethod.Since, GoOnFrom = soFar, MostLooks = looks }).RunAsync(new Progress<IntegrityProgress>(), cancellationToken);
 }

@@ -140,7 +140,7 @@ internal sealed class SwitchGates(MigrationSession session, SwitchOptions option
             return new SwitchGate(Name, false, $"{setAside.Length} rows were not taken by the source, {setAside[0].Entity} {setAside[0].Key} the first: {setAside[0].Reason} Correct them in the application.");
         }
 
-        var lag = session.Time.GetUtcNow() - reverse.SavedAt;
+        var lag = session.Time.GetUtcNow() - reverse.UpTo;
         return lag <= options.MaxLag
             ? new SwitchGate(Name, true, string.Create(CultureInfo.InvariantCulture, $"written back up to {lag.TotalSeconds:0} s ago."))
             : new SwitchGate(Name, false, string.Create(CultureInfo.InvariantCulture, $"what was written in the last {lag.TotalMinutes:0.#} minutes is not written back (-MaxLag {options.MaxLag.TotalMinutes:0.#}); run Sync-BillingChanges -Direction Reverse."));

@@ -8,7 +8,7 @@ using BillingMigration.Transfer;
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>The billing table in DynamoDB. No call scans: a query that no key answers is refused.</summary>
-public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
+public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
 {
     private const int MostReaders = 16;
 
@@ -105,6 +105,18 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits
 
     Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken) =>
         NamedAsync(() => writer.RunBillAsync(Plan(new UnitOfWork().Insert(BillingEntity.Bill, bill))[0], columns, cancellationToken));
+
+    Task IWarmStore.WarmAsync(int connections, bool writes, CancellationToken cancellationToken) => NamedAsync(async () =>
+    {
+        // Code is compiled by the first; only then is it a matter of connections.
+        foreach (var count in (int[])[1, connections])
+        {
+            await Task.WhenAll(Enumerable.Range(0, count).Select(_ => items.GetAsync([RowFinder.NoItem], cancellationToken)));
+            await Task.WhenAll(Enumerable.Range(0, writes ? count : 0).Select(_ => writer.RehearseAsync(cancellationToken)));
+        }
+
+        return true;
+    });
 
     private protected override Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken) =>
         finder.FindAsync(entity, key, entity.PrimaryKey, cancellationToken);

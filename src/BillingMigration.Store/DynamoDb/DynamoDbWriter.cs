@@ -73,6 +73,21 @@ internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client,
         return await large.RunBillAsync(bill.Model, row, epoch, columns, cancellationToken);
     }
 
+    /// <summary>Sends what is refused in any case: the next one finds a connection.</summary>
+    public async Task RehearseAsync(CancellationToken cancellationToken)
+    {
+        var parts = new TransactionParts(model.Definition, time);
+        parts.AddRehearsal();
+        try
+        {
+            await new TransactionSender(model.Definition, client, time).SendAsync(parts, cancellationToken);
+        }
+        catch (StoreException e) when (e.Error == StoreError.Conflict)
+        {
+            // Its condition holds for nothing.
+        }
+    }
+
     /// <summary>The keys that are generated under it are good for no other.</summary>
     private long Epoch => gate?.Epoch ?? 0;
 

@@ -186,6 +186,9 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         return [.. found.Select(item => decoder.TryDecode(item.Span)).OfType<RowBuffer>().Where(row => !row.Differs(shown[0], columns))];
     }
 
+    /// <summary>A key that no item has.</summary>
+    public static ReadOnlyMemory<byte> NoItem { get; } = Json(new ItemKey("REHEARSAL", "REHEARSAL"));
+
     private static ReadOnlyMemory<byte> Json(ItemKey key) => JsonSerializer.SerializeToUtf8Bytes(new { pk = new { S = key.Pk }, sk = new { S = key.Sk } });
 
     private async Task<RowBuffer?> GetAsync(EntityModel entity, ItemKey key, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken) =>

@@ -108,6 +108,16 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
     /// <summary>A large unit begins, or goes on as this owner's, or ends.</summary>
     public void Add(TransactWriteItem intent, Dictionary<string, AttributeValue> key, StoreException refusal) => Add(definition.Target.ControlTableName, key, intent, refusal);
 
+    /// <summary>What no table can take.</summary>
+    public void AddRehearsal()
+    {
+        var key = ControlKey("REHEARSAL", "REHEARSAL");
+        Add(
+            definition.Target.ControlTableName, key,
+            new TransactWriteItem { Put = new Put { TableName = definition.Target.ControlTableName, Item = key, ConditionExpression = "attribute_exists(pk) AND attribute_not_exists(pk)" } },
+            new StoreException(StoreError.Conflict, definition.Target.Table, "A rehearsal was refused."));
+    }
+
     /// <summary>A unique value is this row's from now on.</summary>
     /// <param name="isNew">False: it was its own before, and its item moves.</param>
     /// <param name="left">Version of a claim to it that nobody holds any more.</param>

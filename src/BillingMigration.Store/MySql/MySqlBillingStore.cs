@@ -10,7 +10,7 @@ using MySqlConnector;
 namespace BillingMigration.Store.MySql;
 
 /// <summary>The billing database on MySQL or MariaDB.</summary>
-public sealed class MySqlBillingStore : BillingStore
+public sealed class MySqlBillingStore : BillingStore, IWarmStore
 {
     private const int RowsPerPage = 1_000;
 
@@ -49,6 +49,8 @@ public sealed class MySqlBillingStore : BillingStore
     }
 
     public override ValueTask DisposeAsync() => connections.DisposeAsync();
+
+    Task IWarmStore.WarmAsync(int connections, bool writes, CancellationToken cancellationToken) => this.connections.WarmAsync(connections, cancellationToken);
 
     private protected override async Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken)
     {

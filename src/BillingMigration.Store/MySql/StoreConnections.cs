@@ -57,6 +57,18 @@ internal sealed class StoreConnections : IAsyncDisposable
         }
     }
 
+    /// <summary>Makes connections before they are needed.</summary>
+    /// <exception cref="MigrationException">The source cannot be reached, or refuses.</exception>
+    public async Task WarmAsync(int count, CancellationToken cancellationToken)
+    {
+        // Each is held until all are there: else one would serve them all.
+        var made = await Task.WhenAll(Enumerable.Range(0, count).Select(async _ => await OpenAsync(cancellationToken)));
+        foreach (var connection in made)
+        {
+            await connection.DisposeAsync();
+        }
+    }
+
     /// <summary>Reads over a connection of its own; one that has broken is no reason to fail.</summary>
     /// <param name="table">For the error.</param>
     /// <exception cref="MigrationException">The source cannot be reached, or refuses.</exception>

@@ -42,6 +42,9 @@ internal sealed class RouteWatch : IAsyncDisposable
     /// <summary>What was last seen, held or not.</summary>
     public Route Last => Volatile.Read(ref seen).Route;
 
+    /// <summary>Told each answer, held or not.</summary>
+    public Action<Route>? OnAnswer { private get; set; }
+
     /// <summary>True when the last answer may still be acted on.</summary>
     public bool IsHeld => Held(Volatile.Read(ref seen));
 
@@ -230,5 +233,6 @@ internal sealed class RouteWatch : IAsyncDisposable
         }
 
         presence.Look(Last);
+        OnAnswer?.Invoke(Last);
     }
 }

@@ -21,6 +21,7 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
     private readonly RouterPresence presence;
     private readonly RoutedBackends backends;
     private readonly ShadowReads shadow;
+    private readonly OtherSide other;
     private readonly RoutingOptions options;
     private readonly TimeProvider time;
     private readonly IAsyncDisposable? target;
@@ -29,6 +30,8 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
     {
         (this.watch, this.presence, this.backends, this.options, this.time, this.target) = (watch, presence, backends, options, time, target);
         shadow = new ShadowReads(backends, options, time);
+        other = new OtherSide(backends, presence, time);
+        watch.OnAnswer = other.Look;
     }
 
     /// <summary>Where calls went when the control table last answered.</summary>
@@ -51,7 +54,7 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
         try
         {
             var control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time);
-            var presence = new RouterPresence(control.SaveRouterAsync, control.RemoveRouterAsync, time);
+            var presence = new RouterPresence(control.SaveRouterAsync, control.SaveRouterReadyAsync, control.RemoveRouterAsync, time);
             var opened = watch = await RouteWatch.OpenAsync(control.FindRouteAsync, control.AskRouteAsync, presence, control.Table, wait, time, cancellationToken);
             backends = new RoutedBackends(async (side, token) => side == StoreBackend.MySql
                 ? await MySqlBillingStore.OpenAsync(definition, credential, opened.GateOf(side), time, token)
@@ -105,6 +108,7 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
     {
         await shadow.DisposeAsync();
         await watch.DisposeAsync();
+        await other.DisposeAsync();
         await backends.DisposeAsync();
         await presence.DisposeAsync();
         await (target?.DisposeAsync() ?? ValueTask.CompletedTask);

@@ -7,9 +7,11 @@ namespace BillingMigration.Store;
 /// has run out. A store that only reads says nothing. Whoever has not said that its writes wait is waited for until it cannot write any more, and forgotten: it makes itself known again.
 /// </summary>
 /// <param name="save">Says it.</param>
+/// <param name="saveReady">Says that the side is open that calls may go to next, by id and epoch of the route that announced it.</param>
 /// <param name="remove">Takes it back, by id.</param>
 /// <param name="time">For what may still be at work.</param>
-internal sealed class RouterPresence(Func<RouterItem, CancellationToken, Task> save, Func<string, CancellationToken, Task> remove, TimeProvider time) : IAsyncDisposable
+internal sealed class RouterPresence(
+    Func<RouterItem, CancellationToken, Task> save, Func<string, long, CancellationToken, Task> saveReady, Func<string, CancellationToken, Task> remove, TimeProvider time) : IAsyncDisposable
 {
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
 
@@ -21,11 +23,15 @@ internal sealed class RouterPresence(Func<RouterItem, CancellationToken, Task> s
     private int underWay;
     private bool saying;
     private long? unsettledSince;
+    private long ready;
 
     /// <summary>What whoever switches knows of this store.</summary>
     /// <param name="Since">When it was said, by the monotonic clock.</param>
     /// <param name="Epoch">As <see cref="RouterItem.Epoch"/>, and since then no drain was either.</param>
     private sealed record Known(long Since, long Epoch);
+
+    /// <summary>True when this store writes.</summary>
+    public bool IsKnown => Volatile.Read(ref known) is not null;
 
     /// <summary>True when writes may go by this answer: whoever changes the route knows of this store.</summary>
     /// <param name="route">The answer.</param>
@@ -78,6 +84,26 @@ internal sealed class RouterPresence(Func<RouterItem, CancellationToken, Task> s
         }
 
         SayThatWritesWait();
+    }
+
+    /// <summary>Says that the side is open that calls may go to next; a store that has not written yet says it when it does.</summary>
+    /// <param name="route">That announced it.</param>
+    /// <param name="cancellationToken">Nobody knows whether it was said.</param>
+    public async Task SayReadyAsync(Route route, CancellationToken cancellationToken)
+    {
+        await one.WaitAsync(cancellationToken);
+        try
+        {
+            ready = route.Epoch;
+            if (known is not null)
+            {
+                await saveReady(id, ready, cancellationToken);
+            }
+        }
+        finally
+        {
+            one.Release();
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -158,7 +184,7 @@ internal sealed class RouterPresence(Func<RouterItem, CancellationToken, Task> s
     /// <param name="cancellationToken">Nobody knows whether it was said.</param>
     private async Task SaveAsync(long epoch, CancellationToken cancellationToken)
     {
-        await save(new RouterItem(id, LeaseHolder.Current.ToString(), epoch), cancellationToken);
+        await save(new RouterItem(id, LeaseHolder.Current.ToString(), epoch, ready), cancellationToken);
         lock (guard)
         {
             // What was asked for before it stood there was answered to one that might not be known.
