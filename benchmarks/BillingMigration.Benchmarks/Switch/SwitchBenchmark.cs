@@ -61,8 +61,9 @@ internal static class SwitchBenchmark
         var made = await application.CallsAsync(cancellationToken);
         var slowest = made.Where(c => c.At > begun).MaxBy(c => c.Took);
         var before = P99(made.Where(c => c.At > begun - Quarter && c.At < begun));
-        var beside = P99(made.Where(c => c.At > begun && c.At < over.Draining && c.AnsweredAt < over.Draining));
-        report.Note($"  the longest call {slowest.Took.TotalMilliseconds:0} ms, a {(slowest.IsWrite ? "write" : "read")} due {Seconds(slowest.At - over.Draining)} s after calls began to wait (flip {Seconds(over.Flipped - over.Draining)}); p99 on the source {before:0.0} ms before the switch and {beside:0.0} ms in Shadow and while it prepares; on the table {P99(made.Where(c => c.At > over.Flipped + (3 * Stopwatch.Frequency))):0.0} ms");
+        var beside = P99(Until(begun));
+        var preparing = P99(Until(over.Began));
+        report.Note($"  the longest call {slowest.Took.TotalMilliseconds:0} ms, a {(slowest.IsWrite ? "write" : "read")} due {Seconds(slowest.At - over.Draining)} s after calls began to wait (flip {Seconds(over.Flipped - over.Draining)}); p99 on the source {before:0.0} ms before the switch and {beside:0.0} ms in Shadow and while it prepares ({preparing:0.0} ms in the {Seconds(over.Draining - over.Began)} s of preparing alone); on the table {P99(made.Where(c => c.At > over.Flipped + (3 * Stopwatch.Frequency))):0.0} ms");
 
         // As after every switch: what is written on the table is written back, by a job of its own.
         using var enoughBack = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -77,22 +78,26 @@ internal static class SwitchBenchmark
         await EndAsync(writingBack, enoughBack);
         var back = await SwitchAsync(RouteState.MySql);
         await application.StopAsync(cancellationToken);
-        var failed = (await application.CallsAsync(cancellationToken)).Count(c => c.Failed);
+        var all = await application.CallsAsync(cancellationToken);
+        var failed = all.Count(c => c.Failed);
         var lost = await application.CountAsync(cancellationToken) - await CountAsync(database);
         report.Set("longest_stall_ms", slowest.Took.TotalMilliseconds, "under 1,000", slowest.Took < TimeSpan.FromSeconds(1));
         report.Set("switch_stall_ms", over.Stall.TotalMilliseconds, "as the switch measures it", true);
         report.Set("failed_calls", failed, "none", failed == 0);
         report.Set("p99_change", (beside / before) - 1, "at most 0.10", beside <= 1.1 * before);
         report.Set("rollback_seconds", back.Took.TotalSeconds, "under 5", back.Took < TimeSpan.FromSeconds(5));
+        report.Set("longest_stall_back_ms", all.Where(c => c.AnsweredAt > back.Draining).Max(c => c.Took).TotalMilliseconds, "to compare", true);
         report.Set("lost_writes", lost, "none", lost == 0);
         await migration.DropAsync();
         return report.Finish(Repository.PathOf("artifacts", "bench", "switch.json"));
 
+        IEnumerable<MadeCall> Until(long from) => made.Where(c => c.At > from && c.AnsweredAt < over.Draining);
+
         async Task<SwitchProcess> SwitchAsync(RouteState to)
         {
-            var made = await SwitchProcess.RunAsync(migration, database.ConnectionString, to, cancellationToken);
-            report.Note(made.Steps.Length == 0 ? $"  {to}" : $"  {to}: calls waited {made.Stall.TotalMilliseconds:0} ms of {made.Took.TotalSeconds:0.0} s; {made.Steps}");
-            return made;
+            var process = await SwitchProcess.RunAsync(migration, database.ConnectionString, to, cancellationToken);
+            report.Note(process.Steps.Length == 0 ? $"  {to}" : $"  {to}: calls waited {process.Stall.TotalMilliseconds:0} ms of {process.Took.TotalSeconds:0.0} s; {process.Steps}");
+            return process;
         }
     }
 

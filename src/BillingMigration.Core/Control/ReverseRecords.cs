@@ -67,7 +67,7 @@ internal static class ReverseItem
             Rows = item.Long("rows"),
             ToCompare = item.Bool("toCompare"),
             IsCaughtUp = item.Bool("isCaughtUp"),
-            UpTo = item.Time("upTo"),
+            UpTo = item.OptionalTime("upTo") ?? item.Time("savedAt"),
             SavedAt = item.Time("savedAt"),
         };
     }

@@ -30,6 +30,6 @@ internal sealed record RouterItem(string Id, string Holder, long Epoch, long Rea
     public static RouterItem FromItem(Dictionary<string, AttributeValue> attributes)
     {
         var item = new ControlItem(attributes, Kind, Format);
-        return new RouterItem(item.String("id"), item.String("holder"), item.Long(EpochName), item.Long(ReadyName));
+        return new RouterItem(item.String("id"), item.String("holder"), item.Long(EpochName), item.OptionalLong(ReadyName) ?? 0);
     }
 }

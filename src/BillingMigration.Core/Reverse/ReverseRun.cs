@@ -128,7 +128,7 @@ internal sealed class ReverseRun : IAsyncDisposable
                 return;
             }
 
-            lag = found == 0 ? null : session.Time.GetUtcNow() - oldestEnd;
+            lag = found == 0 ? null : session.Time.GetUtcNow() - toldUpTo;
             if (found == 0)
             {
                 var pause = Task.Delay(session.Target.IsEmulator && isLast ? Pause / 10 : Pause, session.Time, cancellationToken);

@@ -111,7 +111,8 @@ internal sealed class TransactionParts(MigrationDefinition definition, TimeProvi
     /// <summary>What no table can take.</summary>
     public void AddRehearsal()
     {
-        var key = ControlKey("REHEARSAL", "REHEARSAL");
+        // Each has a key of its own: two at one would be in each other's way.
+        var key = ControlKey($"REHEARSAL#{Guid.NewGuid():N}", "REHEARSAL");
         Add(
             definition.Target.ControlTableName, key,
             new TransactWriteItem { Put = new Put { TableName = definition.Target.ControlTableName, Item = key, ConditionExpression = "attribute_exists(pk) AND attribute_not_exists(pk)" } },

@@ -58,7 +58,10 @@ internal sealed class OtherSide(RoutedBackends backends, RouterPresence presence
                 await store.WarmAsync(Connections, presence.IsKnown, stop.Token);
             }
 
-            await presence.SayReadyAsync(route, stop.Token);
+            if (route.Accepts)
+            {
+                await presence.SayReadyAsync(route, stop.Token);
+            }
         }
         catch (Exception) when (!stop.IsCancellationRequested)
         {

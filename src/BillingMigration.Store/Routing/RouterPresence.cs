@@ -91,18 +91,11 @@ internal sealed class RouterPresence(
     /// <param name="cancellationToken">Nobody knows whether it was said.</param>
     public async Task SayReadyAsync(Route route, CancellationToken cancellationToken)
     {
-        await one.WaitAsync(cancellationToken);
-        try
+        // The word that writes wait is not kept back by it.
+        Volatile.Write(ref ready, route.Epoch);
+        if (IsKnown)
         {
-            ready = route.Epoch;
-            if (known is not null)
-            {
-                await saveReady(id, ready, cancellationToken);
-            }
-        }
-        finally
-        {
-            one.Release();
+            await saveReady(id, route.Epoch, cancellationToken);
         }
     }
 
@@ -184,7 +177,7 @@ internal sealed class RouterPresence(
     /// <param name="cancellationToken">Nobody knows whether it was said.</param>
     private async Task SaveAsync(long epoch, CancellationToken cancellationToken)
     {
-        await save(new RouterItem(id, LeaseHolder.Current.ToString(), epoch, ready), cancellationToken);
+        await save(new RouterItem(id, LeaseHolder.Current.ToString(), epoch, Volatile.Read(ref ready)), cancellationToken);
         lock (guard)
         {
             // What was asked for before it stood there was answered to one that might not be known.
