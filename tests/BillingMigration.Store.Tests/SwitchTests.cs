@@ -123,7 +123,7 @@ public sealed class SwitchTests(SampleStores stores)
         await clients.PostedAsync(50);
         await shop.Database.ExecuteAsync("FLUSH BINARY LOGS");
         var since = await shop.LastBinlogAsync();
-        var proof = new Cutover.Proof(session, looksBefore: 1);
+        var proof = new Cutover.Proof(session, looksBefore: 1, rowsBefore: 100);
         await proof.WarmAsync(Cancel);
 
         await clients.StopAsync();

@@ -219,7 +219,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
         doing = "comparing";
         counted = () => (changed.Rows, changed.Rows);
         var examiner = new Examiner(context.Models, lookup, target);
-        foreach (var part in changed.Suspects.Concat(options.GoOnFrom?.Left ?? []).DistinctBy(s => s.KeyText).Chunk(1000))
+        foreach (var part in changed.Suspects.Concat(options.GoOnFrom?.Left ?? []).DistinctBy(s => s.KeyText).Chunk(options.ChangesAtOnce))
         {
             var examined = await examiner.ReadItemsAsync(await examiner.ReadRowsAsync(part, abort), abort);
             foreach (var one in examined)

@@ -16,7 +16,7 @@ internal sealed class BackSwitch(SwitchWork work, Fence fence, bool proves) : IA
 
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource stop = new();
-    private readonly Proof proof = new(work.Session, looksBefore: 0);
+    private readonly Proof proof = new(work.Session, looksBefore: 0, rowsBefore: 1_000);
     private BillingModel? model;
     private Lease? reverseLease;
     private Lease? syncLease;

@@ -6,7 +6,8 @@ namespace BillingMigration.Store.Cutover;
 /// <summary>Compares what changed since the last verdict that passed: most of it before calls wait, and the rest while they do.</summary>
 /// <param name="session">Of the migration.</param>
 /// <param name="looksBefore">How often what does not agree is looked at again before calls wait: what is on its way then is left for later.</param>
-internal sealed class Proof(MigrationSession session, int looksBefore)
+/// <param name="rowsBefore">Changed rows that are asked for together before calls wait: the fewer, the more the applications' own calls come between.</param>
+internal sealed class Proof(MigrationSession session, int looksBefore, int rowsBefore)
 {
     private const int MostRounds = 5;
 
@@ -21,7 +22,7 @@ internal sealed class Proof(MigrationSession session, int looksBefore)
     {
         for (var round = 1; round <= MostRounds; round++)
         {
-            var result = await RunAsync(looksBefore, cancellationToken);
+            var result = await RunAsync(o => o with { MostLooks = looksBefore, ChangesAtOnce = rowsBefore }, cancellationToken);
             if (result.Outcome == IntegrityOutcome.Failed)
             {
                 throw NotEqual(result);
@@ -39,7 +40,7 @@ internal sealed class Proof(MigrationSession session, int looksBefore)
     /// <exception cref="MigrationException"><c>SwitchNotEqual</c>.</exception>
     public async Task RequireAsync(CancellationToken cancellationToken)
     {
-        var result = await RunAsync(new IntegrityOptions().MostLooks, cancellationToken);
+        var result = await RunAsync(o => o, cancellationToken);
         if (!result.Passed)
         {
             throw NotEqual(result);
@@ -48,6 +49,6 @@ internal sealed class Proof(MigrationSession session, int looksBefore)
 
     private static MigrationException NotEqual(IntegrityResult result) => SwitchErrors.NotEqual($"{result.Outcome}, {result.Verdict.Differences} differences: {result.Reason}");
 
-    private Task<IntegrityResult> RunAsync(int looks, CancellationToken cancellationToken) =>
-        new IntegrityChecker(session, new IntegrityOptions { Method = IntegrityMethod.Since, GoOnFrom = soFar, MostLooks = looks }).RunAsync(new Progress<IntegrityProgress>(), cancellationToken);
+    private Task<IntegrityResult> RunAsync(Func<IntegrityOptions, IntegrityOptions> with, CancellationToken cancellationToken) =>
+        new IntegrityChecker(session, with(new IntegrityOptions { Method = IntegrityMethod.Since, GoOnFrom = soFar })).RunAsync(new Progress<IntegrityProgress>(), cancellationToken);
 }

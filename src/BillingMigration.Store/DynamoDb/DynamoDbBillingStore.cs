@@ -12,6 +12,9 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
 {
     private const int MostReaders = 16;
 
+    private static readonly TimeSpan BetweenCalls = TimeSpan.FromMilliseconds(50);
+
+    private readonly TimeProvider time;
     private readonly TargetConnection target;
     private readonly ItemReader items;
     private readonly PathReader reader;
@@ -26,6 +29,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
     {
         this.target = target;
         this.ownsTarget = ownsTarget;
+        this.time = time;
         items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy { GiveUpAfter = StoreTimes.Patience }, time) { Attributes = model.Definition.View is null ? null : AccessPolicy.AttributesOf(model) };
         reader = new PathReader(model.Definition, items);
         finder = new RowFinder(model, target.Client, items, reader, time);
@@ -108,9 +112,10 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
 
     Task IWarmStore.WarmAsync(int connections, bool writes, CancellationToken cancellationToken) => NamedAsync(async () =>
     {
-        // Code is compiled by the first; only then is it a matter of connections.
-        foreach (var count in (int[])[1, connections])
+        // Code is compiled by the first; only then is it a matter of connections. The application's own calls come between.
+        foreach (var count in (int[])[1, connections / 4, connections])
         {
+            await Task.Delay(BetweenCalls, time, cancellationToken);
             await Task.WhenAll(Enumerable.Range(0, count).Select(_ => items.GetAsync([RowFinder.NoItem], cancellationToken)));
             await Task.WhenAll(Enumerable.Range(0, writes ? count : 0).Select(_ => writer.RehearseAsync(cancellationToken)));
         }
