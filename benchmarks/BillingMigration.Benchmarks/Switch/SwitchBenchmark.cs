@@ -22,7 +22,9 @@ internal static class SwitchBenchmark
     private const int WritesBeforeBack = 10_000;
 
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(20);
-    private static readonly long Quarter = 15 * Stopwatch.Frequency;
+    /// <summary>Before the switch, when the application's code is compiled.</summary>
+    private static readonly long Before = 50 * Stopwatch.Frequency;
+
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     private static readonly string Setup = string.Create(
@@ -51,16 +53,16 @@ internal static class SwitchBenchmark
         await new IntegrityChecker(session, new IntegrityOptions()).RunAsync(new Progress<IntegrityProgress>(), cancellationToken);
 
         using var application = await Application.StartAsync(migration, database.ConnectionString, cancellationToken);
-        await Task.Delay(Quiet, cancellationToken);
+        await Task.Delay(Minute, cancellationToken);
         var begun = Stopwatch.GetTimestamp();
         await SwitchAsync(RouteState.Shadow);
-        await Task.Delay(Quiet, cancellationToken);
+        await Task.Delay(Minute, cancellationToken);
         await EndAsync(following, enough);
         var over = await SwitchAsync(RouteState.DynamoDb);
         await Task.Delay(Quiet, cancellationToken);
         var made = await application.CallsAsync(cancellationToken);
         var slowest = made.Where(c => c.At > begun).MaxBy(c => c.Took);
-        var before = P99(made.Where(c => c.At > begun - Quarter && c.At < begun));
+        var before = P99(made.Where(c => c.At > begun - Before && c.At < begun));
         var beside = P99(Until(begun));
         var preparing = P99(Until(over.Began));
         report.Note($"  the longest call {slowest.Took.TotalMilliseconds:0} ms, a {(slowest.IsWrite ? "write" : "read")} due {Seconds(slowest.At - over.Draining)} s after calls began to wait (flip {Seconds(over.Flipped - over.Draining)}); p99 on the source {before:0.0} ms before the switch and {beside:0.0} ms in Shadow and while it prepares ({preparing:0.0} ms in the {Seconds(over.Draining - over.Began)} s of preparing alone); on the table {P99(made.Where(c => c.At > over.Flipped + (3 * Stopwatch.Frequency))):0.0} ms");
