@@ -19,9 +19,11 @@ namespace BillingMigration.Benchmarks.Switch;
 internal static class SwitchBenchmark
 {
     public const double CallsPerSecond = 500;
+
     private const int WritesBeforeBack = 10_000;
 
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(20);
+
     /// <summary>Before the switch, when the application's code is compiled.</summary>
     private static readonly long Before = 50 * Stopwatch.Frequency;
 

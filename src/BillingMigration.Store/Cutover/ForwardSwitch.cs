@@ -14,8 +14,8 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
 {
     private readonly TaskCompletionSource<SourcePosition> fenced = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource stopFollowing = new();
-    private Task<SyncResult>? following;
     private readonly Proof proof = new(work.Session, looksBefore: 3, rowsBefore: 100);
+    private Task<SyncResult>? following;
     private BillingModel? model;
     private Lease? reverseLease;
     private ReverseRun? reverse;

@@ -16,13 +16,15 @@ internal sealed class Proof(MigrationSession session, int looksBefore, int rowsB
 
     private ComparedSoFar? soFar;
 
+    private IntegrityOptions Options => new() { Method = IntegrityMethod.Since, GoOnFrom = soFar };
+
     /// <summary>Before the calls wait: again and again, until what is left to compare is small.</summary>
     /// <exception cref="MigrationException"><c>SwitchNotEqual</c>: there are differences, and nobody need wait to hear of them.</exception>
     public async Task WarmAsync(CancellationToken cancellationToken)
     {
         for (var round = 1; round <= MostRounds; round++)
         {
-            var result = await RunAsync(o => o with { MostLooks = looksBefore, ChangesAtOnce = rowsBefore }, cancellationToken);
+            var result = await RunAsync(Options with { MostLooks = looksBefore, ChangesAtOnce = rowsBefore }, cancellationToken);
             if (result.Outcome == IntegrityOutcome.Failed)
             {
                 throw NotEqual(result);
@@ -40,7 +42,7 @@ internal sealed class Proof(MigrationSession session, int looksBefore, int rowsB
     /// <exception cref="MigrationException"><c>SwitchNotEqual</c>.</exception>
     public async Task RequireAsync(CancellationToken cancellationToken)
     {
-        var result = await RunAsync(o => o, cancellationToken);
+        var result = await RunAsync(Options, cancellationToken);
         if (!result.Passed)
         {
             throw NotEqual(result);
@@ -49,6 +51,6 @@ internal sealed class Proof(MigrationSession session, int looksBefore, int rowsB
 
     private static MigrationException NotEqual(IntegrityResult result) => SwitchErrors.NotEqual($"{result.Outcome}, {result.Verdict.Differences} differences: {result.Reason}");
 
-    private Task<IntegrityResult> RunAsync(Func<IntegrityOptions, IntegrityOptions> with, CancellationToken cancellationToken) =>
-        new IntegrityChecker(session, with(new IntegrityOptions { Method = IntegrityMethod.Since, GoOnFrom = soFar })).RunAsync(new Progress<IntegrityProgress>(), cancellationToken);
+    private Task<IntegrityResult> RunAsync(IntegrityOptions options, CancellationToken cancellationToken) =>
+        new IntegrityChecker(session, options).RunAsync(new Progress<IntegrityProgress>(), cancellationToken);
 }
