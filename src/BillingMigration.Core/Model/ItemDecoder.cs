@@ -25,6 +25,11 @@ public sealed class ItemDecoder
             .Append(EntityModel.EntityAttribute).ToFrozenSet(StringComparer.Ordinal);
     }
 
+    /// <summary>
+    /// Passes over attributes that the model does not know: another process has a later version of the schema. Where what is read is to be proven, such an attribute is an error instead.
+    /// </summary>
+    internal bool IgnoresUnknown { get; init; }
+
     /// <summary>Decodes an item in DynamoDB JSON, its attributes in any order.</summary>
     /// <param name="item">One JSON object: attribute name to <c>{"S":…}</c>, <c>{"N":…}</c> or <c>{"B":…}</c>.</param>
     /// <param name="row">A row of the entity's layout; columns of lookups are set to NULL.</param>
@@ -71,6 +76,10 @@ public sealed class ItemDecoder
                 {
                     Set(attribute, Encoding.UTF8.GetString(value), row);
                 }
+            }
+            else if (IgnoresUnknown)
+            {
+                json.Skip();
             }
             else if (!keys.Contains(name))
             {

@@ -42,7 +42,7 @@ public sealed class BatchWriter : IBatchWriter, IDisposable
         this.time = time;
         this.policy = policy;
         request = new BatchWriteRequest(table);
-        http = new DynamoDbHttp(target.Endpoint, target.Region, target.Credentials, policy, time);
+        http = target.OpenHttp(policy, time);
         retry = new RequestRetry(policy, throttle, metrics, time);
         attempt = AttemptAsync;
     }

@@ -28,7 +28,7 @@ public sealed partial class ItemReader : IDisposable
         this.table = table;
         this.metrics = metrics;
         this.policy = policy;
-        calls = new SignedCalls(new DynamoDbHttp(target.Endpoint, target.Region, target.Credentials, policy, time), metrics, policy, time, window);
+        calls = new SignedCalls(target.OpenHttp(policy, time), metrics, policy, time, window);
     }
 
     /// <summary>Attributes that <see cref="GetAsync"/> reads; null: all.</summary>

@@ -4,7 +4,9 @@ using BillingMigration.Transfer;
 namespace BillingMigration.Target;
 
 /// <summary>The SDK's HTTP client, over the same kind of connections as the hot path: TLS 1.2 or newer.</summary>
-internal sealed class OwnHttpClient(TimeSpan connectTimeout) : HttpClientFactory, IDisposable
+/// <param name="connectTimeout">Of one attempt to connect.</param>
+/// <param name="network">Makes what requests are sent through; null: connections of the machine.</param>
+internal sealed class OwnHttpClient(TimeSpan connectTimeout, Func<HttpMessageHandler>? network = null) : HttpClientFactory, IDisposable
 {
     private readonly object gate = new();
     private HttpClient? client;
@@ -13,7 +15,7 @@ internal sealed class OwnHttpClient(TimeSpan connectTimeout) : HttpClientFactory
     {
         lock (gate)
         {
-            return client ??= new HttpClient(DynamoDbHttp.CreateHandler(EndpointOf(clientConfig), connectTimeout))
+            return client ??= new HttpClient(network?.Invoke() ?? DynamoDbHttp.CreateHandler(EndpointOf(clientConfig), connectTimeout))
             {
                 Timeout = clientConfig.Timeout ?? Timeout.InfiniteTimeSpan,
             };

@@ -24,5 +24,8 @@ public sealed record TargetAccess
     /// <summary>Asks for the code of the MFA device with this serial number or ARN, where a profile's role wants one. Null, or where it gives null: such a role is not assumed.</summary>
     public Func<string, string?>? AskMfaCode { get; init; }
 
+    /// <summary>Makes what requests are sent through; null: connections of the machine. A simulated network takes their place in tests.</summary>
+    internal Func<HttpMessageHandler>? Network { get; init; }
+
     public override string ToString() => ProfileName is null ? "credentials of the session" : $"profile {ProfileName}";
 }

@@ -19,9 +19,13 @@ public sealed class TargetConnection : IAsyncDisposable
 
     private readonly OwnHttpClient http;
 
-    private TargetConnection(IAmazonDynamoDB client, OwnHttpClient http, Uri endpoint, string region, AWSCredentials credentials)
+    private readonly Func<HttpMessageHandler>? network;
+
+    private TargetConnection(IAmazonDynamoDB client, IAmazonDynamoDB singleRequests, OwnHttpClient http, Func<HttpMessageHandler>? network, Uri endpoint, string region, AWSCredentials credentials)
     {
         Client = client;
+        SingleRequests = singleRequests;
+        this.network = network;
         this.http = http;
         Endpoint = endpoint;
         Region = region;
@@ -29,6 +33,9 @@ public sealed class TargetConnection : IAsyncDisposable
     }
 
     public IAmazonDynamoDB Client { get; }
+
+    /// <summary>One call of it is one request. Behind a request that the SDK repeats by itself nobody sees that an earlier one had no answer.</summary>
+    internal IAmazonDynamoDB SingleRequests { get; }
 
     public Uri Endpoint { get; }
 
@@ -55,7 +62,7 @@ public sealed class TargetConnection : IAsyncDisposable
         var endpointUrl = access.EndpointUrl ?? definition.Target.EndpointUrl;
         RequireTls(endpointUrl);
         var region = ResolveRegion(definition, access);
-        var http = new OwnHttpClient(policy.ConnectTimeout);
+        var http = new OwnHttpClient(policy.ConnectTimeout, access.Network);
         AmazonDynamoDBClient? client = null;
         try
         {
@@ -68,7 +75,10 @@ public sealed class TargetConnection : IAsyncDisposable
             var endpoint = new Uri(client.DetermineServiceOperationEndpoint(new DescribeTableRequest { TableName = definition.Target.Table }).URL);
             RequireTls(endpoint);
             await ProveAsync(client, endpoint, definition.Target.Table, cancellationToken);
-            return new TargetConnection(client, http, endpoint, region, credentials);
+            var single = CreateConfig<AmazonDynamoDBConfig>(endpointUrl, region, policy, http);
+            single.AccountIdEndpointMode = AccountIdEndpointMode.DISABLED;
+            single.MaxErrorRetry = 0;
+            return new TargetConnection(client, new AmazonDynamoDBClient(credentials, single), http, access.Network, endpoint, region, credentials);
         }
         catch
         {
@@ -77,6 +87,9 @@ public sealed class TargetConnection : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>What the signed hot path sends through, with the same credentials and Region.</summary>
+    internal DynamoDbHttp OpenHttp(RetryPolicy policy, TimeProvider time) => new(Endpoint, Region, Credentials, policy, time, network: network);
 
     /// <summary>KMS with the same credentials and Region.</summary>
     /// <param name="endpointUrl">Null: the Region's own.</param>
@@ -92,6 +105,7 @@ public sealed class TargetConnection : IAsyncDisposable
     public ValueTask DisposeAsync()
     {
         Client.Dispose();
+        SingleRequests.Dispose();
         http.Dispose();
         return ValueTask.CompletedTask;
     }

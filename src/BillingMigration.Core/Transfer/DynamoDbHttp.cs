@@ -31,7 +31,8 @@ internal sealed class DynamoDbHttp : IDisposable
     private long clockTicks;
 
     /// <param name="api">Name and version of the API: the table's, or <c>DynamoDBStreams_20120810</c>.</param>
-    public DynamoDbHttp(Uri endpoint, string region, AWSCredentials credentials, RetryPolicy policy, TimeProvider time, string api = TableApi)
+    /// <param name="network">Makes what requests are sent through; null: connections of the machine.</param>
+    public DynamoDbHttp(Uri endpoint, string region, AWSCredentials credentials, RetryPolicy policy, TimeProvider time, string api = TableApi, Func<HttpMessageHandler>? network = null)
     {
         targetPrefix = api + ".";
         this.endpoint = new Uri(endpoint, "/");
@@ -40,7 +41,7 @@ internal sealed class DynamoDbHttp : IDisposable
         this.time = time;
         attemptTimeout = policy.AttemptTimeout;
         signer = new SigV4Signer(region, "dynamodb");
-        http = new HttpMessageInvoker(CreateHandler(endpoint, policy.ConnectTimeout));
+        http = new HttpMessageInvoker(network?.Invoke() ?? CreateHandler(endpoint, policy.ConnectTimeout));
     }
 
     /// <summary>A handler that speaks TLS 1.2 or newer, and follows DNS changes of the endpoint within minutes.</summary>

@@ -125,7 +125,7 @@ internal sealed class RequestRetry
 
     private TimeSpan Delay(RetriedCall call) => call.Failure!.Kind == FailureKind.Credentials
         ? TimeSpan.Zero
-        : policy.Delay(Math.Max(1, call.FailuresInRow), Random.Shared.NextDouble());
+        : policy.Delay(Math.Max(1, call.FailuresInRow), policy.Random());
 
     private void ShowWait(RetriedCall call)
     {

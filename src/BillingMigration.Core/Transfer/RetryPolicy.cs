@@ -22,6 +22,9 @@ public sealed record RetryPolicy
 
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Random numbers from 0 to 1; the same ones again when a simulation is replayed.</summary>
+    internal Func<double> Random { get; init; } = System.Random.Shared.NextDouble;
+
     /// <summary>Exponential backoff with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).</summary>
     /// <param name="failuresInRow">1 after the first failure.</param>
     /// <param name="random">0 to 1.</param>
