@@ -1,0 +1,156 @@
+using System.Diagnostics;
+
+namespace BillingMigration.Simulation;
+
+/// <summary>
+/// A clock that moves only when nothing is left to do at its present time. <see cref="Run(Func{Task})"/> runs timers and simulated
+/// events one after the other on the calling thread, and awaiting code continues there, so that a run repeats exactly.
+/// </summary>
+public sealed class VirtualTime : TimeProvider
+{
+    private readonly object gate = new();
+    private readonly PriorityQueue<VirtualEvent, (long Time, long Sequence)> queue = new();
+    private readonly PoolWork pool = new();
+    private long now = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).Ticks;
+    private long sequence;
+    private int running;
+
+    /// <summary>How far one run may move the clock before it counts as endless; a periodic timer alone would run for ever.</summary>
+    public TimeSpan Limit { get; set; } = TimeSpan.FromDays(7);
+
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override TimeZoneInfo LocalTimeZone => TimeZoneInfo.Utc;
+
+    internal long Now => Volatile.Read(ref now);
+
+    public override long GetTimestamp() => Now;
+
+    public override DateTimeOffset GetUtcNow() => new(Now, TimeSpan.Zero);
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        var timer = new VirtualTimer(this, callback, state);
+        timer.Change(dueTime, period);
+        return timer;
+    }
+
+    /// <summary>Runs an action on the simulation's thread after a span of virtual time. It may be called from any thread.</summary>
+    public void Schedule(TimeSpan after, Action action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        Add(after.Ticks, new VirtualEvent(action));
+    }
+
+    /// <summary>Starts the work and runs the simulation until the work has ended; its exception is thrown here.</summary>
+    public void Run(Func<Task> work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        using var outside = ThreadOfSimulation.Enter();
+        using var counted = pool.Count();
+        Loop(work());
+    }
+
+    /// <inheritdoc cref="Run(Func{Task})"/>
+    public T Run<T>(Func<Task<T>> work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        using var outside = ThreadOfSimulation.Enter();
+        using var counted = pool.Count();
+        var task = work();
+        Loop(task);
+        return task.Result;
+    }
+
+    /// <summary>Runs the simulation until a task that has been started already has ended.</summary>
+    public void Run(Task until)
+    {
+        ArgumentNullException.ThrowIfNull(until);
+        Run(() => until);
+    }
+
+    /// <inheritdoc cref="Run(Task)"/>
+    public T Run<T>(Task<T> until)
+    {
+        ArgumentNullException.ThrowIfNull(until);
+        return Run(() => until);
+    }
+
+    /// <summary>Runs everything that is due within a span, for example what lands after its sender has ended.</summary>
+    public void RunFor(TimeSpan span)
+    {
+        var end = new TaskCompletionSource();
+        Run(() =>
+        {
+            Schedule(span, end.SetResult);
+            return end.Task;
+        });
+    }
+
+    internal VirtualEvent Add(long afterTicks, VirtualEvent added)
+    {
+        lock (gate)
+        {
+            queue.Enqueue(added, (now + Math.Max(0, afterTicks), sequence++));
+        }
+
+        return added;
+    }
+
+    private void Loop(Task until)
+    {
+        if (Interlocked.Exchange(ref running, 1) != 0)
+        {
+            throw new InvalidOperationException("This virtual time is being run already: a run cannot start inside another.");
+        }
+
+        try
+        {
+            var limit = Now + Limit.Ticks;
+            pool.Begin();
+            while (true)
+            {
+                pool.WaitUntilDone();
+                if (until.IsCompleted)
+                {
+                    break;
+                }
+
+                Next(limit)?.Action();
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref running, 0);
+        }
+
+        until.GetAwaiter().GetResult();
+    }
+
+    private VirtualEvent? Next(long limit)
+    {
+        lock (gate)
+        {
+            if (!queue.TryDequeue(out var next, out var due))
+            {
+                throw new UnreachableException(
+                    $"Deadlock in virtual time at {GetUtcNow():O}: the task has not ended, and no timer, request or scheduled action is left that could end it.");
+            }
+
+            // A disposed timer must not move the clock.
+            if (next.IsCancelled)
+            {
+                return null;
+            }
+
+            if (due.Time > limit)
+            {
+                throw new TimeoutException($"The run has passed its limit of {Limit} of virtual time and the task has not ended.");
+            }
+
+            now = due.Time;
+            return next;
+        }
+    }
+}
