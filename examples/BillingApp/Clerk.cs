@@ -68,8 +68,9 @@ internal sealed class Clerk(IBillingStore store, TextWriter output, TimeProvider
     private async Task PayAsync(string number, decimal amount, CancellationToken cancellationToken)
     {
         var bill = await FindAsync(BillingEntity.Bill, "bill_number", number, cancellationToken);
-        bill = await store.PayAsync(bill["bill_id"]!, amount, Now, null, cancellationToken);
-        Say($"bill {number}: {bill["amount_paid"]} of {bill["total"]} is paid, {bill["status"]}");
+        var taken = Math.Min(amount, Open(bill));
+        bill = await store.PayAsync(bill["bill_id"]!, taken, Now, null, cancellationToken);
+        Say($"bill {number}: {bill["amount_paid"]} of {bill["total"]} is paid, {bill["status"]}{(taken < amount ? $"; {amount - taken} is handed back" : "")}");
     }
 
     private async Task OverdueAsync(CancellationToken cancellationToken)

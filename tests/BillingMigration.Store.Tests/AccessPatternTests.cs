@@ -127,6 +127,6 @@ public sealed partial class AccessPatternTests(SampleStores stores)
     private static partial Regex Row();
 
     /// <summary>As DynamoDB counts it: names and values, two digits of a number in a byte.</summary>
-    private static double KilobytesOf(BillingRecord record) => ItemCodec.Encode(record.Model, record.Row)
+    private static double KilobytesOf(BillingRecord record) => new ItemCodec().Encode(record.Model, record.Row)
         .Sum(a => Encoding.UTF8.GetByteCount(a.Key) + (a.Value.S is { } text ? Encoding.UTF8.GetByteCount(text) : a.Value.N is { } number ? 1 + ((number.Count(char.IsAsciiDigit) + 1) / 2) : (int)a.Value.B.Length)) / 1024.0;
 }

@@ -91,7 +91,11 @@ public sealed class LargeUnitTests(SampleStores stores)
             Assert.Equal(isThere ? 3 + Charges : 0, children);
             Assert.Equal(isThere ? Charges : 0, (await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("subscriber_id", id), Cancel)).Count);
             Assert.Equal(isThere ? Charges / 10 : 0, (await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", id), Cancel)).Count);
-            Assert.True(!wasOpen || !isThere);
+            if (wasOpen && isThere)
+            {
+                // It had not been decided, and was undone: the account is not held any more.
+                await store.PostChargeAsync(WriteTests.Charge(id, 1), null, Cancel);
+            }
         });
         Assert.InRange(finished, 3, Accounts);
     }

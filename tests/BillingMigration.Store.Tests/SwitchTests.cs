@@ -156,6 +156,33 @@ public sealed class SwitchTests(SampleStores stores)
     }
 
     [Fact]
+    public async Task A_definition_that_lacks_keys_closes_the_gate_of_the_store()
+    {
+        await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
+        // Without its index by id.
+        shop.Migration.Definition = shop.Migration.Definition with
+        {
+            Entities = [.. shop.Migration.Definition.Entities.Select(e => e.Entity == BillingEntity.Charge ? e with { Indexes = e.Indexes.Remove("gsi2") } : e)],
+        };
+        await using var session = await shop.Migration.ConnectAsync();
+        foreach (var to in new[] { RouteState.Shadow, RouteState.DynamoDb })
+        {
+            var gate = (await Switch(session, to).PlanAsync(Cancel)).Gates.Single(g => g.Name == "Store");
+            Assert.False(gate.IsOpen);
+            Assert.Contains("CHARGE does not allow Get:", gate.Detail, StringComparison.Ordinal);
+            Assert.Contains("\"gsi2\": { \"pk\": \"CHARGE#{charge_id}\", \"sk\": \"CHARGE\" }", gate.Detail, StringComparison.Ordinal);
+            var closed = await Assert.ThrowsAsync<MigrationException>(() => Switch(session, to).RunAsync(new Progress<SwitchProgress>(), Cancel));
+            Assert.Equal("SwitchGateClosed", closed.ErrorId);
+            Assert.Contains("Store:", closed.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(RouteState.MySql, (await session.Control.FindRouteAsync(Cancel)).State);
+        var forced = await Switch(session, RouteState.Shadow, o => o with { Force = ["Store"] }).RunAsync(new Progress<SwitchProgress>(), Cancel);
+        Assert.Equal(RouteState.Shadow, forced.Route.State);
+        Assert.Equal(["Store"], forced.Forced);
+    }
+
+    [Fact]
     public async Task A_switch_that_fails_or_takes_too_long_backs_out_and_one_that_was_left_is_finished_or_undone()
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);

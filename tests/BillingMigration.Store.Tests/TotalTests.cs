@@ -25,6 +25,36 @@ public sealed class TotalTests(SampleStores stores)
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Groups_of_any_type_are_the_same_on_both_backends(bool mariaDb)
+    {
+        string[] columns = ["bin", "varbin", "flt", "fixed", "dbl", "bits", "zeros", "latin", "kind", "moment"];
+        await using var shop = await GeneratedShop.CreateAsync(
+            stores, mariaDb,
+            """
+            CREATE TABLE reading (id INT NOT NULL PRIMARY KEY, meter INT NOT NULL, amount DECIMAL(10,2) NOT NULL, bin BINARY(3) NULL, varbin VARBINARY(10) NULL, flt FLOAT NULL, fixed FLOAT(7,2) NULL,
+              dbl DOUBLE NULL, bits BIT(9) NULL, zeros INT(6) ZEROFILL NULL, latin VARCHAR(5) CHARACTER SET latin1 NULL, kind ENUM('b', 'a') NULL, moment TIMESTAMP(3) NULL);
+            INSERT INTO reading VALUES
+              (1, 1, 1, X'00FF41', X'', 0.1, 12345.67, 0.1, 5, 7, 'ä', 'a', '2026-01-01 00:00:00.5'),
+              (2, 1, 2, X'00FF41', X'80', 16777217, 12345.67, 1e100, 300, 7, 'A', 'b', '2026-01-01 00:00:00.5'),
+              (3, 1, 4, X'00FF42', X'8000', 16777216, 1, -1e-100, 300, 123456, 'a', 'a', '2026-01-02'),
+              (4, 1, 8, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+            """,
+            [], """{ "entity": "READING", "table": "reading", "pk": "METER#{meter}", "sk": "READING#{id:D10}" }""");
+        await using var mySql = await shop.OpenAsync(dynamoDb: false);
+        await using var dynamoDb = await shop.OpenAsync(dynamoDb: true);
+        foreach (var column in columns)
+        {
+            var query = new TotalQuery("READING", "amount").Where("meter", 1) with { GroupBy = [column] };
+            async Task<string[]> AskAsync(BillingStore store) => [.. (await store.TotalAsync(query, Cancel)).Select(r => $"{column} {r.Group[0] ?? "NULL"}: {r.Count} {r.Sums[0]}")];
+            Assert.Equal(await AskAsync(dynamoDb), await AskAsync(mySql));
+        }
+
+        Assert.Equal(["00FF41", "00FF42"], (await mySql.TotalAsync(new TotalQuery("READING").Where("meter", 1) with { GroupBy = ["bin"] }, Cancel)).Select(r => r.Group[0]).OfType<string>());
+    }
+
+    [Theory]
     [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task What_has_no_exact_sum_is_refused(Backend backend)
     {

@@ -50,7 +50,7 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
 
     /// <param name="through">Another address of DynamoDB.</param>
     public Task<DynamoDbBillingStore> OpenDynamoDbAsync(TimeProvider? time = null, Uri? through = null) => DynamoDbBillingStore.OpenAsync(
-        migration.Definition, SampleMigration.Access with { EndpointUrl = through }, new StoreTimes { IndexDelay = TimeSpan.Zero, IntentPeriod = TimeSpan.FromDays(1) }, time ?? TimeProvider.System, CancellationToken.None);
+        migration.Definition, SampleMigration.Access with { EndpointUrl = through }, new StoreTimes { IntentPeriod = TimeSpan.FromDays(1) }, time ?? TimeProvider.System, CancellationToken.None);
 
     /// <summary>The source's primary keys, by entity.</summary>
     public async Task<Dictionary<string, List<long>>> IdsAsync()

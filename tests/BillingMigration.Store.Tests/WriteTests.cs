@@ -38,6 +38,20 @@ public sealed class WriteTests(SampleStores stores)
 
     [Theory]
     [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
+    public async Task A_key_given_as_zero_is_generated(Backend backend)
+    {
+        await using var shop = await ShopAsync(backend);
+        await using var store = await shop.OpenAsync(backend);
+        var first = await store.InsertAsync(BillingEntity.Charge, Charge(1, 1).SetItem("charge_id", 0), Cancel);
+        var second = await store.InsertAsync(BillingEntity.Charge, Charge(1, 2).SetItem("charge_id", "0"), Cancel);
+        Assert.InRange(first.Get<long>("charge_id"), 1, long.MaxValue);
+        Assert.True(second.Get<long>("charge_id") > first.Get<long>("charge_id"));
+        Assert.Equal(first, await store.GetAsync(BillingEntity.Charge, "charge_id", first["charge_id"]!, Cancel));
+        Assert.Null(await store.GetAsync(BillingEntity.Charge, "charge_id", 0, Cancel));
+    }
+
+    [Theory]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task What_was_changed_since_it_was_read_is_a_conflict(Backend backend)
     {
         await using var shop = await ShopAsync(backend);

@@ -169,6 +169,49 @@ public sealed class BoundKeyTemplate
         return true;
     }
 
+    /// <summary>Takes values of a row out of a key that was rendered from it; those that are cut or sharded, and all behind a piece that does not end with <c>#</c>, are left out.</summary>
+    /// <param name="isWanted">By the index in the row's layout.</param>
+    internal void Read(string key, RowBuffer into, Func<int, bool> isWanted)
+    {
+        var rest = key.AsSpan();
+        for (var i = 0; i < pieces.Length; i++)
+        {
+            var piece = pieces[i];
+            if (piece.Render == Render.Literal)
+            {
+                var literal = Encoding.UTF8.GetString(piece.Literal);
+                if (!rest.StartsWith(literal, StringComparison.Ordinal))
+                {
+                    return;
+                }
+
+                rest = rest[literal.Length..];
+                continue;
+            }
+
+            if (i + 1 < pieces.Length && pieces[i + 1].Literal is not [(byte)'#', ..])
+            {
+                return;
+            }
+
+            var end = rest.IndexOf('#') is >= 0 and var at ? at : rest.Length;
+            if (piece.Render is Render.Value or Render.Padded && isWanted(piece.RowIndex))
+            {
+                into.Set(piece.RowIndex, ValueOf(piece, rest[..end].ToString()));
+            }
+
+            rest = rest[end..];
+        }
+    }
+
+    private static byte[] ValueOf(Piece piece, string text) => piece.Form switch
+    {
+        AttributeForm.Binary => Convert.FromHexString(text),
+        AttributeForm.DateTime or AttributeForm.Timestamp => Encoding.UTF8.GetBytes(text.Replace('T', ' ').TrimEnd('Z')),
+        _ when piece.Render == Render.Padded => Encoding.UTF8.GetBytes(text.TrimStart('0') is { Length: > 0 } digits ? digits : "0"),
+        _ => Encoding.UTF8.GetBytes(text.Replace("%23", "#", StringComparison.Ordinal).Replace("%25", "%", StringComparison.Ordinal)),
+    };
+
     /// <summary>Numbers by their remainder, so that neighbours spread evenly; other values by XXH64.</summary>
     private static void AppendShard(Piece piece, ReadOnlySpan<byte> canonical, ScratchBuffer into)
     {

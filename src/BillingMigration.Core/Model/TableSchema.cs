@@ -69,6 +69,9 @@ public sealed record ColumnSchema
     /// <summary>Fractional second digits of TIME, DATETIME and TIMESTAMP, 0 to 6.</summary>
     public int FractionalDigits { get; init; }
 
+    /// <summary>True for TIME, DATETIME and TIMESTAMP of MariaDB: further digits of a second are cut off, where MySQL rounds.</summary>
+    public bool CutsFractions { get; init; }
+
     /// <summary>Maximum length in characters, or in bytes for binary types.</summary>
     public long? MaxLength { get; init; }
 

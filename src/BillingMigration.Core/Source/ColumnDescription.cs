@@ -33,6 +33,7 @@ internal static partial class ColumnDescription
             Precision = type is "decimal" or "bit" ? (int)(row.Number(6) ?? 0) : 0,
             Scale = type == "decimal" ? (int)(row.Number(7) ?? 0) : 0,
             FractionalDigits = (int)(row.Number(8) ?? 0),
+            CutsFractions = mariaDb && type is ("time" or "datetime" or "timestamp"),
             MaxLength = row.Number(9),
             CharacterSet = row.Text(10),
             Collation = row.Text(11),

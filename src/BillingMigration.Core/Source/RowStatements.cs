@@ -19,6 +19,16 @@ internal static class RowStatements
         return changed.Length == 0 ? null : $"UPDATE {Table(model)} SET {string.Join(", ", changed.Select(i => $"{Column(model, i)} = {Value(model, after, i)}"))} WHERE {IsRow(model, before)}";
     }
 
+    /// <param name="by">A plain decimal number.</param>
+    /// <param name="now">Columns that change with the row, and their values; they stay where the sum changes nothing.</param>
+    public static string Add(EntityModel model, RowBuffer key, int column, string by, IEnumerable<(int Column, byte[] Value)> now)
+    {
+        var name = Column(model, column);
+        // Assignments are made from left to right: these look at the number as it was.
+        var changes = now.Select(n => $"{Column(model, n.Column)} = IF(ROUND({name} + {by}, {model.Row[column].Column.Scale}) <=> {name}, {Column(model, n.Column)}, {SelectStatement.Literal(model.Row[n.Column].Column, n.Value)})");
+        return $"UPDATE {Table(model)} SET {string.Join(", ", changes.Append($"{name} = {name} + {by}"))} WHERE {IsRow(model, key)}";
+    }
+
     public static string Delete(EntityModel model, RowBuffer row) => $"DELETE FROM {Table(model)} WHERE {IsRow(model, row)}";
 
     private static IEnumerable<int> Columns(EntityModel model) => model.Attributes.Select(a => a.RowIndex).Where(i => model.Row[i].Column.Generated == GeneratedColumn.No);

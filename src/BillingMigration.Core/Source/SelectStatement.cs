@@ -67,10 +67,10 @@ public sealed class SelectStatement
 
     /// <summary>The rows for which some conditions hold.</summary>
     /// <param name="conditions">Made by <see cref="IsEqual"/> and <see cref="Compare(int, string, ReadOnlySpan{byte})"/>; none: all rows.</param>
-    /// <param name="order">Indexes in <see cref="EntityModel.Row"/>.</param>
-    public string Find(IReadOnlyCollection<string> conditions, IEnumerable<int> order, bool descending, int limit)
+    /// <param name="order">Expressions.</param>
+    public string Find(IReadOnlyCollection<string> conditions, IEnumerable<string> order, bool descending, int limit)
     {
-        var by = string.Join(", ", order.Select(i => ColumnName(i) + (descending ? " DESC" : "")));
+        var by = string.Join(", ", order.Select(expression => expression + (descending ? " DESC" : "")));
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{select.Replace(" FORCE INDEX (PRIMARY)", "", StringComparison.Ordinal)}{(conditions.Count == 0 ? "" : " WHERE " + string.Join(" AND ", conditions))} ORDER BY {by} LIMIT {limit}");
@@ -78,6 +78,9 @@ public sealed class SelectStatement
 
     /// <summary>The column, as statements of this class name it.</summary>
     internal string ColumnName(int index) => $"{Self}.{Name(model.Row[index].Column.Name)}";
+
+    /// <summary>The expression that a column of the entity's own table is read by.</summary>
+    internal string Expression(int index) => Expression(model.Row[index].Column, Self);
 
     /// <summary>Table and alias, as statements of this class name them.</summary>
     internal string From => $"{Name(model.Table.Name)} {Self}{Joins()}";

@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Management.Automation;
 using BillingMigration.Definition;
 using BillingMigration.Source;
+using BillingMigration.Store;
+using BillingMigration.Store.DynamoDb;
 using BillingMigration.Target;
 
 namespace BillingMigration.PowerShell.Commands;
@@ -70,10 +72,15 @@ public sealed class ConnectBillingMigrationCommand : BillingCmdlet
         var now = access.CurrentKeys?.Invoke();
         Secrets.AddRange(new[] { source.Password, access.SecretAccessKey, access.SessionToken, TokenCode, now?.SecretAccessKey, now?.SessionToken }.OfType<string>().Where(s => s.Length > 0));
         WriteVerbose($"Connecting to {definition.Source.Host}:{definition.Source.Port} and to table {definition.Target.Table}, with {access}.");
-        var (session, warnings) = Run(token => ConnectAsync(definition, source, access, token));
+        var (session, warnings, gaps) = Run(token => ConnectAsync(definition, source, access, token));
         foreach (var warning in warnings)
         {
             WriteWarning(warning.ToString());
+        }
+
+        foreach (var gap in gaps)
+        {
+            WriteWarning($"On the table {gap}");
         }
 
         isConnected = true;
@@ -82,13 +89,13 @@ public sealed class ConnectBillingMigrationCommand : BillingCmdlet
     }
 
     /// <summary>A session whose definition fits the source.</summary>
-    private static async Task<(MigrationSession Session, ImmutableArray<DefinitionProblem> Warnings)> ConnectAsync(
+    private static async Task<(MigrationSession Session, ImmutableArray<DefinitionProblem> Warnings, ImmutableArray<StoreGap> Gaps)> ConnectAsync(
         MigrationDefinition definition, SourceCredential source, TargetAccess access, CancellationToken cancellationToken)
     {
         var session = await MigrationSession.ConnectAsync(definition, source, access, TimeProvider.System, cancellationToken);
         try
         {
-            return (session, await session.RequireFitAsync(cancellationToken));
+            return (session, await session.RequireFitAsync(cancellationToken), await StoreFit.CheckAsync(session, cancellationToken));
         }
         catch
         {

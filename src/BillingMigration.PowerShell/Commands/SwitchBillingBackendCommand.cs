@@ -37,7 +37,7 @@ public sealed class SwitchBillingBackendCommand : SessionCmdlet
     public TimeSpan? RouteLease { get; set; }
 
     [Parameter]
-    [ValidateSet("Changes", "Integrity", "Rows", "Source", "WayBack")]
+    [ValidateSet("Store", "Changes", "Integrity", "Rows", "Source", "WayBack")]
     public string[] Force { get; set; } = [];
 
     [Parameter]

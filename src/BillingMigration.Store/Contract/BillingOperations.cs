@@ -38,10 +38,8 @@ public sealed record BillingColumns
 /// </summary>
 public static class BillingOperations
 {
-    private const int MostAttempts = 200;
-
-    /// <summary>With its bill, claims and checks a transaction of DynamoDB takes no more.</summary>
-    private const int MostChargesAtOnce = 90;
+    /// <summary>How long a call goes on against others that change the same.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private static readonly BillingColumns Sample = new();
 
@@ -57,15 +55,16 @@ public static class BillingOperations
         }
 
         var sum = Amount(charge, names.ChargeAmount) + Amount(charge, names.ChargeTax);
-        return await RetryAsync(
-            store, () => id,
-            async () =>
-            {
-                var account = await AccountAsync(store, names, id, cancellationToken);
-                var work = new UnitOfWork().Insert(BillingEntity.Charge, charge).Update(account, Change(names.Balance, account.Get<decimal>(names.Balance) + sum));
-                return (await store.WriteAsync(work, cancellationToken))[0]!;
-            },
-            cancellationToken);
+        try
+        {
+            // Neither the charge nor the sum rests on anything that was read.
+            var work = new UnitOfWork().Insert(BillingEntity.Charge, charge).Add(BillingEntity.Account, Key(names.AccountId, id), names.Balance, sum);
+            return (await store.WriteAsync(work, cancellationToken))[0]!;
+        }
+        catch (StoreException e) when (e.Error == StoreError.Conflict && e.Subject == BillingEntity.Account)
+        {
+            throw NoAccount(names, id);
+        }
     }
 
     /// <summary>Makes a bill of an account's unbilled charges: their sums are the bill's, and they are billed with it.</summary>
@@ -81,20 +80,18 @@ public static class BillingOperations
             {
                 var query = new RecordQuery(BillingEntity.Charge).Where(names.AccountId, account).Where(names.BillId, null);
                 var values = bill.ToImmutableDictionary().SetItem(names.AccountId, account);
-                var large = ILargeUnits.Of(store);
-                var page = large is null ? null : await store.PageAsync(query, MostChargesAtOnce, null, cancellationToken);
-                if (page?.Continuation is not null)
+                if (ILargeUnits.Of(store) is { } large)
                 {
-                    return await large!.RunBillAsync(values.SetItems(Sums(0, 0, names)), names, cancellationToken);
+                    return await large.RunBillAsync(values.SetItems(Sums(0, 0, names)), names, cancellationToken);
                 }
 
-                IReadOnlyCollection<BillingRecord> unbilled = page is null ? await store.ListAsync(query, cancellationToken) : page.Records;
+                var unbilled = await store.ListAsync(query, cancellationToken);
                 if (unbilled.Count == 0)
                 {
                     return null;
                 }
 
-                values = values.SetItems(Sums(unbilled.Sum(c => c.Get<decimal>(names.ChargeAmount)), unbilled.Sum(c => c.Get<decimal>(names.ChargeTax)), names));
+                values = values.SetItems(Sums(unbilled.Sum(c => Amount(c, names.ChargeAmount)), unbilled.Sum(c => Amount(c, names.ChargeTax)), names));
                 var work = unbilled.Aggregate(new UnitOfWork().Insert(BillingEntity.Bill, values), (unit, charge) => unit.Update(charge, Change(names.BillId, new ValueOf(0, names.BillId))));
                 return (await store.WriteAsync(work, cancellationToken))[0];
             },
@@ -115,15 +112,19 @@ public static class BillingOperations
                 var found = await store.GetAsync(BillingEntity.Bill, names.BillId, bill, cancellationToken)
                     ?? throw new StoreException(StoreError.ParentMissing, names.BillId, $"There is no bill {bill} to pay.");
                 of = found[names.AccountId]!;
-                var account = await AccountAsync(store, names, of, cancellationToken);
                 var paid = found.Get<decimal>(names.AmountPaid) + amount;
+                if (amount > 0 && paid > found.Get<decimal>(names.Total))
+                {
+                    throw new StoreException(StoreError.ValueInvalid, names.AmountPaid, $"The payment is more than what is open of bill {bill}. Take what is open, and add the rest to the account as a charge below zero.");
+                }
+
                 var values = Change(names.AmountPaid, paid);
                 if (paid >= found.Get<decimal>(names.Total))
                 {
                     values = values.SetItem(names.BillStatus, names.PaidStatus).SetItem(names.PaidAt, DateTime.SpecifyKind(at, DateTimeKind.Unspecified));
                 }
 
-                var work = new UnitOfWork().Update(found, values).Update(account, Change(names.Balance, account.Get<decimal>(names.Balance) - amount));
+                var work = new UnitOfWork().Update(found, values).Add(BillingEntity.Account, Key(names.AccountId, of), names.Balance, -amount);
                 return (await store.WriteAsync(work, cancellationToken))[0]!;
             },
             cancellationToken);
@@ -133,12 +134,18 @@ public static class BillingOperations
     internal static IReadOnlyDictionary<string, object?> Sums(decimal subtotal, decimal tax, BillingColumns names) =>
         Change(names.Subtotal, Round(subtotal)).Add(names.Tax, Round(tax)).Add(names.Total, Round(subtotal) + Round(tax));
 
-    private static async Task<BillingRecord> AccountAsync(IBillingStore store, BillingColumns names, object id, CancellationToken cancellationToken) =>
-        await store.GetAsync(BillingEntity.Account, names.AccountId, id, cancellationToken) ?? throw new StoreException(StoreError.ParentMissing, names.AccountId, $"There is no account {id}.");
+    /// <summary>NULL adds nothing, as in SUM.</summary>
+    internal static decimal Amount(BillingRecord charge, string column) => charge[column] is null ? 0 : charge.Get<decimal>(column);
+
+    private static StoreException NoAccount(BillingColumns names, object id) => new(StoreError.ParentMissing, names.AccountId, $"There is no account {id}.");
+
+    private static ImmutableDictionary<string, object> Key(string column, object value) => ImmutableDictionary<string, object>.Empty.Add(column, value);
 
     /// <param name="account">On which others may be quicker.</param>
     private static async Task<T> RetryAsync<T>(IBillingStore store, Func<object> account, Func<Task<T>> decide, CancellationToken cancellationToken)
     {
+        var clock = IRetryClock.Of(store);
+        var began = clock.Time.GetTimestamp();
         IDisposable? turn = null;
         try
         {
@@ -148,7 +155,7 @@ public static class BillingOperations
                 {
                     return await decide();
                 }
-                catch (StoreException e) when (e.Error == StoreError.Conflict && attempt < MostAttempts)
+                catch (StoreException e) when (e.Error == StoreError.Conflict && clock.Time.GetElapsedTime(began) < Patience)
                 {
                     if (turn is null)
                     {
@@ -157,7 +164,7 @@ public static class BillingOperations
                     else
                     {
                         // Those who lost against others wait longer each time, and not all alike.
-                        await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, Math.Min(500, 5 * attempt))), cancellationToken);
+                        await Task.Delay(TimeSpan.FromMilliseconds(1 + (clock.NextRandom() * Math.Min(500, 5 * attempt))), clock.Time, cancellationToken);
                     }
                 }
             }

@@ -6,10 +6,19 @@ namespace BillingMigration.Store;
 /// <summary>Decimal numbers of any length as whole numbers of their last decimal.</summary>
 internal static class ExactNumber
 {
+    /// <summary>Beyond that of every double.</summary>
+    private const int MostExponent = 400;
+
     /// <summary>Digits beyond <paramref name="scale"/> are rounded, half away from zero.</summary>
-    /// <exception cref="FormatException">It is no plain decimal number.</exception>
+    /// <exception cref="FormatException">It is no decimal number.</exception>
+    /// <exception cref="OverflowException">Its exponent is larger than that of any number of a column.</exception>
     public static BigInteger Parse(ReadOnlySpan<char> text, int scale)
     {
+        if (text.IndexOfAny('E', 'e') is >= 0 and var at)
+        {
+            return Parse(WithoutExponent(text[..at], int.Parse(text[(at + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture)), scale);
+        }
+
         var negative = text is ['-', ..];
         var digits = text is ['-' or '+', ..] ? text[1..] : text;
         var point = digits.IndexOf('.');
@@ -24,6 +33,23 @@ internal static class ExactNumber
         var number = BigInteger.Parse($"0{whole}{kept}", CultureInfo.InvariantCulture) * BigInteger.Pow(10, scale - kept.Length);
         number += fraction.Length > scale && fraction[scale] >= '5' ? 1 : 0;
         return negative ? -number : number;
+    }
+
+    private static string WithoutExponent(ReadOnlySpan<char> digits, int exponent)
+    {
+        if (Math.Abs((long)exponent) > MostExponent)
+        {
+            throw new OverflowException("its exponent is too large");
+        }
+
+        var sign = digits is ['-', ..] ? "-" : "";
+        var number = digits is ['-' or '+', ..] ? digits[1..] : digits;
+        var point = number.IndexOf('.') is >= 0 and var at ? at : number.Length;
+        var all = string.Concat(number[..point], point < number.Length ? number[(point + 1)..] : []);
+        var place = point + exponent;
+        return place <= 0 ? $"{sign}0.{new string('0', -place)}{all}"
+            : place >= all.Length ? $"{sign}{all}{new string('0', place - all.Length)}"
+            : $"{sign}{all[..place]}.{all[place..]}";
     }
 
     /// <summary>The sum of texts of the same number of decimals; null where all are null.</summary>

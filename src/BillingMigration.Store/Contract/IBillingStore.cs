@@ -24,7 +24,7 @@ public interface IBillingStore : IAsyncDisposable
     Task<IReadOnlyList<TotalRow>> TotalAsync(TotalQuery query, CancellationToken cancellationToken = default);
 
     /// <summary>Writes all changes of a unit, or none.</summary>
-    /// <returns>For each change the row as it is stored; null for a delete.</returns>
+    /// <returns>For each change the row as it is stored; null for a delete, and for an addition.</returns>
     Task<ImmutableArray<BillingRecord?>> WriteAsync(UnitOfWork work, CancellationToken cancellationToken = default);
 }
 

@@ -83,7 +83,7 @@ internal static class JsonNormal
     private static void WriteNumber(string raw, JsonText text)
     {
         var isInteger = raw.AsSpan().IndexOfAny('.', 'e', 'E') < 0;
-        if (isInteger && long.TryParse(raw, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var signed) && raw != "-0")
+        if (isInteger && long.TryParse(raw, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var signed))
         {
             text.Number(signed);
         }

@@ -8,8 +8,8 @@ namespace BillingMigration.Store;
 /// <summary>Values of .NET and the canonical texts of columns. A text that is made here is the one that the source would return for the row, in strict mode.</summary>
 internal static class StoreValue
 {
-    private const string DateFormat = "yyyy-MM-dd";
-    private const string SecondFormat = "yyyy-MM-dd HH:mm:ss";
+    /// <summary>Characters of Windows code page 1252, which MySQL calls latin1, between 0x80 and 0x9F.</summary>
+    private const string Latin1Extras = "\u20AC\u0081\u201A\u0192\u201E\u2026\u2020\u2021\u02C6\u2030\u0160\u2039\u0152\u008D\u017D\u008F\u0090\u2018\u2019\u201C\u201D\u2022\u2013\u2014\u02DC\u2122\u0161\u203A\u0153\u009D\u017E\u0178";
 
     public static object ToObject(ColumnSchema column, ReadOnlySpan<byte> text)
     {
@@ -32,25 +32,33 @@ internal static class StoreValue
             case "double" or "real":
                 return double.Parse(value, CultureInfo.InvariantCulture);
             case "date":
-                return DateOnly.TryParseExact(value, DateFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) ? date : value;
+                return DateOnly.TryParseExact(value, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) ? date : value;
             case "datetime" or "timestamp":
                 return DateTime.TryParse(value, CultureInfo.InvariantCulture, DateTimeStyles.None, out var time)
                     ? DateTime.SpecifyKind(time, column.DataType == "timestamp" ? DateTimeKind.Utc : DateTimeKind.Unspecified)
                     : value;
             case "time":
-                return Time(value);
+                return TemporalText.Time(value);
             default:
                 return value;
         }
     }
 
+    /// <summary>The text of a value that a column is to have.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>; the message does not hold the value of a sensitive column.</exception>
-    public static byte[] ToText(EntityModel model, int index, object value)
+    public static byte[] ToText(EntityModel model, int index, object value) => Named(model, index, value, Text);
+
+    /// <summary>The text of a value that rows are looked for by: also of one that a column may hold, but that no statement of the store writes.</summary>
+    /// <inheritdoc cref="ToText"/>
+    public static byte[] ToCondition(EntityModel model, int index, object value) =>
+        Named(model, index, value, (column, wanted) => FloatValue.IsNegativeZero(column, wanted) ? "-0" : Text(column, wanted));
+
+    private static byte[] Named(EntityModel model, int index, object value, Func<ColumnSchema, object, string> text)
     {
         var column = model.Row[index].Column;
         try
         {
-            return AttributeForms.For(column, null) == AttributeForm.Binary ? Bytes(column, value) : Encoding.UTF8.GetBytes(Text(column, value));
+            return AttributeForms.For(column, null) == AttributeForm.Binary ? Bytes(column, value) : Encoding.UTF8.GetBytes(text(column, value));
         }
         catch (Exception e) when (e is FormatException or OverflowException or InvalidCastException or ArgumentException)
         {
@@ -62,47 +70,62 @@ internal static class StoreValue
 
     private static string Text(ColumnSchema column, object value) => column.DataType switch
     {
-        "tinyint" or "smallint" or "mediumint" or "int" or "bigint" or "year" or "bit" => Integer(column, value),
+        "tinyint" or "smallint" or "mediumint" or "int" or "bigint" or "bit" => Integer(column, value).ToString(CultureInfo.InvariantCulture),
+        "year" => Year(column, value),
         "decimal" or "numeric" => Decimal(column, value),
-        "float" => Finite(Convert.ToSingle(value, CultureInfo.InvariantCulture)).ToString("R", CultureInfo.InvariantCulture),
-        "double" or "real" => Finite(Convert.ToDouble(value, CultureInfo.InvariantCulture)).ToString("R", CultureInfo.InvariantCulture),
-        "date" => Date(value).ToString(DateFormat, CultureInfo.InvariantCulture),
-        "datetime" or "timestamp" => PointInTime(column, value),
-        "time" => Duration(column, value),
-        "enum" => column.Members.FirstOrDefault(m => m.Equals(Plain(value), StringComparison.OrdinalIgnoreCase)) ?? throw new FormatException($"it is none of {string.Join(", ", column.Members)}"),
+        "float" or "double" or "real" => FloatValue.Text(column, value),
+        "date" => TemporalText.Date(value),
+        "datetime" or "timestamp" => TemporalText.PointInTime(column, value),
+        "time" => TemporalText.Duration(column, value),
+        "enum" => column.Members.FirstOrDefault(m => m.Equals(Plain(value).TrimEnd(' '), CaseOf(column))) ?? throw new FormatException($"it is none of {string.Join(", ", column.Members)}"),
         "set" => Set(column, value),
         "json" => JsonNormal.Of(Plain(value)),
         _ => Characters(column, Plain(value)),
     };
 
-    private static string Plain(object value) => value as string ?? Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+    internal static string Plain(object value) => value as string ?? Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 
-    private static string Integer(ColumnSchema column, object value)
+    private static BigInteger Integer(ColumnSchema column, object value)
     {
         var number = value switch
         {
             bool flag => flag ? BigInteger.One : BigInteger.Zero,
             string text => BigInteger.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture),
-            decimal or double or float => Round(Convert.ToDecimal(value, CultureInfo.InvariantCulture)),
-            _ => BigInteger.Parse(Convert.ToString(value, CultureInfo.InvariantCulture)!, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture),
+            _ => ExactNumber.Parse(Digits(value), 0),
         };
+        if (column.Unsigned || column.DataType == "bit")
+        {
+            RefuseNegative(Plain(value));
+        }
+
         var bits = column.DataType switch { "tinyint" => 8, "smallint" => 16, "mediumint" => 24, "int" => 32, "bit" => column.Precision, _ => 64 };
-        var (least, most) = column.DataType == "year" ? (1901, 2155)
+        var (least, most) = column.DataType == "year" ? (0, 2155)
             : column.Unsigned || column.DataType == "bit" ? (BigInteger.Zero, BigInteger.Pow(2, bits) - 1)
             : (-BigInteger.Pow(2, bits - 1), BigInteger.Pow(2, bits - 1) - 1);
-        return number >= least && number <= most ? number.ToString(CultureInfo.InvariantCulture) : throw new OverflowException($"its range is {least} to {most}");
+        return number >= least && number <= most ? number : throw new OverflowException($"its range is {least} to {most}");
+    }
 
-        static BigInteger Round(decimal exact) => new(Math.Round(exact, MidpointRounding.AwayFromZero));
+    /// <summary>The number 0 is the year 0000, and 1 to 99 are 1970 to 2069: https://dev.mysql.com/doc/refman/9.7/en/two-digit-years.html.</summary>
+    private static string Year(ColumnSchema column, object value)
+    {
+        var year = (int)Integer(column, value);
+        if (column.ColumnType.StartsWith("year(2)", StringComparison.OrdinalIgnoreCase))
+        {
+            return year is <= 99 or >= 1970 and <= 2069 ? (year % 100).ToString("00", CultureInfo.InvariantCulture) : throw new OverflowException("its range is 1970 to 2069");
+        }
+
+        year += year is 0 && value is not string { Length: < 4 } ? 0 : year < 70 ? 2000 : year < 100 ? 1900 : 0;
+        return year is 0 or >= 1901 ? year.ToString("0000", CultureInfo.InvariantCulture) : throw new OverflowException("its range is 1901 to 2155, and 0000");
     }
 
     /// <summary>Digits beyond the column's decimals are rounded away from zero at the half, as the server does.</summary>
     private static string Decimal(ColumnSchema column, object value)
     {
-        var text = value is double or float ? Convert.ToDecimal(value, CultureInfo.InvariantCulture).ToString(CultureInfo.InvariantCulture) : Plain(value);
+        var text = Digits(value);
         var scaled = ExactNumber.Parse(text, column.Scale);
-        if (column.Unsigned && scaled.Sign < 0)
+        if (column.Unsigned)
         {
-            throw new OverflowException("it takes no negative numbers");
+            RefuseNegative(text);
         }
 
         return BigInteger.Abs(scaled) < BigInteger.Pow(10, column.Precision)
@@ -110,64 +133,32 @@ internal static class StoreValue
             : throw new OverflowException($"it holds {column.Precision - column.Scale} digits before the point");
     }
 
-    private static T Finite<T>(T value)
-        where T : IFloatingPointIeee754<T> => T.IsFinite(value) ? value : throw new OverflowException("it is no finite number");
-
-    private static DateOnly Date(object value) => value switch
+    /// <summary>Also one that would be rounded to zero.</summary>
+    private static void RefuseNegative(string number)
     {
-        DateOnly date => date,
-        DateTime { TimeOfDay.Ticks: 0 } time => DateOnly.FromDateTime(time),
-        DateTime => throw new FormatException("it has a time of day"),
-        _ => DateOnly.ParseExact(Plain(value), DateFormat, CultureInfo.InvariantCulture),
+        if (number.StartsWith('-') && number.AsSpan().ContainsAnyInRange('1', '9'))
+        {
+            throw new OverflowException("it takes no negative numbers");
+        }
+    }
+
+    /// <summary>All digits of a number: a conversion to decimal would round those of a double.</summary>
+    internal static string Digits(object value) => value switch
+    {
+        double number => FloatValue.Finite(number).ToString("R", CultureInfo.InvariantCulture),
+        float number => FloatValue.Finite(number).ToString("R", CultureInfo.InvariantCulture),
+        _ => Plain(value),
     };
 
-    private static string PointInTime(ColumnSchema column, object value)
-    {
-        var time = value switch
-        {
-            DateTimeOffset point => column.DataType == "timestamp" ? point.UtcDateTime : throw new FormatException("a DATETIME has no time zone"),
-            DateTime { Kind: DateTimeKind.Local } => throw new FormatException("local time means another point in time on each machine: pass UTC"),
-            DateTime exact => exact,
-            DateOnly date => date.ToDateTime(TimeOnly.MinValue),
-            _ => DateTime.Parse(Plain(value).TrimEnd('Z'), CultureInfo.InvariantCulture, DateTimeStyles.None),
-        };
-        if (column.DataType == "timestamp" && (time < DateTime.UnixEpoch.AddSeconds(1) || time >= new DateTime(2038, 1, 19, 3, 14, 8)))
-        {
-            throw new OverflowException("a TIMESTAMP lies between 1970 and 2038");
-        }
+    private static StringComparer ComparerOf(ColumnSchema column) => IsCaseSensitive(column) ? StringComparer.Ordinal : StringComparer.OrdinalIgnoreCase;
 
-        var unit = (long)Math.Pow(10, 7 - column.FractionalDigits);
-        var rounded = new DateTime((time.Ticks + (unit / 2)) / unit * unit);
-        return rounded.ToString(column.FractionalDigits == 0 ? SecondFormat : $"{SecondFormat}.{new string('f', column.FractionalDigits)}", CultureInfo.InvariantCulture);
-    }
+    private static StringComparison CaseOf(ColumnSchema column) => IsCaseSensitive(column) ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
 
-    private static TimeSpan Time(string text)
-    {
-        var negative = text.StartsWith('-');
-        var parts = text.TrimStart('-').Split(':');
-        var time = new TimeSpan(int.Parse(parts[0], CultureInfo.InvariantCulture), int.Parse(parts[1], CultureInfo.InvariantCulture), 0)
-            + TimeSpan.FromTicks((long)(decimal.Parse(parts[2], CultureInfo.InvariantCulture) * TimeSpan.TicksPerSecond));
-        return negative ? -time : time;
-    }
-
-    private static string Duration(ColumnSchema column, object value)
-    {
-        var time = value as TimeSpan? ?? Time(Plain(value));
-        var unit = (long)Math.Pow(10, 7 - column.FractionalDigits);
-        var ticks = (Math.Abs(time.Ticks) + (unit / 2)) / unit * unit;
-        var whole = TimeSpan.FromTicks(ticks);
-        if (whole > new TimeSpan(838, 59, 59))
-        {
-            throw new OverflowException("a TIME reaches to 838:59:59");
-        }
-
-        var fraction = column.FractionalDigits == 0 ? "" : "." + (ticks % TimeSpan.TicksPerSecond / unit).ToString(CultureInfo.InvariantCulture).PadLeft(column.FractionalDigits, '0');
-        return string.Create(CultureInfo.InvariantCulture, $"{(time.Ticks < 0 && ticks > 0 ? "-" : "")}{(int)whole.TotalHours:00}:{whole.Minutes:00}:{whole.Seconds:00}{fraction}");
-    }
+    private static bool IsCaseSensitive(ColumnSchema column) => column.Collation is { } collation && (collation.EndsWith("_bin", StringComparison.Ordinal) || collation.EndsWith("_cs", StringComparison.Ordinal));
 
     private static string Set(ColumnSchema column, object value)
     {
-        var chosen = (value as IEnumerable<string> ?? Plain(value).Split(',', StringSplitOptions.RemoveEmptyEntries)).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        var chosen = (value as IEnumerable<string> ?? (Plain(value) is { Length: > 0 } text ? text.Split(',') : [])).ToHashSet(ComparerOf(column));
         var members = column.Members.Where(chosen.Remove).ToArray();
         return chosen.Count == 0 ? string.Join(',', members) : throw new FormatException($"'{chosen.First()}' is none of {string.Join(", ", column.Members)}");
     }
@@ -176,17 +167,12 @@ internal static class StoreValue
     {
         // What a CHAR is padded with is not kept.
         var text = column.DataType == "char" ? value.TrimEnd(' ') : value;
-        if (column.MaxLength is { } most && text.EnumerateRunes().Count() > most)
-        {
-            throw new FormatException($"it has {text.EnumerateRunes().Count()} characters, and {most} are the most");
-        }
-
         foreach (var rune in text.EnumerateRunes())
         {
             var fits = column.CharacterSet switch
             {
                 "ascii" => rune.IsAscii,
-                "latin1" => rune.Value < 0x100,
+                "latin1" => rune.Value is < 0x80 or (>= 0xA0 and < 0x100) || (rune.IsBmp && Latin1Extras.Contains((char)rune.Value, StringComparison.Ordinal)),
                 "utf8mb3" or "utf8" or "ucs2" => rune.IsBmp,
                 _ => true,
             };
@@ -196,7 +182,18 @@ internal static class StoreValue
             }
         }
 
-        return text;
+        if (column.MaxLength is not { } most)
+        {
+            return text;
+        }
+
+        // TEXT types are limited by their bytes; blanks that do not fit are cut off without a word.
+        var inBytes = column.DataType.EndsWith("text", StringComparison.Ordinal) && column.CharacterSet is ("utf8mb4" or "utf8mb3" or "utf8");
+        var length = inBytes ? Encoding.UTF8.GetByteCount(text) : text.EnumerateRunes().Count();
+        var surplus = (int)Math.Max(0, length - most);
+        return text.Length - text.TrimEnd(' ').Length >= surplus
+            ? text[..^surplus]
+            : throw new FormatException($"it has {length} {(inBytes ? "bytes" : "characters")}, and {most} are the most");
     }
 
     private static byte[] Bytes(ColumnSchema column, object value)

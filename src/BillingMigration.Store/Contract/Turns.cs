@@ -10,62 +10,53 @@ internal sealed class Turns
 {
     private static readonly ConditionalWeakTable<IBillingStore, Turns> OfStores = [];
 
-    private readonly Dictionary<string, Queue> queues = [];
+    private readonly Dictionary<string, (FairLock Lock, int Members)> rows = [];
 
     public static Turns Of(IBillingStore store) => OfStores.GetOrCreateValue(store);
 
     /// <returns>The turn, which ends with its disposal.</returns>
     public async Task<IDisposable> TakeAsync(string row, CancellationToken cancellationToken)
     {
-        Queue? queue;
-        lock (queues)
+        FairLock one;
+        lock (rows)
         {
-            if (!queues.TryGetValue(row, out queue))
-            {
-                queues[row] = queue = new Queue();
-            }
-
-            queue.Members++;
+            var (known, members) = rows.GetValueOrDefault(row, (new FairLock(), 0));
+            rows[row] = (one = known, members + 1);
         }
 
-        var turn = new Turn(this, row, queue);
         try
         {
-            await queue.First.WaitAsync(cancellationToken);
+            return new Turn(this, row, await one.TakeAsync(cancellationToken));
         }
         catch
         {
-            Leave(row, queue);
+            Leave(row);
             throw;
         }
-
-        return turn;
     }
 
-    private void Leave(string row, Queue queue)
+    private void Leave(string row)
     {
-        lock (queues)
+        lock (rows)
         {
-            if (--queue.Members == 0)
+            var (one, members) = rows[row];
+            if (members == 1)
             {
-                queues.Remove(row);
+                rows.Remove(row);
+            }
+            else
+            {
+                rows[row] = (one, members - 1);
             }
         }
     }
 
-    private sealed class Queue
-    {
-        public SemaphoreSlim First { get; } = new(1, 1);
-
-        public int Members { get; set; }
-    }
-
-    private sealed class Turn(Turns turns, string row, Queue queue) : IDisposable
+    private sealed class Turn(Turns turns, string row, IDisposable holder) : IDisposable
     {
         public void Dispose()
         {
-            queue.First.Release();
-            turns.Leave(row, queue);
+            turns.Leave(row);
+            holder.Dispose();
         }
     }
 }

@@ -15,6 +15,12 @@ public sealed record UpdateChange(BillingRecord Read, IReadOnlyDictionary<string
 /// <param name="Read">The row as it was read: it must still be so.</param>
 public sealed record DeleteChange(BillingRecord Read) : StoreChange(Read.Entity);
 
+/// <summary>Adds to a number of a row, whatever the number is by then: neither side reads the row for it, and nobody who adds as well is in the way.</summary>
+/// <param name="Key">A value for each column of the primary key.</param>
+/// <param name="Column">A DECIMAL or an integer. NULL stays NULL.</param>
+/// <param name="By">Added exactly, then rounded as the source rounds.</param>
+public sealed record AddChange(string Entity, IReadOnlyDictionary<string, object> Key, string Column, decimal By) : StoreChange(Entity);
+
 /// <summary>The value that a row of the same unit will have, for a key that is generated when it is written.</summary>
 /// <param name="Change">Index of the insert in its unit.</param>
 public sealed record ValueOf(int Change, string Column);
@@ -29,6 +35,9 @@ public sealed record UnitOfWork
     public UnitOfWork Update(BillingRecord read, IReadOnlyDictionary<string, object?> values) => And(new UpdateChange(read, values));
 
     public UnitOfWork Delete(BillingRecord read) => And(new DeleteChange(read));
+
+    /// <summary>There is no record of the row in the answer: it is not read.</summary>
+    public UnitOfWork Add(string entity, IReadOnlyDictionary<string, object> key, string column, decimal by) => And(new AddChange(entity, key, column, by));
 
     private UnitOfWork And(StoreChange change) => this with { Changes = Changes.Add(change) };
 }

@@ -30,7 +30,7 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
         {
             Route = route,
             To = Options.To,
-            Gates = moves ? await new SwitchGates(Session, Options).LookAsync(route, Backend, cancellationToken) : [],
+            Gates = await LookAsync(route, cancellationToken),
             Steps = Planning.Steps(route, Options, moves),
         };
     }
@@ -59,24 +59,19 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
         var from = route.State;
         if (!Moves(route))
         {
+            if (Options.To == RouteState.Shadow && route.State == RouteState.MySql)
+            {
+                var passed = await RequireOpenAsync(work, route, abort.Token);
+                await work.SaveAsync(r => r with { Forced = passed }, abort.Token);
+            }
+
             route = await StayAsync(work, fence, route, unfinished, abort.Token);
         }
         else
         {
-            var gates = route.Accepts ? await work.StepAsync("Gates", () => new SwitchGates(Session, Options).LookAsync(route, Backend, abort.Token)) : [];
-            var closed = gates.Where(g => !g.IsOpen).ToArray();
-            if (closed.FirstOrDefault(g => !g.CanForce && Options.Force.Contains(g.Name, StringComparer.OrdinalIgnoreCase)) is { } needed)
-            {
-                throw SwitchErrors.CannotForce(needed.Name);
-            }
-
-            if (closed.Where(g => !Options.Force.Contains(g.Name, StringComparer.OrdinalIgnoreCase)).ToArray() is { Length: > 0 } left)
-            {
-                throw SwitchErrors.GatesClosed(left);
-            }
-
-            var proves = !closed.Any(g => g.Name == "Integrity");
-            await work.SaveAsync(r => r with { Forced = [.. closed.Select(g => g.Name)] }, abort.Token);
+            var closed = route.Accepts ? await RequireOpenAsync(work, route, abort.Token) : [];
+            var proves = !closed.Contains("Integrity");
+            await work.SaveAsync(r => r with { Forced = closed }, abort.Token);
             route = Backend == StoreBackend.DynamoDb ? await ForwardAsync(work, fence, route, proves, abort.Token) : await BackAsync(work, fence, route, proves, abort.Token);
             if (Options.To == RouteState.Shadow)
             {
@@ -97,6 +92,33 @@ public sealed class BackendSwitch(MigrationSession session, SwitchOptions option
             Forced = work.Record.Forced,
             Warnings = work.Warnings,
         };
+    }
+
+    /// <summary>The gates of what the switch would change now.</summary>
+    private async Task<ImmutableArray<SwitchGate>> LookAsync(Route route, CancellationToken cancellationToken)
+    {
+        var gates = new SwitchGates(Session, Options);
+        return Moves(route) ? await gates.LookAsync(route, Backend, cancellationToken)
+            : Options.To == RouteState.Shadow && route.State == RouteState.MySql ? await gates.LookForShadowAsync(cancellationToken)
+            : [];
+    }
+
+    /// <returns>Names of the gates that are closed and passed over.</returns>
+    private async Task<ImmutableArray<string>> RequireOpenAsync(SwitchWork work, Route route, CancellationToken cancellationToken)
+    {
+        var gates = await work.StepAsync("Gates", () => LookAsync(route, cancellationToken));
+        var closed = gates.Where(g => !g.IsOpen).ToArray();
+        if (closed.FirstOrDefault(g => !g.CanForce && Options.Force.Contains(g.Name, StringComparer.OrdinalIgnoreCase)) is { } needed)
+        {
+            throw SwitchErrors.CannotForce(needed.Name);
+        }
+
+        if (closed.Where(g => !Options.Force.Contains(g.Name, StringComparer.OrdinalIgnoreCase)).ToArray() is { Length: > 0 } left)
+        {
+            throw SwitchErrors.GatesClosed(left);
+        }
+
+        return [.. closed.Select(g => g.Name)];
     }
 
     /// <summary>True when the backend that has everything changes; false when it is only the state, or undoes a switch that has not come so far.</summary>

@@ -5,6 +5,7 @@ using BillingMigration.Reverse;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
 using BillingMigration.Source.Changes;
+using BillingMigration.Store.DynamoDb;
 using MySqlConnector;
 
 namespace BillingMigration.Store.Cutover;
@@ -13,8 +14,9 @@ namespace BillingMigration.Store.Cutover;
 internal sealed class SwitchGates(MigrationSession session, SwitchOptions options)
 {
     private const string SnapshotGate = "Snapshot";
+    private const string StoreGate = "Store";
 
-    public static ImmutableArray<string> Names { get; } = [SnapshotGate, "Changes", "Integrity", "Rows", "Stream", "Jobs", "Source", "WayBack"];
+    public static ImmutableArray<string> Names { get; } = [SnapshotGate, StoreGate, "Changes", "Integrity", "Rows", "Stream", "Jobs", "Source", "WayBack"];
 
     public async Task<ImmutableArray<SwitchGate>> LookAsync(Route route, StoreBackend to, CancellationToken cancellationToken)
     {
@@ -28,6 +30,7 @@ internal sealed class SwitchGates(MigrationSession session, SwitchOptions option
         gates.Add(new SwitchGate(SnapshotGate, true, $"complete since {run.CompletedAt:u}.", CanForce: false));
         if (to == StoreBackend.DynamoDb)
         {
+            gates.Add(await StoreAsync(cancellationToken));
             gates.Add(await ChangesAsync(run, cancellationToken));
             gates.Add(await IntegrityAsync(run, cancellationToken));
             gates.Add(await RowsAsync(run, cancellationToken));
@@ -42,6 +45,17 @@ internal sealed class SwitchGates(MigrationSession session, SwitchOptions option
         gates.Add(await JobsAsync(cancellationToken));
         gates.Add(await SourceAsync(route, to, cancellationToken));
         return gates.ToImmutable();
+    }
+
+    /// <summary>Before reads are made on the table as well: what cannot be done there would be reported as differences.</summary>
+    public async Task<ImmutableArray<SwitchGate>> LookForShadowAsync(CancellationToken cancellationToken) => [await StoreAsync(cancellationToken)];
+
+    private async Task<SwitchGate> StoreAsync(CancellationToken cancellationToken)
+    {
+        var gaps = (await StoreFit.CheckAsync(session, cancellationToken)).Where(g => g.IsRefused).ToArray();
+        return gaps.Length == 0
+            ? new SwitchGate(StoreGate, true, "rows of every entity can be read and written on the table.")
+            : new SwitchGate(StoreGate, false, $"what the applications can do on the source cannot all be done on the table: {string.Join(" ", gaps.Select(g => g.ToString()))} Pass over this gate only if no application needs these operations.");
     }
 
     private async Task<SwitchGate> ChangesAsync(SnapshotRun run, CancellationToken cancellationToken)

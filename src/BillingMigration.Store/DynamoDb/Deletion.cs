@@ -1,51 +1,35 @@
-using Amazon.DynamoDBv2;
 using BillingMigration.Model;
 
 namespace BillingMigration.Store.DynamoDb;
 
-/// <summary>
-/// What becomes of the children of rows that are deleted. Before children are looked for, it is noted in the control table that the parent goes: whoever would insert a child from
-/// then on finds the note, and is refused.
-/// </summary>
-internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFinder finder, StoreTimes times, TimeProvider time, TimeSpan lasts)
+/// <summary>What becomes of the children of rows that are deleted, for a unit that one transaction holds. The versions of the partitions are read before the children are looked for.</summary>
+internal sealed class Deletion(TableSide side)
 {
-    private readonly List<(EntityModel Model, string Row)> noted = [];
-    private readonly DeletionNotes notes = new(model.Definition, client, time);
-
     /// <summary>Adds the children of all deleted rows: deleted with them, or without their reference.</summary>
-    /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>; <see cref="StoreError.Conflict"/> when another deletes the same row.</exception>
-    public async Task AddChildrenAsync(List<(EntityModel Model, RowBuffer? Before, RowBuffer? After)> changes, CancellationToken cancellationToken)
+    /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>; <see cref="StoreError.TooManyRows"/>.</exception>
+    /// <exception cref="PartitionHeldException">A large unit is at work there.</exception>
+    public async Task AddChildrenAsync(List<RowChange> changes, UnitParts parts, CancellationToken cancellationToken)
     {
-        var deleted = new HashSet<string>(StringComparer.Ordinal);
-        var released = new Dictionary<string, (EntityModel Model, RowBuffer Before, RowBuffer After)>(StringComparer.Ordinal);
+        var deleted = changes.Where(c => c is { After: null, Before: not null }).Select(c => Name(c.Model, c.Before!)).ToHashSet(StringComparer.Ordinal);
+        var released = new Dictionary<string, RowChange>(StringComparer.Ordinal);
         var forbidden = new List<(string Child, string Name)>();
-        var open = new Queue<(EntityModel Model, RowBuffer Row)>(changes.Where(c => c.After is null).Select(c => (c.Model, c.Before!)));
-        deleted.UnionWith(open.Select(d => Name(d.Model, d.Row)));
-        foreach (var (entity, row) in open)
-        {
-            await finder.RequireUnchangedAsync(entity, row, cancellationToken);
-        }
-
+        var open = changes.Where(c => c is { After: null, Before: not null }).Select(c => (c.Model, Row: c.Before!)).ToList();
         while (open.Count > 0)
         {
-            // Those of one generation are noted together, and their children then looked for.
-            var parents = open.ToArray();
+            var parents = open.Where(p => !Reference.To(side.Model, p.Model).IsEmpty).Select(p => (p.Model, p.Row, Key: RowFinder.KeyOf(p.Model, p.Row, null)!.Value)).ToArray();
             open.Clear();
-            foreach (var (entity, row) in parents.Where(p => !Reference.To(model, p.Model).IsEmpty))
+            foreach (var (partition, version) in await side.Versions.ReadAsync([.. parents.Select(p => p.Key.Pk)], null, cancellationToken))
             {
-                var describe = entity.Describe(row);
-                await notes.PutAsync(entity, describe, null, lasts, cancellationToken);
-                noted.Add((entity, describe));
+                parts.RequireVersion(partition, version);
             }
 
-            await finder.SettleAsync(parents.Select(p => p.Model), times, cancellationToken);
-            foreach (var (entity, row) in parents)
+            foreach (var (entity, row, key) in parents)
             {
-                foreach (var reference in Reference.To(model, entity))
+                foreach (var reference in Reference.To(side.Model, entity))
                 {
-                    await foreach (var child in finder.ListAsync(reference.Child, reference.ChildRow(row), reference.ChildColumns, cancellationToken))
+                    await foreach (var child in side.Rows.ChildrenAsync(reference, row, key, cancellationToken))
                     {
-                        Take(reference, child);
+                        Follow(reference, child);
                     }
                 }
             }
@@ -56,49 +40,29 @@ internal sealed class Deletion(BillingModel model, IAmazonDynamoDB client, RowFi
             throw StoreErrors.HasChildren(name);
         }
 
-        changes.AddRange(released.Where(r => !deleted.Contains(r.Key)).Select(r => (r.Value.Model, (RowBuffer?)r.Value.Before, (RowBuffer?)r.Value.After)));
+        changes.AddRange(released.Where(r => !deleted.Contains(r.Key)).Select(r => r.Value));
 
-        void Take(Reference reference, RowBuffer child)
+        void Follow(Reference reference, RowBuffer child)
         {
             var name = Name(reference.Child, child);
-            if (reference.Cascades)
-            {
-                if (deleted.Add(name))
-                {
-                    changes.Add((reference.Child, child, null));
-                    open.Enqueue((reference.Child, child));
-                    if (changes.Count > TransactionParts.Most)
-                    {
-                        throw StoreErrors.TooMany(changes[0].Model.Entity, changes.Count, TransactionParts.Most);
-                    }
-                }
-            }
-            else if (reference.Forbids)
+            if (reference.Forbids)
             {
                 forbidden.Add((name, reference.Name));
             }
-            else
+            else if (!reference.Cascades)
             {
-                released[name] = (reference.Child, child, reference.Released(released.TryGetValue(name, out var known) ? known.After : child));
+                released[name] = new RowChange(reference.Child, child, reference.Released(released.TryGetValue(name, out var known) ? known.After! : child)) { IsFound = true };
             }
-        }
-    }
+            else if (deleted.Add(name))
+            {
+                changes.Add(new RowChange(reference.Child, child, null) { IsFound = true });
+                open.Add((reference.Child, child));
+            }
 
-    /// <summary>The notes end with the transaction.</summary>
-    public void End(TransactionParts parts)
-    {
-        foreach (var (entity, row) in noted)
-        {
-            parts.EndDeletion(entity, row);
-        }
-    }
-
-    /// <summary>Takes the notes back; those that stay because this breaks off expire.</summary>
-    public async Task AbandonAsync()
-    {
-        foreach (var (entity, row) in noted)
-        {
-            await notes.TakeBackAsync(entity, row);
+            if (changes.Count + released.Count > UnitParts.Most)
+            {
+                throw StoreErrors.TooMany(changes[0].Model.Entity, changes.Count + released.Count, UnitParts.Most);
+            }
         }
     }
 

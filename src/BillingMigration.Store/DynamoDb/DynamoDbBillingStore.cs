@@ -10,11 +10,12 @@ namespace BillingMigration.Store.DynamoDb;
 /// <summary>The billing table in DynamoDB. No call scans: a query that no key answers is refused.</summary>
 public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
 {
-    private const int MostReaders = 16;
+    private const int MostReaders = PathMerge.MostReaders;
 
     private static readonly TimeSpan BetweenCalls = TimeSpan.FromMilliseconds(50);
 
     private readonly TimeProvider time;
+    private readonly StoreTimes times;
     private readonly TargetConnection target;
     private readonly ItemReader items;
     private readonly PathReader reader;
@@ -24,17 +25,22 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
     private readonly IntentKeeper? keeper;
     private readonly bool ownsTarget;
 
-    private DynamoDbBillingStore(BillingModel model, TargetConnection target, bool ownsTarget, StoreTimes times, TimeProvider time, IWriteGate? gate = null)
+    private DynamoDbBillingStore(BillingModel model, TargetConnection target, bool ownsTarget, StoreCalls calls, byte[] secret, StoreTimes times, TimeProvider time, IWriteGate? gate = null)
         : base(model, time)
     {
         this.target = target;
         this.ownsTarget = ownsTarget;
-        this.time = time;
-        items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy { GiveUpAfter = StoreTimes.Patience }, time) { Attributes = model.Definition.View is null ? null : AccessPolicy.AttributesOf(model) };
+        (this.times, this.time) = (times, time);
+        items = new ItemReader(target, model.Definition.Target.Table, Metrics, new RetryPolicy { GiveUpAfter = StoreTimes.Patience, Random = times.Random }, time)
+        {
+            Attributes = model.Definition.View is null ? null : AccessPolicy.AttributesOf(model),
+        };
         reader = new PathReader(model.Definition, items);
-        finder = new RowFinder(model, target.Client, items, reader, time);
-        large = new LargeUnits(model, target.Client, finder, times, time, gate);
-        writer = new DynamoDbWriter(model, target.Client, finder, large, times, time, gate);
+        var keys = new ControlKeys(model.Definition, secret);
+        finder = new RowFinder(model, calls, keys, items, reader);
+        var side = new TableSide(model, calls, keys, new ItemCodec(), finder);
+        large = new LargeUnits(side, gate);
+        writer = new DynamoDbWriter(side, large, gate);
         keeper = times.IntentPeriod == Timeout.InfiniteTimeSpan || model.Definition.View is not null ? null : new IntentKeeper(large, times.IntentPeriod, time);
     }
 
@@ -46,9 +52,11 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
     public static async Task<DynamoDbBillingStore> OpenAsync(MigrationSession session, CancellationToken cancellationToken)
     {
         var schema = await StoreSchema.TryLoadAsync(session.Target.Client, session.Definition, cancellationToken) ?? await StoreSchema.ReadAsync(session, cancellationToken);
+        var times = new StoreTimes { IntentPeriod = Timeout.InfiniteTimeSpan };
+        var calls = new StoreCalls(session.Target.SingleRequests, times, session.Time);
         return new DynamoDbBillingStore(
             BillingModel.Bind(session.Definition, schema.Tables, cipher: await session.CipherAsync(cancellationToken)), session.Target, ownsTarget: false,
-            new StoreTimes { IntentPeriod = Timeout.InfiniteTimeSpan }, session.Time);
+            calls, await SecretAsync(calls, session.Target, session.Definition, cancellationToken), times, session.Time);
     }
 
     /// <summary>Opens the table. The source is not needed: what it said of its rows is kept in the control table.</summary>
@@ -74,7 +82,10 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
                 model = BillingModel.Bind(definition, schema.Tables, cipher: await new DataKey(target, definition, time).OpenAsync(cancellationToken));
             }
 
-            return new DynamoDbBillingStore(model, target, ownsTarget: true, times, time, gate);
+            var calls = new StoreCalls(target.SingleRequests, times, time);
+            // A view only reads, and sees no claim.
+            var secret = definition.View is null ? await SecretAsync(calls, target, definition, cancellationToken) : [];
+            return new DynamoDbBillingStore(model, target, ownsTarget: true, calls, secret, times, time, gate);
         }
         catch
         {
@@ -83,20 +94,34 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
         }
     }
 
-    public override async ValueTask DisposeAsync()
+    /// <summary>Trouble with it has the same names as in the commands.</summary>
+    private static async Task<byte[]> SecretAsync(StoreCalls calls, TargetConnection target, MigrationDefinition definition, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await StoreSecret.OpenAsync(calls, definition, cancellationToken);
+        }
+        catch (Exception e) when (e is Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException || TargetErrors.IsTransient(e))
+        {
+            throw TargetErrors.From(e, target.Endpoint, $"Reading table '{definition.Target.ControlTableName}'");
+        }
+    }
+
+    private protected override async ValueTask CloseAsync()
     {
         if (keeper is not null)
         {
             await keeper.DisposeAsync();
         }
 
-        writer.Dispose();
         items.Dispose();
         if (ownsTarget)
         {
             await target.DisposeAsync();
         }
     }
+
+    private protected override double NextRandom() => times.Random();
 
     /// <summary>
     /// Finishes deletions and bill runs of more than 100 items whose owners have not gone on with them for half a minute; every open store does that from time to time by itself.
@@ -108,7 +133,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
     internal Task<int> FinishAllLargeUnitsAsync(CancellationToken cancellationToken) => NamedAsync(() => large.FinishOthersAsync(all: true, cancellationToken));
 
     Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken) =>
-        NamedAsync(() => writer.RunBillAsync(Plan(new UnitOfWork().Insert(BillingEntity.Bill, bill))[0], columns, cancellationToken));
+        CallAsync(() => NamedAsync(() => writer.RunBillAsync(Plan(new UnitOfWork().Insert(BillingEntity.Bill, bill))[0], columns, cancellationToken)));
 
     Task IWarmStore.WarmAsync(int connections, bool writes, CancellationToken cancellationToken) => NamedAsync(async () =>
     {
@@ -128,8 +153,47 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
 
     private protected override IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken)
     {
-        var partitions = path.Partitions.Select(p => reader.ReadAsync(query.Model, path, p, query.Descending, path.IsExact ? query.Wanted : null, null, cancellationToken)).ToArray();
-        return path.SortColumn == query.Order[0] ? partitions is [var one] ? one : PathMerge.MergeAsync(query, partitions, cancellationToken) : SortedAsync(query, partitions, cancellationToken);
+        var equal = query.Conditions.Where(c => c.IsEqual).Select(c => c.Index).ToHashSet();
+        return path.Key.Index is not null && Model.Definition.View is null && KeyIn(query.Model, equal) is { } key
+            ? OneAsync(query, key, FindAsync(query, path, cancellationToken), cancellationToken)
+            : FindAsync(query, path, cancellationToken);
+    }
+
+    /// <summary>A unique key all of whose columns are given.</summary>
+    private static ImmutableArray<int>? KeyIn(EntityModel entity, HashSet<int> given) =>
+        entity.Table.UniqueKeys.Select(k => k.Columns).Prepend(entity.Table.PrimaryKey).Select(k => k.Select(c => EntityModel.Find(entity.Row, null, c)).ToImmutableArray())
+            .Where(k => k.All(given.Contains)).Select(k => (ImmutableArray<int>?)k).FirstOrDefault();
+
+    /// <summary>The one row that there can be: what was just written is in its index later, and by its claim at once.</summary>
+    private async IAsyncEnumerable<RowBuffer> OneAsync(BoundQuery query, ImmutableArray<int> key, IAsyncEnumerable<RowBuffer> shown, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var isShown = false;
+        await foreach (var row in shown.WithCancellation(cancellationToken))
+        {
+            if (query.Matches(row))
+            {
+                isShown = true;
+                yield return row;
+            }
+        }
+
+        var like = RowBuffer.AllNull(query.Model.Row.Length);
+        foreach (var condition in query.Conditions.Where(c => c.IsEqual))
+        {
+            like.Set(condition.Index, condition.Values!.Value[0]!);
+        }
+
+        if (!isShown && query.After is null && await finder.FindClaimedAsync(query.Model, like, key, cancellationToken) is { } claimed)
+        {
+            yield return claimed;
+        }
+    }
+
+    private IAsyncEnumerable<RowBuffer> FindAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken)
+    {
+        IAsyncEnumerable<RowBuffer>[][] steps =
+            [.. path.Steps.Select(s => s.Select(p => reader.ReadAsync(query.Model, path, p, query.Descending, path.IsExact ? query.Wanted : null, null, cancellationToken)).ToArray())];
+        return path.Order == GivenOrder.None ? SortedAsync(query, steps, cancellationToken) : PathMerge.MergeAsync(query, path.Order, steps, cancellationToken);
     }
 
     private protected override async Task<IReadOnlyList<TotalRow>> TotalAsync(BoundTotals query, AccessPath path, CancellationToken cancellationToken)
@@ -177,24 +241,30 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
     }
 
     /// <summary>Rows that no key has in the wanted order: what is found is sorted here.</summary>
-    private static async IAsyncEnumerable<RowBuffer> SortedAsync(BoundQuery query, IReadOnlyList<IAsyncEnumerable<RowBuffer>> partitions, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private static async IAsyncEnumerable<RowBuffer> SortedAsync(
+        BoundQuery query, IReadOnlyList<IReadOnlyList<IAsyncEnumerable<RowBuffer>>> steps, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var rows = new List<RowBuffer>();
-        foreach (var partition in partitions)
+        foreach (var step in steps)
         {
-            await foreach (var row in partition.WithCancellation(cancellationToken))
+            var rows = new List<RowBuffer>();
+            await Parallel.ForEachAsync(step, new ParallelOptions { MaxDegreeOfParallelism = MostReaders, CancellationToken = cancellationToken }, async (partition, token) =>
             {
-                if (query.Matches(row))
+                await foreach (var row in partition.WithCancellation(token))
                 {
-                    rows.Add(row);
+                    if (query.Matches(row))
+                    {
+                        lock (rows)
+                        {
+                            rows.Add(row);
+                        }
+                    }
                 }
+            });
+            rows.Sort(query.Compare);
+            foreach (var row in rows)
+            {
+                yield return row;
             }
-        }
-
-        rows.Sort(query.Compare);
-        foreach (var row in rows)
-        {
-            yield return row;
         }
     }
 }

@@ -1,65 +1,42 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using Amazon.DynamoDBv2;
 using BillingMigration.Model;
 
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// Writes a unit as one transaction with MySQL's guarantees: each row is still as it was read, unique values are claimed in the control table, parents are there and stay, children
-/// of what is deleted go with it, lose their reference, or forbid it.
+/// Writes a unit as one transaction, and makes it again from what is there by then when what it was made from has changed. A unit that MySQL would have let wait waits here, for
+/// <see cref="StoreTimes.Patience"/> at most.
 /// </summary>
-internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client, RowFinder finder, LargeUnits large, StoreTimes times, TimeProvider time, IWriteGate? gate) : IDisposable
+internal sealed class DynamoDbWriter
 {
-    private static readonly TimeSpan DeletionLasts = TimeSpan.FromMinutes(1);
+    private readonly TableSide side;
+    private readonly LargeUnits large;
+    private readonly IWriteGate? gate;
+    private readonly UnitBuilder builder;
+    private readonly TransactionSender sender;
+    private readonly Dictionary<string, Sequence> sequences;
 
-    private readonly RowParts rowParts = new(model, finder);
-    private readonly TransactionSender sender = new(model.Definition, client, time, gate);
-    private readonly Dictionary<string, Sequence> sequences = model.Entities.ToDictionary(e => e.Entity, e => new Sequence(client, model.Definition, e.Entity));
-
-    public void Dispose()
+    /// <param name="gate">Passed before each attempt; null: it may always be made.</param>
+    public DynamoDbWriter(TableSide side, LargeUnits large, IWriteGate? gate)
     {
-        foreach (var sequence in sequences.Values)
-        {
-            sequence.Dispose();
-        }
+        (this.side, this.large, this.gate) = (side, large, gate);
+        builder = new UnitBuilder(side);
+        sender = new TransactionSender(side, gate);
+        sequences = side.Model.Entities.ToDictionary(e => e.Entity, e => new Sequence(side.Calls, side.Model.Definition, e.Entity));
     }
 
     /// <returns>The rows as they are stored; null for those deleted.</returns>
     public async Task<ImmutableArray<BillingRecord?>> WriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken)
     {
-        var epoch = Epoch;
-        var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, epoch, cancellationToken));
-        var deletion = new Deletion(model, client, finder, times, time, DeletionLasts);
         try
         {
-            var parts = new TransactionParts(model.Definition, time) { Epoch = epoch };
-            var written = rows.Select((row, i) => (changes[i].Model, changes[i].Before, After: row)).ToList();
-            await Unsent.RunAsync(gate, async () =>
-            {
-                await deletion.AddChildrenAsync(written, cancellationToken);
-                await rowParts.AddAsync(parts, written, cancellationToken);
-                return true;
-            });
-            deletion.End(parts);
-            if (parts.Count > TransactionParts.Most)
-            {
-                throw StoreErrors.TooMany(changes[0].Model.Entity, parts.Count, TransactionParts.Most);
-            }
-
-            await sender.SendAsync(parts, cancellationToken);
-            return [.. rows.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))];
+            return (await WriteAsync(() => Task.FromResult<ImmutableArray<PlannedChange>?>(changes), cancellationToken))!.Value;
         }
-        catch (StoreException e) when (e.Error == StoreError.TooManyRows && changes is [{ After: null }])
+        catch (StoreException e) when (e.Error == StoreError.TooManyRows && changes is [{ Before: { } row, After: null }])
         {
-            await deletion.AbandonAsync();
-            await large.DeleteAsync(changes[0].Model, changes[0].Before!, cancellationToken);
+            await large.DeleteAsync(changes[0].Model, row, cancellationToken);
             return [null];
-        }
-        catch
-        {
-            await deletion.AbandonAsync();
-            throw;
         }
     }
 
@@ -68,50 +45,163 @@ internal sealed class DynamoDbWriter(BillingModel model, IAmazonDynamoDB client,
     /// <returns>Null: there was nothing to bill.</returns>
     public async Task<BillingRecord?> RunBillAsync(PlannedChange bill, BillingColumns columns, CancellationToken cancellationToken)
     {
-        var epoch = Epoch;
-        var row = (await Unsent.RunAsync(gate, () => ResolveAsync([bill], epoch, cancellationToken)))[0]!;
-        return await large.RunBillAsync(bill.Model, row, epoch, columns, cancellationToken);
+        var run = new BillRun(side, bill, columns);
+        try
+        {
+            return (await WriteAsync(() => run.PlanAsync(cancellationToken), cancellationToken))?[0];
+        }
+        catch (StoreException e) when (e.Error == StoreError.TooManyRows)
+        {
+            var found = new UnitFindings();
+            var intent = await AgainAsync<Intent>(
+                async epoch =>
+                {
+                    var row = (await Unsent.RunAsync(gate, () => ResolveAsync([bill], epoch, cancellationToken)))[0]!;
+                    return await Unsent.RunAsync(gate, () => large.BeginBillRunAsync(run, Change(bill, row), epoch, found, cancellationToken));
+                },
+                (refused, _) => found.LearnAsync(side, refused, [(bill.Model, true)], cancellationToken),
+                cancellationToken);
+            return intent is null ? null : await large.FinishAsync(intent);
+        }
+    }
+
+    /// <param name="plan">Asked anew for each attempt; null: there is nothing to write.</param>
+    private Task<ImmutableArray<BillingRecord?>?> WriteAsync(Func<Task<ImmutableArray<PlannedChange>?>> plan, CancellationToken cancellationToken)
+    {
+        var found = new UnitFindings();
+        var planned = ImmutableArray<PlannedChange>.Empty;
+        return AgainAsync<ImmutableArray<BillingRecord?>?>(
+            async epoch =>
+            {
+                if (await Unsent.RunAsync(gate, plan) is not { } changes)
+                {
+                    return null;
+                }
+
+                var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, epoch, cancellationToken));
+                var parts = await Unsent.RunAsync(gate, () => builder.BuildAsync([.. changes.Select((c, i) => Change(c, rows[i]))], found, epoch, cancellationToken));
+                planned = changes;
+                return (parts, [.. rows.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))]);
+            },
+            (refused, _) => found.LearnAsync(side, refused, [.. planned.Select(c => (c.Model, c.GeneratedKey >= 0))], cancellationToken),
+            cancellationToken);
+    }
+
+    /// <summary>Makes a unit from what is there by then, and sends it, until it is through; all under one token.</summary>
+    /// <param name="make">Told the epoch of the route; gives the unit and what the call is answered when it is done. Null: there is nothing to do.</param>
+    /// <param name="learn">Told what a form of the unit was refused for.</param>
+    /// <exception cref="StoreException">The unit is refused; <see cref="StoreError.Conflict"/> also when others were in the way all the time.</exception>
+    private async Task<T?> AgainAsync<T>(Func<long, Task<(UnitParts Parts, T Answer)?>> make, Func<IEnumerable<Refusal>, T, Task> learn, CancellationToken cancellationToken)
+    {
+        var token = sender.NewToken();
+        var answers = new Dictionary<UnitParts, T>();
+        try
+        {
+            var began = side.Time.GetTimestamp();
+            for (var failures = 1; ; failures++)
+            {
+                try
+                {
+                    if (await make(gate?.Epoch ?? 0) is not var (parts, answer))
+                    {
+                        return default;
+                    }
+
+                    answers.Add(parts, answer);
+                    var sent = await sender.SendAsync(parts, token, cancellationToken);
+                    if (sent.Done is { } done)
+                    {
+                        return answers[done];
+                    }
+
+                    await Unsent.RunAsync(gate, async () =>
+                    {
+                        await learn(sent.Refused.Select(parts.RefusalOf), answer);
+                        return true;
+                    });
+                }
+                catch (PartitionHeldException e)
+                {
+                    await Unsent.RunAsync(gate, () => large.HelpAsync(e.Partition, cancellationToken));
+                }
+
+                if (side.Time.GetElapsedTime(began) > StoreTimes.Patience)
+                {
+                    throw StoreErrors.Contended(side.Model.Definition.Target.Table, StoreTimes.Patience);
+                }
+
+                await side.Calls.PauseAsync(failures, cancellationToken);
+            }
+        }
+        catch (Exception e) when (token.Forms.Count > 0)
+        {
+            UnitParts? done;
+            try
+            {
+                done = await sender.SettleAsync(token);
+            }
+            catch (MigrationException unknown) when (unknown.ErrorId == StoreErrors.OutcomeUnknownId && !token.IsUnanswered)
+            {
+                // Each attempt was answered that it was not done.
+                done = null;
+            }
+
+            if (done is null)
+            {
+                throw;
+            }
+
+            // Whether it landed before calls went to the other side is not known: done here, it may count no more.
+            return e is NotRoutedException ? throw StoreErrors.OutcomeUnknown(side.Model.Definition.Target.Table, e) : answers[done];
+        }
     }
 
     /// <summary>Sends what is refused in any case: the next one finds a connection.</summary>
     public async Task RehearseAsync(CancellationToken cancellationToken)
     {
-        var parts = new TransactionParts(model.Definition, time);
-        parts.AddRehearsal();
-        try
-        {
-            await new TransactionSender(model.Definition, client, time).SendAsync(parts, cancellationToken);
-        }
-        catch (StoreException e) when (e.Error == StoreError.Conflict)
-        {
-            // Its condition holds for nothing.
-        }
+        // Each has a key of its own: two at one would be in each other's way.
+        var parts = new UnitParts(side.Model.Definition, side.Keys);
+        var key = side.Keys.Nothing(side.Calls.NewId());
+        parts.Control(
+            new() { Put = new() { TableName = side.Keys.Table, Item = key, ConditionExpression = "attribute_exists(pk) AND attribute_not_exists(pk)" } }, new Refusal.LookAgain());
+        var open = new TransactionSender(side, null);
+        await open.SendAsync(parts, open.NewToken(), cancellationToken);
     }
 
-    /// <summary>The keys that are generated under it are good for no other.</summary>
-    private long Epoch => gate?.Epoch ?? 0;
+    private static RowChange Change(PlannedChange change, RowBuffer? row) =>
+        new(change.Model, change.Before, row) { Add = change.Add, HasGeneratedKey = change.GeneratedKey >= 0, IsFound = change.IsFound };
 
     /// <summary>Rows with their generated keys, and with the keys of others that are generated too.</summary>
     private async Task<List<RowBuffer?>> ResolveAsync(ImmutableArray<PlannedChange> changes, long epoch, CancellationToken cancellationToken)
     {
-        var rows = new List<RowBuffer?>();
-        foreach (var change in changes)
+        var rows = changes.Select(c => c.After?.Copy()).ToList();
+        for (var i = 0; i < changes.Length; i++)
         {
-            var row = change.After?.Copy();
-            foreach (var (column, value) in change.Pending)
+            if (changes[i].GeneratedKey >= 0)
             {
-                row!.Take(column, rows[value.Change]!, StoreColumns.Find(changes[value.Change].Model, value.Column));
+                rows[i]!.Set(changes[i].GeneratedKey, Text(await sequences[changes[i].Model.Entity].NextAsync(epoch, cancellationToken)));
             }
-
-            if (change.GeneratedKey >= 0)
+            else if (changes[i] is { Before: null, After: not null, Model: var entity } && entity.Attributes.FirstOrDefault(a => a.Column.AutoIncrement) is { } key && !rows[i]!.IsNull(key.RowIndex))
             {
-                var key = await sequences[change.Model.Entity].NextAsync(epoch, cancellationToken);
-                row!.Set(change.GeneratedKey, key.ToString(CultureInfo.InvariantCulture));
+                // As the source's counter goes on above a key that was given by hand.
+                await sequences[entity.Entity].PassAsync(decimal.Parse(KeyText.Of(key.Column, rows[i]![key.RowIndex]), CultureInfo.InvariantCulture), epoch, cancellationToken);
             }
-
-            rows.Add(row);
         }
 
+        TakePending(changes, rows);
         return rows;
     }
+
+    private static void TakePending(ImmutableArray<PlannedChange> changes, List<RowBuffer?> rows)
+    {
+        for (var i = 0; i < changes.Length; i++)
+        {
+            foreach (var (column, value) in changes[i].Pending)
+            {
+                rows[i]!.Take(column, rows[value.Change]!, StoreColumns.Find(changes[value.Change].Model, value.Column));
+            }
+        }
+    }
+
+    private static string Text(decimal key) => key.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,201 +1,275 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
-using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Model;
+using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// A unit of more items than one transaction takes, as it is noted in the control table before its first part: from then on it is done, by who began it or by who finds it left lying.
-/// Each part requires that the intent is still its owner's, so an owner that was taken for gone and comes back changes nothing more.
+/// A unit of more items than one transaction takes, as it is noted in the control table before its first part. Until it is decided it may be undone; from then on it is done, by who began it or by who finds
+/// it left lying. Each part requires that the intent is still its owner's, so an owner that was taken for gone and comes back changes nothing more. The partitions that it works on are its own
+/// meanwhile (<see cref="PartitionVersions.Holder"/>).
 /// </summary>
 /// <param name="What"><see cref="Deletion"/> or <see cref="BillRun"/>.</param>
 /// <param name="Id">Of the unit, whoever does it.</param>
-/// <param name="Entity">Of the row that is deleted or billed.</param>
-/// <param name="Row">What of that row its children refer to.</param>
-internal sealed record Intent(string What, string Id, string Owner, EntityModel Entity, RowBuffer Row)
+/// <param name="Entity">Of the row that is deleted, or of the bill.</param>
+/// <param name="Item">That row's item, in DynamoDB JSON; of a bill without its sums.</param>
+internal sealed record Intent(string What, string Id, string Owner, EntityModel Entity, string Item)
 {
-    public const string Partition = "INTENT";
     public const string Deletion = "DELETION";
     public const string BillRun = "BILLRUN";
 
-    /// <summary>Bill run: entity of the bill, and its item without its sums, in DynamoDB JSON.</summary>
-    public EntityModel? Bill { get; init; }
+    public RowBuffer Row { get; } = ItemCodec.Decode(Entity, Item);
 
-    public string? BillItem { get; init; }
+    /// <summary>True: nothing can refuse it any more.</summary>
+    public bool IsDecided { get; init; }
 
     public BillingColumns Columns { get; init; } = new();
-
-    public string RowText => Entity.Describe(Row);
 }
 
 /// <summary>Keeps intents in the control table.</summary>
-internal sealed class IntentLog(BillingModel model, IAmazonDynamoDB client, TimeProvider time)
+internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKeys keys)
 {
     /// <summary>Each part renews it. Longer than a part with all its retries takes, or two work at the same; that harms nothing.</summary>
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan Ages = TimeSpan.FromDays(365);
 
-    private readonly TransactionParts keys = new(model.Definition, time);
+    private const int MostReleased = 80;
 
-    private string Table => model.Definition.Target.ControlTableName;
-
-    public void Begin(TransactionParts parts, Intent intent)
+    /// <summary>Notes the intent and gives it partitions.</summary>
+    public void Begin(UnitParts parts, Intent intent, IReadOnlyCollection<string> partitions)
     {
-        var key = Key(intent);
-        var item = new Dictionary<string, AttributeValue>(key)
+        var item = new Dictionary<string, AttributeValue>(keys.Intent(intent.Id))
         {
             ["kind"] = new("Intent"),
             ["what"] = new(intent.What),
-            ["id"] = new(intent.Id),
             ["owner"] = new(intent.Owner),
-            ["until"] = keys.Seconds(Lease),
+            ["until"] = Seconds(Lease),
             ["entity"] = new(intent.Entity.Entity),
-            ["row"] = new() { M = Columns(intent.Entity).Where(i => !intent.Row.IsNull(i)).ToDictionary(i => intent.Entity.Row[i].Column.Name, i => new AttributeValue { B = new MemoryStream(intent.Row[i].ToArray()) }), IsMSet = true },
+            ["item"] = new(intent.Item),
+            ["columns"] = new(JsonSerializer.Serialize(intent.Columns)),
+            ["decided"] = new() { BOOL = intent.IsDecided },
             ["rows"] = new() { N = "0" },
+            ["parts"] = new() { N = "0" },
+            ["subtotal"] = new() { N = "0" },
+            ["tax"] = new() { N = "0" },
+            ["held"] = new() { SS = [.. partitions.Select(KeyOf)] },
         };
-        if (intent is { Bill: { } bill, BillItem: { } billItem })
+        parts.Control(new TransactWriteItem { Put = new Put { TableName = keys.Table, Item = item, ConditionExpression = "attribute_not_exists(pk)" } }, new Refusal.LookAgain());
+        foreach (var partition in partitions)
         {
-            item["bill"] = new AttributeValue(bill.Entity);
-            item["billItem"] = new AttributeValue(billItem);
-            item["columns"] = new AttributeValue(JsonSerializer.Serialize(intent.Columns));
-            item["subtotal"] = new AttributeValue { N = "0" };
-            item["tax"] = new AttributeValue { N = "0" };
+            Hold(parts, intent, partition);
         }
-
-        parts.Add(new TransactWriteItem { Put = new Put { TableName = Table, Item = item, ConditionExpression = "attribute_not_exists(pk)" } }, key, StoreErrors.Busy(intent.Entity, intent.RowText));
     }
 
     /// <summary>A part of it: required to be its owner's, whose lease begins anew; what the part bills is added up in it.</summary>
-    public void GoOn(TransactionParts parts, Intent intent, int rows, decimal subtotal = 0, decimal tax = 0)
+    /// <param name="held">Partitions that it takes besides.</param>
+    public void GoOn(UnitParts parts, Intent intent, int rows = 0, BillSums sums = default, IReadOnlyCollection<string>? held = null, bool decides = false)
     {
-        var values = new Dictionary<string, AttributeValue> { [":me"] = new(intent.Owner), [":u"] = keys.Seconds(Lease), [":n"] = Number(rows) };
-        var sums = "";
-        if (intent.What == Intent.BillRun)
+        var values = new Dictionary<string, AttributeValue> { [":me"] = new(intent.Owner), [":u"] = Seconds(Lease), [":n"] = Number(rows), [":s"] = Number(sums.Subtotal), [":t"] = Number(sums.Tax), [":1"] = Number(1) };
+        var (set, add) = ("#u = :u", "#n :n, subtotal :s, tax :t, #p :1");
+        if (held is { Count: > 0 })
         {
-            (values[":s"], values[":t"], sums) = (Number(subtotal), Number(tax), ", subtotal :s, tax :t");
+            values[":h"] = new AttributeValue { SS = [.. held.Select(KeyOf)] };
+            add += ", held :h";
         }
 
-        parts.Add(
-            new TransactWriteItem
-            {
-                Update = new Update
-                {
-                    TableName = Table,
-                    Key = Key(intent),
-                    UpdateExpression = $"SET #u = :u ADD #n :n{sums}",
-                    ConditionExpression = "#o = :me",
-                    ExpressionAttributeNames = new() { ["#u"] = "until", ["#n"] = "rows", ["#o"] = "owner" },
-                    ExpressionAttributeValues = values,
-                },
-            },
-            Key(intent), TakenOver(intent));
-    }
-
-    public void End(TransactionParts parts, Intent intent) => parts.Add(
-        new TransactWriteItem
+        if (decides)
         {
-            Delete = new Delete { TableName = Table, Key = Key(intent), ConditionExpression = "#o = :me", ExpressionAttributeNames = new() { ["#o"] = "owner" }, ExpressionAttributeValues = new() { [":me"] = new AttributeValue(intent.Owner) } },
-        },
-        Key(intent), TakenOver(intent));
+            values[":d"] = new AttributeValue { BOOL = true };
+            set += ", decided = :d";
+        }
 
-    public static bool IsTakenOver(StoreException e, Intent intent) => e.Subject == intent.Id;
-
-    /// <returns>What was billed so far; null: it has ended.</returns>
-    public async Task<(int Rows, decimal Subtotal, decimal Tax)?> SumsAsync(Intent intent, CancellationToken cancellationToken)
-    {
-        var answer = await client.GetItemAsync(new GetItemRequest { TableName = Table, Key = Key(intent), ConsistentRead = true }, cancellationToken);
-        return answer.Item is { Count: > 0 } item && item["id"].S == intent.Id ? ((int)Decimal(item, "rows"), Decimal(item, "subtotal"), Decimal(item, "tax")) : null;
+        Update(parts, intent, $"SET {set} ADD {add}", new() { ["#u"] = "until", ["#n"] = "rows", ["#o"] = "owner", ["#p"] = "parts" }, values);
+        foreach (var partition in held ?? [])
+        {
+            Hold(parts, intent, partition);
+        }
     }
 
-    /// <summary>Takes intents over whose owners have not been heard of for the length of their lease.</summary>
-    /// <param name="all">Also those whose owners may still be at work: they find out with their next part.</param>
-    public async Task<ImmutableArray<Intent>> TakeOverAsync(bool all, CancellationToken cancellationToken)
+    /// <summary>Gives the partitions back, and ends the intent.</summary>
+    public async Task EndAsync(Intent intent, TransactionSender sender, CancellationToken cancellationToken)
     {
-        var before = keys.Seconds(all ? Ages : TimeSpan.Zero);
-        var taken = ImmutableArray.CreateBuilder<Intent>();
+        while (await FindAsync(intent, cancellationToken) is { } item)
+        {
+            var held = item.TryGetValue("held", out var all) ? all.SS : [];
+            var some = held.Take(MostReleased).ToArray();
+            var parts = new UnitParts(model.Definition, keys);
+            foreach (var pk in some)
+            {
+                Release(parts, intent, pk);
+            }
+
+            if (some.Length < held.Count)
+            {
+                Update(parts, intent, "SET #u = :u DELETE held :h", new() { ["#u"] = "until", ["#o"] = "owner" }, new() { [":me"] = new(intent.Owner), [":u"] = Seconds(Lease), [":h"] = new() { SS = [.. some] } });
+            }
+            else
+            {
+                parts.Control(
+                    new TransactWriteItem
+                    {
+                        Delete = new Delete { TableName = keys.Table, Key = keys.Intent(intent.Id), ConditionExpression = "#o = :me", ExpressionAttributeNames = new() { ["#o"] = "owner" }, ExpressionAttributeValues = new() { [":me"] = new(intent.Owner) } },
+                    },
+                    TakenOver(intent));
+            }
+
+            await IntentWork.SendAsync(sender, parts);
+        }
+    }
+
+    /// <summary>Nobody goes on with an intent that cannot be finished: it is kept with the reason, and what it held is free.</summary>
+    public async Task SetAsideAsync(Intent intent, string reason, CancellationToken cancellationToken)
+    {
+        var request = new UpdateItemRequest
+        {
+            TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = "SET reason = :r", ConditionExpression = "#o = :me",
+            ExpressionAttributeNames = new() { ["#o"] = "owner" }, ExpressionAttributeValues = new() { [":me"] = new(intent.Owner), [":r"] = new(reason) },
+        };
+        await calls.RunAsync((client, token) => client.UpdateItemAsync(request, token), cancellationToken);
+        foreach (var pk in (await FindAsync(intent, cancellationToken))?.GetValueOrDefault("held")?.SS ?? [])
+        {
+            var free = new UpdateItemRequest
+            {
+                TableName = keys.Table, Key = VersionKey(pk), UpdateExpression = "REMOVE #h ADD #n :1", ConditionExpression = "#h = :me",
+                ExpressionAttributeNames = new() { ["#h"] = PartitionVersions.Holder, ["#n"] = PartitionVersions.Number }, ExpressionAttributeValues = new() { [":me"] = new(intent.Id), [":1"] = Number(1) },
+            };
+            try
+            {
+                await calls.RunAsync((client, token) => client.UpdateItemAsync(free, token), cancellationToken);
+            }
+            catch (ConditionalCheckFailedException)
+            {
+                // It is free already.
+            }
+        }
+    }
+
+    /// <summary>What stands in an intent; null: it has ended.</summary>
+    public async Task<Dictionary<string, AttributeValue>?> FindAsync(Intent intent, CancellationToken cancellationToken)
+    {
+        var answer = await calls.RunAsync(
+            (client, token) => client.GetItemAsync(new GetItemRequest { TableName = keys.Table, Key = keys.Intent(intent.Id), ConsistentRead = true }, token), cancellationToken);
+        return answer.Item is { Count: > 0 } item ? item : null;
+    }
+
+    public static (int Rows, BillSums Sums) SumsOf(Dictionary<string, AttributeValue> item) => ((int)Decimal(item, "rows"), new BillSums(Decimal(item, "subtotal"), Decimal(item, "tax")));
+
+    /// <summary>Intents whose owners have not been heard of for the length of their lease.</summary>
+    /// <param name="all">Also those whose owners may still be at work: they find out with their next part.</param>
+    public async Task<IReadOnlyList<Intent>> ListAsync(bool all, CancellationToken cancellationToken)
+    {
+        var open = new List<Intent>();
         var query = new QueryRequest
         {
-            TableName = Table,
-            ConsistentRead = true,
-            KeyConditionExpression = "pk = :p",
-            FilterExpression = "#u < :now",
-            ExpressionAttributeNames = new() { ["#u"] = "until" },
-            ExpressionAttributeValues = new() { [":p"] = keys.IntentPartition, [":now"] = before },
+            TableName = keys.Table, ConsistentRead = true, KeyConditionExpression = "pk = :p", FilterExpression = "attribute_not_exists(reason)",
+            ExpressionAttributeValues = new() { [":p"] = keys.Intents },
         };
         do
         {
-            var page = await client.QueryAsync(query, cancellationToken);
-            foreach (var item in page.Items ?? [])
-            {
-                var found = Read(item);
-                if (found is not null && await TakeAsync(found, item["owner"], before, cancellationToken))
-                {
-                    taken.Add(found);
-                }
-            }
-
+            var page = await calls.RunAsync((client, token) => client.QueryAsync(query, token), cancellationToken);
+            open.AddRange((page.Items ?? []).Where(i => all || IsLeft(i)).Select(Read).OfType<Intent>());
             query.ExclusiveStartKey = page.LastEvaluatedKey;
         }
         while (query.ExclusiveStartKey is { Count: > 0 });
-        return taken.ToImmutable();
+        return open;
     }
 
-    private static StoreException TakenOver(Intent intent) => new(StoreError.Conflict, intent.Id, $"Another goes on with this {intent.What} of {intent.Entity.Entity} {intent.RowText}.");
+    /// <summary>Takes an intent over.</summary>
+    /// <returns>Null: its owner is there again, or another was quicker.</returns>
+    public async Task<Intent?> TakeOverAsync(Intent intent, CancellationToken cancellationToken)
+    {
+        var mine = intent with { Owner = calls.NewId() };
+        var request = new UpdateItemRequest
+        {
+            TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = "SET #o = :me, #u = :u", ConditionExpression = "#o = :before OR #o = :me",
+            ExpressionAttributeNames = new() { ["#o"] = "owner", ["#u"] = "until" },
+            ExpressionAttributeValues = new() { [":me"] = new(mine.Owner), [":before"] = new(intent.Owner), [":u"] = Seconds(Lease) },
+            ReturnValues = Amazon.DynamoDBv2.ReturnValue.ALL_NEW,
+        };
+        try
+        {
+            var answer = await calls.RunAsync((client, token) => client.UpdateItemAsync(request, token), cancellationToken);
+            return Read(answer.Attributes);
+        }
+        catch (ConditionalCheckFailedException)
+        {
+            return null;
+        }
+    }
+
+    public static StoreException TakenOverError(Intent intent) => new(StoreError.Conflict, intent.Id, $"Another goes on with this {intent.What} of {intent.Entity.Entity}.");
+
+    private static Refusal.Told TakenOver(Intent intent) => new Refusal.Told(TakenOverError(intent));
+
+    private bool IsLeft(Dictionary<string, AttributeValue> item) => Decimal(item, "until") < decimal.Parse(Seconds(TimeSpan.Zero).N, CultureInfo.InvariantCulture);
+
+    private void Hold(UnitParts parts, Intent intent, string partition) => parts.Control(
+        new TransactWriteItem
+        {
+            Update = new Update
+            {
+                TableName = keys.Table, Key = keys.Version(partition), UpdateExpression = "SET #h = :me ADD #n :1", ConditionExpression = "attribute_not_exists(#h) OR #h = :me",
+                ExpressionAttributeNames = new() { ["#h"] = PartitionVersions.Holder, ["#n"] = PartitionVersions.Number }, ExpressionAttributeValues = new() { [":me"] = new(intent.Id), [":1"] = Number(1) },
+            },
+        },
+        new Refusal.Held(partition));
+
+    private void Release(UnitParts parts, Intent intent, string pk) => parts.Control(
+        new TransactWriteItem
+        {
+            Update = new Update
+            {
+                TableName = keys.Table, Key = VersionKey(pk), UpdateExpression = "REMOVE #h ADD #n :1", ConditionExpression = "#h = :me",
+                ExpressionAttributeNames = new() { ["#h"] = PartitionVersions.Holder, ["#n"] = PartitionVersions.Number }, ExpressionAttributeValues = new() { [":me"] = new(intent.Id), [":1"] = Number(1) },
+            },
+        },
+        TakenOver(intent));
+
+    private void Update(UnitParts parts, Intent intent, string expression, Dictionary<string, string> names, Dictionary<string, AttributeValue> values) => parts.Control(
+        new TransactWriteItem
+        {
+            Update = new Update { TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = expression, ConditionExpression = "#o = :me", ExpressionAttributeNames = names, ExpressionAttributeValues = values },
+        },
+        TakenOver(intent));
+
+    private string KeyOf(string partition) => keys.Version(partition)[EntityModel.PartitionKey].S;
+
+    private static Dictionary<string, AttributeValue> VersionKey(string pk) => new() { [EntityModel.PartitionKey] = new(pk), [EntityModel.SortKey] = new("VERSION") };
 
     private static decimal Decimal(Dictionary<string, AttributeValue> item, string name) => item.TryGetValue(name, out var value) ? decimal.Parse(value.N, NumberStyles.Float, CultureInfo.InvariantCulture) : 0;
 
     private static AttributeValue Number(decimal value) => new() { N = value.ToString(CultureInfo.InvariantCulture) };
 
-    private Dictionary<string, AttributeValue> Key(Intent intent) => keys.IntentKey(intent.What, intent.Entity, intent.RowText);
+    private AttributeValue Seconds(TimeSpan from) => new() { N = (calls.Time.GetUtcNow() + from).ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture) };
 
-    /// <summary>The primary key, and what others refer to.</summary>
-    private IEnumerable<int> Columns(EntityModel entity) => entity.PrimaryKey.Concat(Reference.To(model, entity).SelectMany(r => r.ParentColumns)).Distinct();
+    /// <returns>Null: it is of an entity that this definition does not have.</returns>
+    private Intent? Read(Dictionary<string, AttributeValue> item) => model.Entities.FirstOrDefault(e => e.Entity == item["entity"].S) is { } entity
+        ? new Intent(item["what"].S, item[EntityModel.SortKey].S, item["owner"].S, entity, item["item"].S)
+        {
+            IsDecided = item["decided"].BOOL is true, Columns = JsonSerializer.Deserialize<BillingColumns>(item["columns"].S)!,
+        }
+        : null;
+}
 
-    private async Task<bool> TakeAsync(Intent intent, AttributeValue owner, AttributeValue before, CancellationToken cancellationToken)
+/// <summary>Sends parts of a large unit.</summary>
+internal static class IntentWork
+{
+    /// <returns>False: what it was made from has changed, and is looked for again.</returns>
+    /// <exception cref="StoreException">Another goes on with the unit.</exception>
+    /// <exception cref="PartitionHeldException">Another large unit is at work there.</exception>
+    public static async Task<bool> SendAsync(TransactionSender sender, UnitParts parts)
     {
-        try
+        var token = sender.NewToken();
+        var sent = await sender.SendAsync(parts, token, CancellationToken.None);
+        if (sent.Done is null && token.IsUnanswered)
         {
-            await client.UpdateItemAsync(
-                new UpdateItemRequest
-                {
-                    TableName = Table,
-                    Key = Key(intent),
-                    UpdateExpression = "SET #o = :me, #u = :u",
-                    ConditionExpression = "#o = :before AND #u < :now",
-                    ExpressionAttributeNames = new() { ["#o"] = "owner", ["#u"] = "until" },
-                    ExpressionAttributeValues = new() { [":me"] = new AttributeValue(intent.Owner), [":before"] = owner, [":u"] = keys.Seconds(Lease), [":now"] = before },
-                },
-                cancellationToken);
-            return true;
-        }
-        catch (ConditionalCheckFailedException)
-        {
-            // Its owner is there again, or another was quicker.
-            return false;
-        }
-    }
-
-    /// <returns>Null: it is of entities that this definition does not have.</returns>
-    private Intent? Read(Dictionary<string, AttributeValue> item)
-    {
-        EntityModel? EntityOf(string name) => item.TryGetValue(name, out var value) ? model.Entities.FirstOrDefault(e => e.Entity == value.S) : null;
-        if (EntityOf("entity") is not { } entity)
-        {
-            return null;
+            sent = sent with { Done = await sender.SettleAsync(token) };
         }
 
-        var row = RowBuffer.AllNull(entity.Row.Length);
-        foreach (var (name, value) in item["row"].M)
-        {
-            row.Set(EntityModel.Find(entity.Row, null, name), value.B.ToArray());
-        }
-
-        var intent = new Intent(item["what"].S, item["id"].S, Guid.NewGuid().ToString("N"), entity, row);
-        return EntityOf("bill") is { } bill
-            ? intent with { Bill = bill, BillItem = item["billItem"].S, Columns = JsonSerializer.Deserialize<BillingColumns>(item["columns"].S)! }
-            : intent;
+        var refused = sent.Done is null ? sent.Refused.Select(parts.RefusalOf).ToArray() : [];
+        return refused.OfType<Refusal.Told>().FirstOrDefault() is { } told ? throw told.Error
+            : refused.OfType<Refusal.Held>().FirstOrDefault() is { } held ? throw new PartitionHeldException(held.Partition)
+            : sent.Done is not null;
     }
 }

@@ -1,5 +1,3 @@
-using BillingMigration.Target;
-
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>Looks from time to time for large units that were left lying, and finishes them.</summary>
@@ -8,11 +6,11 @@ internal sealed class IntentKeeper : IAsyncDisposable
     private readonly CancellationTokenSource stop = new();
     private readonly Task running;
 
-    public IntentKeeper(LargeUnits units, TimeSpan period, TimeProvider time) => running = Task.Run(() => RunAsync(units, period, time));
+    public IntentKeeper(LargeUnits units, TimeSpan period, TimeProvider time) => running = RunAsync(units, period, time);
 
     public async ValueTask DisposeAsync()
     {
-        await stop.CancelAsync();
+        stop.Cancel();
         await running;
         stop.Dispose();
     }
@@ -28,7 +26,7 @@ internal sealed class IntentKeeper : IAsyncDisposable
                 {
                     await units.FinishOthersAsync(all: false, stop.Token);
                 }
-                catch (Exception e) when (e is StoreException or MigrationException or Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException || (TargetErrors.IsTransient(e) && !stop.IsCancellationRequested))
+                catch (Exception) when (!stop.IsCancellationRequested)
                 {
                     // Whoever calls the store hears of trouble by himself; the next round tries again.
                 }

@@ -1,82 +1,140 @@
 using BillingMigration.Model;
+using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// Bills an account's unbilled charges in parts: each part gives charges the bill's number and adds their sums to the intent, in one transaction. The bill with its sums is written last.
+/// Bills an account's unbilled charges in parts: each part gives charges the bill's number and adds their sums to the intent, in one transaction. The bill with its sums is written last. All that could
+/// refuse it is asked before it begins, and the partitions of account and parents are its own until it ends.
 /// </summary>
-internal sealed class LargeBillRun(BillingModel model, Intent intent, RowFinder finder, RowParts rowParts, TransactionSender sender, IntentLog log, TimeProvider time)
+internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, UnitBuilder builder, TransactionSender sender, IntentLog log)
 {
-    private const int MostHeld = 80;
+    private const int MostAtOnce = 80;
 
-    private readonly EntityModel bill = intent.Bill!;
-    private readonly RowBuffer billRow = ItemCodec.Decode(intent.Bill!, intent.BillItem!);
-    private readonly IntentParts written = new(model, intent, finder, sender, log, time);
-    private readonly EntityModel charge = BoundQuery.EntityOf(model, BillingEntity.Charge);
+    /// <summary>The transaction that notes the bill run, with all that can refuse it.</summary>
+    /// <param name="bill">The intent's row, as a change.</param>
+    /// <param name="found">What earlier attempts have found out.</param>
+    /// <param name="epoch">Of the route, under which the bill's key was generated.</param>
+    /// <param name="cancellationToken">Nothing is written.</param>
+    /// <returns>Null: there is nothing to bill.</returns>
+    /// <exception cref="StoreException">The run is refused.</exception>
+    public async Task<UnitParts?> BeginAsync(RowChange bill, UnitFindings found, long epoch, CancellationToken cancellationToken)
+    {
+        var sums = new BillSums(0, 0);
+        var isEmpty = true;
+        await foreach (var row in run.UnbilledAsync(intent.Row, cancellationToken))
+        {
+            (sums, isEmpty) = (sums + run.SumsOf(row), false);
+        }
+
+        if (isEmpty)
+        {
+            return null;
+        }
+
+        _ = run.WithSums(intent.Row, sums);
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Announcer = intent.Id };
+        await builder.AnnounceAsync(parts, bill, found, cancellationToken);
+        log.Begin(parts, intent, parts.TakeTouched());
+        return parts;
+    }
 
     /// <summary>Bills what is unbilled now, and ends the unit. May begin anew any number of times.</summary>
     /// <returns>The bill; null: others had billed all charges by themselves.</returns>
     public async Task<BillingRecord?> RunAsync(CancellationToken cancellationToken)
     {
-        var (accountColumn, billColumn) = (StoreColumns.Find(charge, intent.Columns.AccountId), StoreColumns.Find(charge, intent.Columns.BillId));
-        var unbilled = RowBuffer.AllNull(charge.Row.Length);
-        unbilled.Take(accountColumn, billRow, StoreColumns.Find(bill, intent.Columns.AccountId));
-        var held = new List<RowBuffer>();
-        await foreach (var row in finder.ListAsync(charge, unbilled, [accountColumn, billColumn], cancellationToken))
+        for (var isDone = false; !isDone;)
         {
-            held.Add(row);
-            if (held.Count == MostHeld)
+            isDone = true;
+            var some = new List<RowBuffer>();
+            await foreach (var row in run.UnbilledAsync(intent.Row, cancellationToken))
             {
-                await BillAsync(held, billColumn, cancellationToken);
-                held.Clear();
+                some.Add(row);
+                if (some.Count == MostAtOnce)
+                {
+                    isDone &= await BillAsync(some, cancellationToken);
+                    some.Clear();
+                }
             }
+
+            isDone &= some.Count == 0 || await BillAsync(some, cancellationToken);
         }
 
-        await BillAsync(held, billColumn, cancellationToken);
         return await EndAsync(cancellationToken);
     }
 
-    private Task BillAsync(List<RowBuffer> charges, int billColumn, CancellationToken cancellationToken) => written.WriteAsync(
-        charge, charges, now => now.IsNull(billColumn), (parts, row) => AddAsync(parts, row, billColumn, cancellationToken), Sums, cancellationToken);
-
-    private async Task AddAsync(TransactionParts parts, RowBuffer row, int billColumn, CancellationToken cancellationToken)
+    private async Task<bool> BillAsync(List<RowBuffer> charges, CancellationToken cancellationToken)
     {
-        var after = row.Copy();
-        after.Take(billColumn, billRow, StoreColumns.Find(bill, intent.Columns.BillId));
-        await rowParts.AddRowAsync(parts, charge, row, after, [(bill, null, billRow)], cancellationToken);
+        var billed = await SumsAsync(cancellationToken);
+        var (sums, some) = (new BillSums(0, 0), new List<RowChange>());
+        foreach (var row in charges)
+        {
+            // An amount that has grown since the run was decided, beyond what the bill can hold: it stays for the next bill.
+            if (Fits(billed.Sums + sums + run.SumsOf(row)))
+            {
+                sums += run.SumsOf(row);
+                some.Add(run.Billed(row, intent.Row));
+            }
+        }
+
+        if (some.Count == 0)
+        {
+            return true;
+        }
+
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+        await builder.AddRowsAsync(parts, some, cancellationToken);
+        builder.Refer(parts, some, intent.Entity, intent.Row);
+        log.GoOn(parts, intent, some.Count, sums);
+        return await IntentWork.SendAsync(sender, parts);
     }
 
-    private (decimal Subtotal, decimal Tax) Sums(RowBuffer row)
+    private ItemKey Key => RowFinder.KeyOf(intent.Entity, intent.Row, null)!.Value;
+
+    private bool Fits(BillSums sums)
     {
-        var record = new BillingRecord(charge, row);
-        return (record.Get<decimal>(intent.Columns.ChargeAmount), record.Get<decimal>(intent.Columns.ChargeTax));
+        try
+        {
+            return run.WithSums(intent.Row, sums) is not null;
+        }
+        catch (StoreException e) when (e.Error == StoreError.ValueInvalid)
+        {
+            return false;
+        }
     }
 
     private async Task<BillingRecord?> EndAsync(CancellationToken cancellationToken)
     {
-        var parts = new TransactionParts(model.Definition, time);
-        var row = billRow.Copy();
-        var (charges, subtotal, tax) = await log.SumsAsync(intent, cancellationToken) ?? throw new StoreException(StoreError.Conflict, intent.Id, "Another has ended this bill run.");
-        if (charges > 0)
+        var (charges, sums) = await SumsAsync(cancellationToken);
+        if (charges == 0)
         {
-            foreach (var (name, value) in BillingOperations.Sums(subtotal, tax, intent.Columns))
+            var left = new UnitParts(side.Model.Definition, side.Keys);
+            foreach (var value in UniqueValue.Of(intent.Entity, intent.Row))
             {
-                var column = StoreColumns.Find(bill, name);
-                row.Set(column, StoreValue.ToText(bill, column, value!));
+                left.GiveBack(value);
             }
 
-            await rowParts.AddRowAsync(parts, bill, null, row, [], cancellationToken);
-        }
-        else
-        {
-            foreach (var value in UniqueValue.Of(bill, row))
-            {
-                parts.GiveBack(value);
-            }
+            log.GoOn(left, intent);
+            await IntentWork.SendAsync(sender, left);
+            await log.EndAsync(intent, sender, cancellationToken);
+            return null;
         }
 
-        log.End(parts, intent);
-        await sender.SendAsync(parts, cancellationToken);
-        return charges > 0 ? new BillingRecord(bill, row) : null;
+        var row = run.WithSums(intent.Row, sums);
+        while (await side.Rows.GetAsync(intent.Entity, Key, cancellationToken) is null)
+        {
+            var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+            RowChange[] changes = [new(intent.Entity, null, row) { IsFound = true }];
+            await builder.AddRowsAsync(parts, changes, cancellationToken);
+            await builder.ReferAsync(parts, changes[0], cancellationToken);
+            log.GoOn(parts, intent);
+            await IntentWork.SendAsync(sender, parts);
+        }
+
+        await log.EndAsync(intent, sender, cancellationToken);
+        return new BillingRecord(intent.Entity, row);
     }
+
+    private async Task<(int Rows, BillSums Sums)> SumsAsync(CancellationToken cancellationToken) =>
+        IntentLog.SumsOf(await log.FindAsync(intent, cancellationToken) ?? throw IntentLog.TakenOverError(intent));
 }

@@ -1,165 +1,49 @@
 using System.IO.Hashing;
 using System.Text;
 using BillingMigration.Model;
+using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
-/// <summary>Deletes the children of a deleted row in parts, their own children before them; or takes their reference away.</summary>
-internal sealed class LargeDeletion(
-    BillingModel model, Intent intent, RowFinder finder, RowParts rowParts, TransactionSender sender, IntentLog log, DeletionNotes notes, StoreTimes times, TimeProvider time)
+/// <summary>
+/// Deletes a row whose children are more than a transaction takes. First the partitions of all that goes are taken, so that no child comes any more, and everything is asked that forbids it; until then it can
+/// be undone. Then the row itself goes, which decides it, and after it its children in parts, their own children before them; or their references.
+/// </summary>
+internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder builder, TransactionSender sender, IntentLog log)
 {
-    private const int MostHeld = 50;
+    private const int MostAtOnce = 45;
     private const int MostForbidden = 10_000;
 
-    /// <summary>Until the unit is noted; then its notes stay as long as it does.</summary>
-    private static readonly TimeSpan PlanLasts = TimeSpan.FromMinutes(5);
+    private readonly HashSet<string> held = new(StringComparer.Ordinal);
 
-    private static readonly TimeSpan NoteLasts = TimeSpan.FromDays(36_500);
-
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
-
-    private readonly IntentParts written = new(model, intent, finder, sender, log, time);
-
-    /// <summary>Deletes the row itself, and notes the rest.</summary>
-    /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>, <see cref="StoreError.Conflict"/>; nothing is changed then.</exception>
-    public async Task BeginAsync(RowBuffer row, TransactionSender beginning, CancellationToken cancellationToken)
+    /// <summary>The transaction that notes the deletion.</summary>
+    public UnitParts Begin(long? epoch)
     {
-        await finder.RequireUnchangedAsync(intent.Entity, row, cancellationToken);
-        var noted = new List<(EntityModel, string)>();
-        try
-        {
-            await RequireNoneForbiddenAsync(row, noted, cancellationToken);
-            var parts = new TransactionParts(model.Definition, time);
-            (EntityModel, RowBuffer?, RowBuffer?) change = (intent.Entity, row, null);
-            log.Begin(parts, intent);
-            notes.Put(parts, intent.Entity, intent.RowText, intent.Id, NoteLasts);
-            notes.RequireNoBillRun(parts, intent.Entity, intent.RowText);
-            await rowParts.AddRowAsync(parts, intent.Entity, row, null, [], cancellationToken);
-            await rowParts.AddUniqueAsync(parts, change, null, [], cancellationToken);
-            await beginning.SendAsync(parts, cancellationToken);
-        }
-        catch (Exception e) when (e is StoreException or NotRoutedException)
-        {
-            foreach (var (entity, text) in noted)
-            {
-                await notes.TakeBackAsync(entity, text);
-            }
-
-            throw;
-        }
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch };
+        log.Begin(parts, intent, [Partition(intent.Entity, intent.Row)]);
+        return parts;
     }
 
-    /// <summary>Deletes what is left of the children, and ends the unit. May begin anew any number of times.</summary>
-    public async Task RunAsync(CancellationToken cancellationToken)
+    /// <summary>Takes the partitions of all that goes, and looks for what forbids it.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>.</exception>
+    /// <exception cref="PartitionHeldException">Another large unit is at work there.</exception>
+    public async Task PlanAsync(CancellationToken cancellationToken)
     {
-        await finder.SettleAsync([intent.Entity], times, cancellationToken);
-        await FollowAsync(intent.Entity, intent.Row, cancellationToken);
-        var parts = new TransactionParts(model.Definition, time);
-        parts.EndDeletion(intent.Entity, intent.RowText);
-        log.End(parts, intent);
-        await sender.SendAsync(parts, cancellationToken);
-    }
-
-    private async Task FollowAsync(EntityModel parent, RowBuffer row, CancellationToken cancellationToken)
-    {
-        foreach (var reference in Reference.To(model, parent))
-        {
-            var like = reference.ChildRow(row);
-            var isParent = reference.Cascades && !Reference.To(model, reference.Child).IsEmpty;
-            var held = new List<RowBuffer>();
-            await foreach (var child in finder.ListAsync(reference.Child, like, reference.ChildColumns, cancellationToken))
-            {
-                held.Add(child);
-                if (held.Count == MostHeld)
-                {
-                    await DeleteAsync(reference, held, isParent, cancellationToken);
-                    held.Clear();
-                }
-            }
-
-            await DeleteAsync(reference, held, isParent, cancellationToken);
-        }
-    }
-
-    private async Task DeleteAsync(Reference reference, List<RowBuffer> children, bool areParents, CancellationToken cancellationToken)
-    {
-        if (areParents && children.Count > 0)
-        {
-            foreach (var child in children)
-            {
-                await NoteAsync(reference.Child, child, cancellationToken);
-            }
-
-            await finder.SettleAsync([reference.Child], times, cancellationToken);
-            foreach (var child in children)
-            {
-                await FollowAsync(reference.Child, child, cancellationToken);
-            }
-        }
-
-        await WriteAsync(reference, children, areParents, cancellationToken);
-    }
-
-    private Task WriteAsync(Reference reference, List<RowBuffer> children, bool isParent, CancellationToken cancellationToken) => written.WriteAsync(
-        reference.Child, children, now => children.Any(child => !now.Differs(child, reference.ChildColumns)), (parts, child) => AddAsync(parts, reference, child, isParent, cancellationToken), null, cancellationToken);
-
-    /// <summary>A bill run of the row comes first, when it is under way.</summary>
-    private async Task NoteAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            try
-            {
-                await notes.PutAsync(entity, entity.Describe(row), intent.Id, NoteLasts, cancellationToken);
-                return;
-            }
-            catch (StoreException e) when (e.Error == StoreError.Conflict)
-            {
-                await Task.Delay(Pause, time, cancellationToken);
-            }
-        }
-    }
-
-    private async Task AddAsync(TransactionParts parts, Reference reference, RowBuffer child, bool isParent, CancellationToken cancellationToken)
-    {
-        var after = reference.Cascades ? null : reference.Released(child);
-        var item = await rowParts.AddRowAsync(parts, reference.Child, child, after, [], cancellationToken);
-        await rowParts.AddUniqueAsync(parts, (reference.Child, child, after), item, [], cancellationToken);
-        if (isParent)
-        {
-            parts.EndDeletion(reference.Child, reference.Child.Describe(child));
-        }
-    }
-
-    /// <summary>Walks over all that would go, when some foreign key among it forbids that its parent goes.</summary>
-    private async Task RequireNoneForbiddenAsync(RowBuffer row, List<(EntityModel, string)> noted, CancellationToken cancellationToken)
-    {
-        if (!Below(intent.Entity).Any(r => r.Forbids))
-        {
-            return;
-        }
-
+        held.Add(Partition(intent.Entity, intent.Row));
         var deleted = new HashSet<UInt128>();
         var forbidden = new List<(UInt128 Child, string Name)>();
-        var open = new Stack<(EntityModel Model, RowBuffer Row)>([(intent.Entity, row)]);
+        var open = new Stack<(EntityModel Model, RowBuffer Row)>([(intent.Entity, intent.Row)]);
         while (open.TryPop(out var parent))
         {
-            var references = Reference.To(model, parent.Model);
-            if (references.Any(r => r.Forbids))
+            await HoldAsync(Partition(parent.Model, parent.Row));
+            foreach (var reference in Reference.To(side.Model, parent.Model).Where(r => r.Forbids || (r.Cascades && IsOfInterest(r.Child))))
             {
-                var text = parent.Model.Describe(parent.Row);
-                await notes.PutAsync(parent.Model, text, intent.Id, PlanLasts, cancellationToken);
-                noted.Add((parent.Model, text));
-            }
-
-            foreach (var reference in references.Where(r => r.Forbids || r.Cascades))
-            {
-                await foreach (var child in finder.ListAsync(reference.Child, reference.ChildRow(parent.Row), reference.ChildColumns, cancellationToken))
+                await foreach (var child in ChildrenAsync(reference, parent.Row, cancellationToken))
                 {
                     var name = XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{reference.Child.Entity} {reference.Child.Describe(child)}"));
                     if (reference.Cascades)
                     {
-                        if (deleted.Add(name) && Below(reference.Child).Count > 0)
+                        if (deleted.Add(name) && !Reference.To(side.Model, reference.Child).IsEmpty)
                         {
                             open.Push((reference.Child, child));
                         }
@@ -182,19 +66,81 @@ internal sealed class LargeDeletion(
         }
     }
 
-    /// <summary>Foreign keys that are reached when a row of the entity goes.</summary>
-    private HashSet<Reference> Below(EntityModel entity)
+    /// <summary>The transaction that deletes the row, and so decides it.</summary>
+    public async Task<UnitParts> DecideAsync(long? epoch, CancellationToken cancellationToken)
     {
-        var reached = new HashSet<Reference>();
-        var open = new Stack<EntityModel>([entity]);
-        while (open.TryPop(out var parent))
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Holder = intent.Id };
+        await builder.AddLeavingAsync(parts, [new RowChange(intent.Entity, intent.Row, null)], cancellationToken);
+        log.GoOn(parts, intent, decides: true);
+        return parts;
+    }
+
+    /// <summary>Deletes what is left of the children, and ends the unit. May begin anew any number of times.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        await FollowAsync(intent.Entity, intent.Row, cancellationToken);
+        await log.EndAsync(intent, sender, cancellationToken);
+    }
+
+    private async Task FollowAsync(EntityModel parent, RowBuffer row, CancellationToken cancellationToken)
+    {
+        foreach (var reference in Reference.To(side.Model, parent).Where(r => !r.Forbids))
         {
-            foreach (var reference in Reference.To(model, parent).Where(reached.Add).Where(r => r.Cascades))
+            for (var isDone = false; !isDone;)
             {
-                open.Push(reference.Child);
+                isDone = true;
+                var some = new List<RowBuffer>();
+                await foreach (var child in ChildrenAsync(reference, row, cancellationToken))
+                {
+                    some.Add(child);
+                    if (some.Count == MostAtOnce)
+                    {
+                        isDone &= await LeaveAsync(reference, some, cancellationToken);
+                        some.Clear();
+                    }
+                }
+
+                isDone &= some.Count == 0 || await LeaveAsync(reference, some, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<bool> LeaveAsync(Reference reference, List<RowBuffer> children, CancellationToken cancellationToken)
+    {
+        if (reference.Cascades && !Reference.To(side.Model, reference.Child).IsEmpty)
+        {
+            foreach (var child in children)
+            {
+                await FollowAsync(reference.Child, child, cancellationToken);
             }
         }
 
-        return reached;
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+        await builder.AddLeavingAsync(parts, [.. children.Select(c => new RowChange(reference.Child, c, reference.Cascades ? null : reference.Released(c)) { IsFound = true })], cancellationToken);
+        log.GoOn(parts, intent, children.Count);
+        return await IntentWork.SendAsync(sender, parts);
     }
+
+    private async Task HoldAsync(string partition)
+    {
+        if (held.Add(partition))
+        {
+            UnitParts parts;
+            do
+            {
+                parts = new UnitParts(side.Model.Definition, side.Keys);
+                log.GoOn(parts, intent, held: [partition]);
+            }
+            while (!await IntentWork.SendAsync(sender, parts));
+        }
+    }
+
+    private IAsyncEnumerable<RowBuffer> ChildrenAsync(Reference reference, RowBuffer parent, CancellationToken cancellationToken) =>
+        side.Rows.ChildrenAsync(reference, parent, RowFinder.KeyOf(reference.Parent, parent, null)!.Value, cancellationToken);
+
+    /// <summary>True for rows that have children of their own, or that something forbids to go without.</summary>
+    private bool IsOfInterest(EntityModel child) =>
+        !Reference.To(side.Model, child).IsEmpty || Reference.Of(side.Model, child).Any(r => r.Forbids);
+
+    private static string Partition(EntityModel entity, RowBuffer row) => RowFinder.KeyOf(entity, row, null)!.Value.Pk;
 }

@@ -1,129 +1,235 @@
-using Amazon.DynamoDBv2;
 using BillingMigration.Model;
-using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
 /// Deletions and bill runs of more rows than a transaction takes. Each is noted as an <see cref="Intent"/> and then done in parts: others may see it half done, nobody leaves it half done.
 /// </summary>
-internal sealed class LargeUnits(BillingModel model, IAmazonDynamoDB client, RowFinder finder, StoreTimes times, TimeProvider time, IWriteGate? gate)
+/// <param name="side">What it works on.</param>
+/// <param name="gate">Passed before what decides; null: it may always be sent.</param>
+internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+    private readonly UnitBuilder builder = new(side);
+    // What decides goes through the gate; what follows belongs to it, and is bound to its owner.
+    private readonly TransactionSender beginning = new(side, gate);
+    private readonly TransactionSender sender = new(side, null);
+    private readonly IntentLog log = new(side.Model, side.Calls, side.Keys);
 
-    private readonly RowParts rowParts = new(model, finder);
-    // The first transaction decides; what follows belongs to it, and is bound to its owner.
-    private readonly TransactionSender beginning = new(model.Definition, client, time, gate);
-    private readonly TransactionSender sender = new(model.Definition, client, time);
-    private readonly IntentLog log = new(model, client, time);
-    private readonly DeletionNotes notes = new(model.Definition, client, time);
-
-    /// <summary>Deletes a row with all that its foreign keys say: the row first, then its children.</summary>
+    /// <summary>Deletes a row with all that its foreign keys say.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>, <see cref="StoreError.Conflict"/>.</exception>
     public async Task DeleteAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken)
     {
-        var intent = new Intent(Intent.Deletion, NewId(), NewId(), entity, row);
-        // Once the transaction that begins it is sent, it is answered, or its outcome is unknown, which has a name of its own.
-        await Unsent.RunAsync(gate, async () =>
+        var began = side.Time.GetTimestamp();
+        for (var failures = 1; ; failures++)
         {
-            await Work(intent).BeginAsync(row, beginning, cancellationToken);
-            return true;
-        });
-        await FinishAsync(intent, cancellationToken);
-    }
+            var item = side.Items.Json(entity, await Unsent.RunAsync(gate, () => side.Rows.WithLookupsAsync(entity, row, [], cancellationToken)));
+            var intent = new Intent(Intent.Deletion, side.Calls.NewId(), side.Calls.NewId(), entity, item);
+            try
+            {
+                if (await Unsent.RunAsync(gate, () => TryDecideAsync(intent, row, cancellationToken)))
+                {
+                    await FinishAsync(intent with { IsDecided = true });
+                    return;
+                }
+            }
+            catch (PartitionHeldException e)
+            {
+                await Unsent.RunAsync(gate, () => HelpAsync(e.Partition, cancellationToken));
+            }
 
-    /// <param name="epoch">Of the route, under which its key was generated.</param>
-    /// <returns>Null: there was nothing to bill.</returns>
-    public async Task<BillingRecord?> RunBillAsync(EntityModel bill, RowBuffer row, long epoch, BillingColumns columns, CancellationToken cancellationToken)
-    {
-        var reference = Reference.Of(model, bill).FirstOrDefault(r => r.Parent.Entity == BillingEntity.Account)
-            ?? throw new StoreException(StoreError.NotSupported, bill.Entity, $"A bill run needs a foreign key from {bill.Entity} to {BillingEntity.Account}.");
-        var intent = await Unsent.RunAsync(gate, () => BeginBillRunAsync(reference, bill, row, epoch, columns, cancellationToken));
-        return await FinishAsync(intent, cancellationToken);
-    }
+            if (side.Time.GetElapsedTime(began) > StoreTimes.Patience)
+            {
+                throw StoreErrors.Contended(side.Model.Definition.Target.Table, StoreTimes.Patience);
+            }
 
-    private async Task<Intent> BeginBillRunAsync(Reference reference, EntityModel bill, RowBuffer row, long epoch, BillingColumns columns, CancellationToken cancellationToken)
-    {
-        var account = await finder.FindAsync(reference.Parent, reference.ParentRow(row), reference.ParentColumns, cancellationToken) ?? throw StoreErrors.ParentMissing(reference.Name);
-        var full = await finder.WithLookupsAsync(bill, row, [], cancellationToken);
-        var intent = new Intent(Intent.BillRun, NewId(), NewId(), reference.Parent, account) { Bill = bill, BillItem = ItemCodec.Json(bill, full), Columns = columns };
-        var parts = new TransactionParts(model.Definition, time) { Epoch = epoch };
-        log.Begin(parts, intent);
-        (EntityModel, RowBuffer?, RowBuffer?) change = (bill, null, row);
-        await rowParts.AddUniqueAsync(parts, change, ItemCodec.Encode(bill, full), [], cancellationToken);
-        await rowParts.AddParentsAsync(parts, change, [], cancellationToken);
-        await beginning.SendAsync(parts, cancellationToken);
-        return intent;
-    }
-
-    /// <summary>Finishes what others have left lying.</summary>
-    /// <param name="all">Also what others are still at work with.</param>
-    /// <returns>How many there were.</returns>
-    public async Task<int> FinishOthersAsync(bool all, CancellationToken cancellationToken)
-    {
-        var taken = await log.TakeOverAsync(all, cancellationToken);
-        foreach (var intent in taken)
-        {
-            await FinishAsync(intent, cancellationToken);
+            await side.Calls.PauseAsync(failures, cancellationToken);
         }
-
-        return taken.Length;
     }
 
-    private static string NewId() => Guid.NewGuid().ToString("N");
-
-    private LargeDeletion Work(Intent intent) => new(model, intent, finder, rowParts, sender, log, notes, times, time);
-
-    /// <summary>Goes on with what is begun, through trouble with the way as well: it may begin anew any number of times.</summary>
-    /// <exception cref="MigrationException"><c>WriteOutcomeUnknown</c>: others finish it.</exception>
-    private async Task<BillingRecord?> FinishAsync(Intent intent, CancellationToken cancellationToken)
+    /// <returns>The transaction that notes the bill run, and its intent; null: there is nothing to bill.</returns>
+    /// <exception cref="StoreException">The run is refused.</exception>
+    public async Task<(UnitParts Parts, Intent Intent)?> BeginBillRunAsync(BillRun run, RowChange bill, long epoch, UnitFindings found, CancellationToken cancellationToken)
     {
-        for (var began = time.GetTimestamp(); ;)
+        var item = side.Items.Json(bill.Model, await side.Rows.WithLookupsAsync(bill.Model, bill.After!, [], cancellationToken));
+        var intent = new Intent(Intent.BillRun, side.Calls.NewId(), side.Calls.NewId(), bill.Model, item) { IsDecided = true, Columns = run.Columns };
+        return await Bills(intent, run).BeginAsync(bill, found, epoch, cancellationToken) is { } parts ? (parts, intent) : null;
+    }
+
+    /// <summary>Goes on with what is decided, through trouble with the way as well: it may begin anew any number of times.</summary>
+    /// <exception cref="MigrationException"><c>WriteOutcomeUnknown</c>: others finish it.</exception>
+    public async Task<BillingRecord?> FinishAsync(Intent intent)
+    {
+        var began = side.Time.GetTimestamp();
+        for (var failures = 1; ; failures++)
         {
             try
             {
-                return await FinishOnceAsync(intent, cancellationToken);
+                return await FinishOnceAsync(intent, CancellationToken.None);
             }
             catch (Exception e) when (Unsent.IsTrouble(e))
             {
                 // Others take over what its owner has not gone on with for half a minute.
-                if (time.GetElapsedTime(began) > StoreTimes.Patience)
+                if (side.Time.GetElapsedTime(began) > StoreTimes.Patience)
                 {
-                    throw StoreErrors.OutcomeUnknown((intent.Bill ?? intent.Entity).Entity, e);
+                    throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, e);
                 }
 
-                await Task.Delay(Pause, time, cancellationToken);
+                await side.Calls.PauseAsync(failures, CancellationToken.None);
+            }
+            catch (StoreException e) when (e.Subject == intent.Id)
+            {
+                return await WaitForEndAsync(intent);
             }
         }
+    }
+
+    /// <summary>Finishes what others have left lying. What cannot be finished is set aside with its reason, and is in nobody's way.</summary>
+    /// <param name="all">Also what others are still at work with.</param>
+    /// <param name="cancellationToken">What is begun is finished by another.</param>
+    /// <returns>How many there were.</returns>
+    public async Task<int> FinishOthersAsync(bool all, CancellationToken cancellationToken)
+    {
+        var count = 0;
+        foreach (var left in await log.ListAsync(all, cancellationToken))
+        {
+            count += await TakeOverAsync(left, cancellationToken) ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    /// <summary>A large unit has a partition to itself: it is finished when its owner is gone; else it is its owner's, and the caller waits.</summary>
+    public async Task<bool> HelpAsync(string partition, CancellationToken cancellationToken)
+    {
+        if (await side.Versions.FindHolderAsync(partition, cancellationToken) is { } id && (await log.ListAsync(all: false, cancellationToken)).FirstOrDefault(i => i.Id == id) is { } left)
+        {
+            return await TakeOverAsync(left, cancellationToken);
+        }
+
+        return false;
+    }
+
+    private LargeDeletion Deletes(Intent intent) => new(side, intent, builder, sender, log);
+
+    private LargeBillRun Bills(Intent intent, BillRun? run = null) => new(
+        side, intent, run ?? new BillRun(side, new PlannedChange(intent.Entity, null, intent.Row, -1, []), intent.Columns), builder, sender, log);
+
+    /// <returns>False: what it was made from has changed, and nothing is done.</returns>
+    private async Task<bool> TryDecideAsync(Intent intent, RowBuffer row, CancellationToken cancellationToken)
+    {
+        var work = Deletes(intent);
+        var epoch = gate?.Epoch;
+        if (!await IntentWork.SendAsync(beginning, work.Begin(epoch)))
+        {
+            return false;
+        }
+
+        var token = beginning.NewToken();
+        var isOpen = true;
+        try
+        {
+            await work.PlanAsync(cancellationToken);
+            var parts = await work.DecideAsync(epoch, cancellationToken);
+            var sent = await beginning.SendAsync(parts, token, cancellationToken);
+            isOpen = sent.Done is null;
+            return !isOpen || (sent.Refused.Select(parts.RefusalOf).OfType<Refusal.Told>().FirstOrDefault() is { } told ? throw told.Error : false);
+        }
+        catch (StoreException e) when (e.Subject == intent.Id)
+        {
+            // Another has taken it for left lying, and undone it.
+            isOpen = false;
+            return false;
+        }
+        catch (Exception e) when (token.Forms.Count > 0)
+        {
+            // Where even this is not known, whoever finds the intent sees which.
+            isOpen = false;
+            var isDone = await beginning.SettleAsync(token) is not null;
+            isOpen = !isDone;
+            if (!isDone)
+            {
+                throw;
+            }
+
+            return e is NotRoutedException ? throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, e) : true;
+        }
+        finally
+        {
+            if (isOpen)
+            {
+                await UndoAsync(intent);
+            }
+        }
+    }
+
+    /// <summary>Others undo it when this does not come to its end.</summary>
+    private async Task UndoAsync(Intent intent)
+    {
+        try
+        {
+            await log.EndAsync(intent, sender, CancellationToken.None);
+        }
+        catch (Exception e) when (e is StoreException || Unsent.IsTrouble(e) || e is MigrationException or Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException)
+        {
+            // Its lease ends.
+        }
+    }
+
+    private async Task<bool> TakeOverAsync(Intent left, CancellationToken cancellationToken)
+    {
+        if (await log.TakeOverAsync(left, cancellationToken) is not { } mine)
+        {
+            return false;
+        }
+
+        try
+        {
+            await FinishOnceAsync(mine, cancellationToken);
+        }
+        catch (StoreException e) when (e.Subject == mine.Id)
+        {
+            // Another has taken it over in turn.
+        }
+        catch (PartitionHeldException)
+        {
+            // Its turn comes.
+        }
+        catch (Exception e) when (e is StoreException or MigrationException { Kind: MigrationErrorKind.DataRefused or MigrationErrorKind.Unexpected } or FormatException or InvalidCastException or KeyNotFoundException or OverflowException)
+        {
+            await log.SetAsideAsync(mine, e is StoreException refused ? $"{refused.Error}: {refused.Message}" : $"{e.GetType().Name}: {e.Message}", cancellationToken);
+        }
+
+        return true;
     }
 
     private async Task<BillingRecord?> FinishOnceAsync(Intent intent, CancellationToken cancellationToken)
     {
-        try
+        if (intent.What == Intent.BillRun)
         {
-            if (intent.What == Intent.BillRun)
-            {
-                return await new LargeBillRun(model, intent, finder, rowParts, sender, log, time).RunAsync(cancellationToken);
-            }
-
-            await Work(intent).RunAsync(cancellationToken);
-            return null;
+            return await Bills(intent).RunAsync(cancellationToken);
         }
-        catch (StoreException e) when (IntentLog.IsTakenOver(e, intent))
+
+        if (intent.IsDecided)
         {
-            while (await log.SumsAsync(intent, cancellationToken) is not null)
-            {
-                await Task.Delay(Pause, time, cancellationToken);
-            }
-
-            return intent is { Bill: { } bill, BillItem: { } item } ? await WrittenAsync(bill, item, cancellationToken) : null;
+            await Deletes(intent).RunAsync(cancellationToken);
         }
+        else
+        {
+            await log.EndAsync(intent, sender, cancellationToken);
+        }
+
+        return null;
     }
 
-    /// <summary>The bill that another has finished.</summary>
-    private async Task<BillingRecord?> WrittenAsync(EntityModel bill, string item, CancellationToken cancellationToken)
+    /// <summary>Another has taken the unit over, and finishes it.</summary>
+    /// <returns>The bill that it has made.</returns>
+    private async Task<BillingRecord?> WaitForEndAsync(Intent intent)
     {
-        var like = ItemCodec.Decode(bill, item);
-        return await finder.FindAsync(bill, like, bill.PrimaryKey, cancellationToken) is { } row ? new BillingRecord(bill, row) : null;
+        for (var failures = 1; await log.FindAsync(intent, CancellationToken.None) is { } item && !item.ContainsKey("reason"); failures++)
+        {
+            await side.Calls.PauseAsync(failures, CancellationToken.None);
+        }
+
+        return intent.What == Intent.BillRun && await side.Rows.FindAsync(intent.Entity, intent.Row, intent.Entity.PrimaryKey, CancellationToken.None) is { } row ? new BillingRecord(intent.Entity, row) : null;
     }
 }

@@ -2,76 +2,193 @@ using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
-using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
+using BillingMigration.Integrity;
 using BillingMigration.Model;
 using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
-/// <summary>Finds single rows as they are now, whatever an index shows yet.</summary>
-internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, ItemReader items, PathReader reader, TimeProvider time)
+/// <summary>Finds single rows, and the children of rows, as they are now, whatever an index shows yet.</summary>
+internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKeys keys, ItemReader items, PathReader reader)
 {
-    /// <summary>The row that has the same values as <paramref name="like"/> in some columns that are unique; null: none has.</summary>
-    public Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken) => FindAsync(entity, like, columns, new LeftClaim(), cancellationToken);
+    /// <summary>A key that no item has.</summary>
+    public static ReadOnlyMemory<byte> NoItem { get; } = Json(new ItemKey("REHEARSAL", "REHEARSAL"));
 
-    /// <param name="left">Told of a claim to the values whose row does not have them any more: the source has changed it, while applications worked there.</param>
-    public async Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, LeftClaim left, CancellationToken cancellationToken)
+    /// <summary>The row that has the same values as <paramref name="like"/> in some columns that are unique; null: none has.</summary>
+    public async Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
     {
         if (KeyOf(entity, like, columns) is { } key)
         {
-            return await GetAsync(entity, key, like, columns, cancellationToken);
+            return await GetAsync(entity, key, cancellationToken) is { } row && !row.Differs(like, columns) ? row : null;
         }
 
-        await foreach (var row in ListAsync(entity, like, columns, cancellationToken))
+        return await FindMigratedAsync(entity, like, columns, cancellationToken) ?? await FindClaimedAsync(entity, like, columns, cancellationToken);
+    }
+
+    /// <summary>The way to the rows that have the same values as <paramref name="like"/> in some columns.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.NoAccessPath"/>.</exception>
+    public static AccessPath PathTo(EntityModel entity, RowBuffer like, ImmutableArray<int> columns) => AccessPath.Find(entity, Conditions(like, columns), null);
+
+    /// <summary>The way to the rows that refer to a parent.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.NoAccessPath"/>.</exception>
+    public static (AccessPath Path, bool IsInTable) PathToChildren(EntityModel child, RowBuffer like, ImmutableArray<int> columns) =>
+        AccessPath.FindInTable(child, Conditions(like, columns)) is { } own ? (own, true) : (PathTo(child, like, columns), false);
+
+    /// <summary>The row by an index. One that a store has just written may not be in it yet.</summary>
+    public async Task<RowBuffer?> FindMigratedAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
+    {
+        await foreach (var row in ListAsync(entity, like, columns, PathTo(entity, like, columns), cancellationToken))
         {
             return row;
-        }
-
-        // A row that was just written is in its index later; its claim says at once where it is.
-        foreach (var claim in UniqueValue.Of(entity, like).Where(v => v.Columns.Length == columns.Length && v.Columns.All(columns.Contains)))
-        {
-            if (await ClaimAsync(claim, cancellationToken) is { } where)
-            {
-                // It may hold the value in other letters: that is the same to the key, and another to who looks for it.
-                var holder = await GetAsync(entity, where.Item, cancellationToken);
-                left.Version = holder is not null && UniqueValue.Of(entity, holder).Any(v => v.Constraint == claim.Constraint && v.Text == claim.Text) ? null : where.Version;
-                return holder?.Differs(like, columns) == false ? holder : null;
-            }
         }
 
         return null;
     }
 
-    /// <summary>The children of what is not there any more are nobody's to delete.</summary>
-    /// <exception cref="StoreException"><see cref="StoreError.Conflict"/>: the row is gone, or not as it was.</exception>
-    public async Task RequireUnchangedAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken)
+    /// <summary>The row by the claim to its unique value: there is one for each value that a store has written.</summary>
+    public async Task<RowBuffer?> FindClaimedAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
     {
-        var now = await FindAsync(entity, row, entity.PrimaryKey, cancellationToken) ?? throw StoreErrors.Gone(entity, row);
-        if (!new BillingRecord(entity, now).Equals(new BillingRecord(entity, row)))
+        // A view does not see claims.
+        foreach (var value in model.Definition.View is not null ? [] : UniqueValue.Of(entity, like).Where(v => v.Columns.Length == columns.Length && v.Columns.All(columns.Contains)))
         {
-            throw StoreErrors.Changed(entity, row);
+            // It may hold the value in other letters: that is the same to the key, and another to who looks for it.
+            return await FindClaimAsync(value, cancellationToken) is { } claim && await HolderAsync(entity, value, claim, cancellationToken) is { } holder && !holder.Differs(like, columns) ? holder : null;
         }
+
+        return null;
+    }
+
+    /// <summary>What says who has a unique value.</summary>
+    public async Task<Claim?> FindClaimAsync(UniqueValue value, CancellationToken cancellationToken)
+    {
+        var answer = await calls.RunAsync(
+            (client, token) => client.GetItemAsync(new GetItemRequest { TableName = keys.Table, ConsistentRead = true, Key = keys.Claim(value) }, token), cancellationToken);
+        return answer.Item is { Count: > 0 } item
+            ? new Claim(new ItemKey(item["itemPk"].S, item["itemSk"].S), item["version"].S, item.GetValueOrDefault(PartitionVersions.Holder)?.S)
+            : null;
+    }
+
+    /// <summary>The row that a claim names.</summary>
+    /// <returns>Null: it does not have the value. The claim was left, because the source has changed its row while applications worked there.</returns>
+    public async Task<RowBuffer?> HolderAsync(EntityModel entity, UniqueValue value, Claim claim, CancellationToken cancellationToken) =>
+        await GetAsync(entity, claim.Item, cancellationToken) is { } holder && UniqueValue.Of(entity, holder).Any(v => v.Constraint == value.Constraint && v.Text == value.Text) ? holder : null;
+
+    public async Task<RowBuffer?> GetAsync(EntityModel entity, ItemKey key, CancellationToken cancellationToken)
+    {
+        var found = await items.GetAsync([Json(key)], cancellationToken);
+        return found.Count > 0 ? new RowDecoder(entity).TryDecode(found[0].Span) : null;
+    }
+
+    /// <summary>The item with everything that stands in it, also what the model does not know.</summary>
+    public async Task<Dictionary<string, AttributeValue>?> ItemAsync(ItemKey key, CancellationToken cancellationToken)
+    {
+        var found = await items.GetAsync([Json(key)], cancellationToken);
+        return found.Count > 0 ? ItemImage.Parse(found[0]) : null;
     }
 
     /// <summary>
-    /// Waits until what was written before now is in the indexes by which children of an entity are found. Children that come just before it is noted that their parent goes may be there
-    /// only then; after the note, none come.
+    /// All rows that refer to a parent. Those of the parent's own partition are read from the table; those elsewhere are found by what their transactions left in the control table, and, when they were
+    /// migrated, by an index. Complete while the version of the parent's partition is what it was before.
     /// </summary>
-    public async Task SettleAsync(IEnumerable<EntityModel> parents, StoreTimes times, CancellationToken cancellationToken)
+    public async IAsyncEnumerable<RowBuffer> ChildrenAsync(Reference reference, RowBuffer parent, ItemKey parentKey, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (parents.Distinct().SelectMany(parent => Reference.To(model, parent)).Any(r => !IsFoundInTable(r)))
+        var (child, columns, like) = (reference.Child, reference.ChildColumns, reference.ChildRow(parent));
+        var (path, isInTable) = PathToChildren(child, like, columns);
+        if (isInTable)
         {
-            await Task.Delay(times.IndexDelay, time, cancellationToken);
+            await foreach (var row in ListAsync(child, like, columns, path, cancellationToken))
+            {
+                yield return row;
+            }
+
+            yield break;
+        }
+
+        var shown = new HashSet<ItemKey>();
+        await foreach (var row in ListAsync(child, like, columns, AccessPath.OfPartition(child, parentKey.Pk), cancellationToken))
+        {
+            shown.Add(KeyOf(child, row, null)!.Value);
+            yield return row;
+        }
+
+        await foreach (var key in ReferringAsync(reference, parentKey, cancellationToken))
+        {
+            if (shown.Add(key) && await GetAsync(child, key, cancellationToken) is { } row && !row.Differs(like, columns))
+            {
+                yield return row;
+            }
+        }
+
+        await foreach (var row in ListAsync(child, like, columns, path, cancellationToken))
+        {
+            if (shown.Add(KeyOf(child, row, null)!.Value))
+            {
+                yield return row;
+            }
         }
     }
 
-    /// <summary>All rows that have the same values as <paramref name="like"/> in some columns, as the table has them now.</summary>
-    public async IAsyncEnumerable<RowBuffer> ListAsync(
-        EntityModel entity, RowBuffer like, ImmutableArray<int> columns, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>The same row with the columns of its lookups. Where the parent is gone, the row keeps what its item's key says of it.</summary>
+    /// <param name="unit">Rows that are written with it.</param>
+    public async Task<RowBuffer> WithLookupsAsync(EntityModel entity, RowBuffer row, IReadOnlyList<RowChange> unit, CancellationToken cancellationToken)
+    {
+        var full = row;
+        foreach (var (name, lookup) in entity.Definition.Lookups)
+        {
+            var targets = Enumerable.Range(0, entity.Row.Length).Where(i => entity.Row[i].Lookup == name).ToArray();
+            var parent = model.Entities.FirstOrDefault(e => e.Table.Name.Equals(lookup.Table, StringComparison.OrdinalIgnoreCase));
+            if (targets.Length == 0 || parent is null)
+            {
+                continue;
+            }
+
+            var like = RowBuffer.AllNull(parent.Row.Length);
+            var columns = ImmutableArray.CreateBuilder<int>();
+            foreach (var (own, other) in lookup.On)
+            {
+                columns.Add(EntityModel.Find(parent.Row, null, other));
+                like.Take(columns[^1], row, EntityModel.Find(entity.Row, null, own));
+            }
+
+            full = ReferenceEquals(full, row) ? row.Copy() : full;
+            var known = columns.Any(like.IsNull) ? null
+                : unit.Where(c => c.Model == parent && c.After is { } after && !after.Differs(like, columns.ToImmutable())).Select(c => c.After).FirstOrDefault()
+                    ?? await FindAsync(parent, like, columns.ToImmutable(), cancellationToken);
+            foreach (var target in targets)
+            {
+                var source = known is null ? -1 : EntityModel.Find(parent.Row, null, entity.Row[target].Column.Name);
+                if (columns.Any(like.IsNull))
+                {
+                    full.SetNull(target);
+                }
+                else if (source >= 0)
+                {
+                    full.Take(target, known!, source);
+                }
+            }
+        }
+
+        return full;
+    }
+
+    /// <summary>The item's key, when it is made of nothing but these columns; null for columns: of all that the row has.</summary>
+    public static ItemKey? KeyOf(EntityModel entity, RowBuffer row, ImmutableArray<int>? columns)
+    {
+        var key = entity.Keys[0];
+        string? Render(BoundKeyTemplate template)
+        {
+            var text = new ScratchBuffer();
+            return template.RowIndexes.All(i => columns is not { } known || known.Contains(i)) && template.HasValue(row) && template.TryRender(row, text, out _) ? Encoding.UTF8.GetString(text.Written) : null;
+        }
+
+        return Render(key.PartitionKey[0]) is { } pk && Render(key.SortKey[0]) is { } sk ? new ItemKey(pk, sk) : null;
+    }
+
+    private async IAsyncEnumerable<RowBuffer> ListAsync(
+        EntityModel entity, RowBuffer like, ImmutableArray<int> columns, AccessPath path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var conditions = Conditions(like, columns);
-        var path = AccessPath.Find(entity, conditions, null);
         foreach (var partition in path.Partitions)
         {
             var isConsistent = reader.IsConsistent(entity, path.Key);
@@ -108,75 +225,27 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         }
     }
 
-    /// <summary>The same row with the columns of its lookups.</summary>
-    /// <param name="unit">Rows that are written with it.</param>
-    public async Task<RowBuffer> WithLookupsAsync(EntityModel entity, RowBuffer row, List<(EntityModel Model, RowBuffer? Before, RowBuffer? After)> unit, CancellationToken cancellationToken)
+    private async IAsyncEnumerable<ItemKey> ReferringAsync(Reference reference, ItemKey parent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var full = row;
-        foreach (var (name, lookup) in entity.Definition.Lookups)
+        var query = new QueryRequest
         {
-            var targets = Enumerable.Range(0, entity.Row.Length).Where(i => entity.Row[i].Lookup == name).ToArray();
-            var parent = model.Entities.FirstOrDefault(e => e.Table.Name.Equals(lookup.Table, StringComparison.OrdinalIgnoreCase));
-            if (targets.Length == 0 || parent is null)
-            {
-                continue;
-            }
-
-            var like = RowBuffer.AllNull(parent.Row.Length);
-            var columns = ImmutableArray.CreateBuilder<int>();
-            foreach (var (own, other) in lookup.On)
-            {
-                columns.Add(EntityModel.Find(parent.Row, null, other));
-                like.Take(columns[^1], row, EntityModel.Find(entity.Row, null, own));
-            }
-
-            full = ReferenceEquals(full, row) ? row.Copy() : full;
-            var known = columns.Any(like.IsNull) ? null
-                : unit.Where(c => c.Model == parent && c.After is { } after && !after.Differs(like, columns.ToImmutable())).Select(c => c.After).FirstOrDefault()
-                    ?? await FindAsync(parent, like, columns.ToImmutable(), cancellationToken);
-            foreach (var target in targets)
-            {
-                var source = known is null ? -1 : EntityModel.Find(parent.Row, null, entity.Row[target].Column.Name);
-                if (source < 0)
-                {
-                    full.SetNull(target);
-                }
-                else
-                {
-                    full.Take(target, known!, source);
-                }
-            }
-        }
-
-        return full;
-    }
-
-    private static bool IsFoundInTable(Reference reference)
-    {
-        var like = RowBuffer.AllNull(reference.Child.Row.Length);
-        foreach (var column in reference.ChildColumns)
+            TableName = keys.Table, ConsistentRead = true, KeyConditionExpression = "pk = :p", ExpressionAttributeValues = new() { [":p"] = keys.References(reference, parent) },
+        };
+        do
         {
-            like.Set(column, "0");
-        }
+            var page = await calls.RunAsync((client, token) => client.QueryAsync(query, token), cancellationToken);
+            foreach (var item in page.Items ?? [])
+            {
+                yield return new ItemKey(item["itemPk"].S, item["itemSk"].S);
+            }
 
-        return AccessPath.Find(reference.Child, Conditions(like, reference.ChildColumns), null).Key.Index is null;
+            query.ExclusiveStartKey = page.LastEvaluatedKey;
+        }
+        while (query.ExclusiveStartKey is { Count: > 0 });
     }
 
     private static ImmutableArray<BoundQueryCondition> Conditions(RowBuffer like, ImmutableArray<int> columns) =>
         [.. columns.Select(c => new BoundQueryCondition(c, [like.IsNull(c) ? null : like[c].ToArray()], null, null))];
-
-    /// <summary>The item's key, when it is made of nothing but these columns.</summary>
-    private static ItemKey? KeyOf(EntityModel entity, RowBuffer row, ImmutableArray<int>? columns)
-    {
-        var key = entity.Keys[0];
-        string? Render(BoundKeyTemplate template)
-        {
-            var text = new ScratchBuffer();
-            return template.RowIndexes.All(i => columns is not { } known || known.Contains(i)) && template.HasValue(row) && template.TryRender(row, text, out _) ? Encoding.UTF8.GetString(text.Written) : null;
-        }
-
-        return Render(key.PartitionKey[0]) is { } pk && Render(key.SortKey[0]) is { } sk ? new ItemKey(pk, sk) : null;
-    }
 
     /// <summary>Rows that an index shows as the table has them; those that are gone, or have other values in some columns, are left out.</summary>
     private async Task<List<RowBuffer>> NowAsync(EntityModel entity, List<RowBuffer> shown, ImmutableArray<int> columns, CancellationToken cancellationToken)
@@ -186,31 +255,10 @@ internal sealed class RowFinder(BillingModel model, IAmazonDynamoDB client, Item
         return [.. found.Select(item => decoder.TryDecode(item.Span)).OfType<RowBuffer>().Where(row => !row.Differs(shown[0], columns))];
     }
 
-    /// <summary>A key that no item has.</summary>
-    public static ReadOnlyMemory<byte> NoItem { get; } = Json(new ItemKey("REHEARSAL", "REHEARSAL"));
-
     private static ReadOnlyMemory<byte> Json(ItemKey key) => JsonSerializer.SerializeToUtf8Bytes(new { pk = new { S = key.Pk }, sk = new { S = key.Sk } });
-
-    private async Task<RowBuffer?> GetAsync(EntityModel entity, ItemKey key, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken) =>
-        await GetAsync(entity, key, cancellationToken) is { } row && !row.Differs(like, columns) ? row : null;
-
-    private async Task<RowBuffer?> GetAsync(EntityModel entity, ItemKey key, CancellationToken cancellationToken)
-    {
-        var found = await items.GetAsync([Json(key)], cancellationToken);
-        return found.Count > 0 ? new RowDecoder(entity).TryDecode(found[0].Span) : null;
-    }
-
-    private async Task<(ItemKey Item, string? Version)?> ClaimAsync(UniqueValue value, CancellationToken cancellationToken)
-    {
-        var answer = await client.GetItemAsync(
-            new GetItemRequest { TableName = model.Definition.Target.ControlTableName, ConsistentRead = true, Key = new TransactionParts(model.Definition, time).ClaimKey(value) }, cancellationToken);
-        return answer.Item is { Count: > 0 } claim ? (new ItemKey(claim["itemPk"].S, claim["itemSk"].S), claim.GetValueOrDefault("version")?.S) : null;
-    }
 }
 
-/// <summary>A claim to a unique value that nobody holds any more.</summary>
-internal sealed class LeftClaim
-{
-    /// <summary>Null: there is none.</summary>
-    public string? Version { get; set; }
-}
+/// <summary>A row's claim to a unique value.</summary>
+/// <param name="Version">Another each time.</param>
+/// <param name="Holder">Id of the large unit that has made it and writes its row last; null: the row was written with it.</param>
+internal sealed record Claim(ItemKey Item, string Version, string? Holder);

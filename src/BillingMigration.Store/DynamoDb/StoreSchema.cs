@@ -40,16 +40,22 @@ public sealed class StoreSchema
             }
         }
 
+        await PutAsync(session.Target.Client, definition, tables.Values, cancellationToken);
+        return schema;
+    }
+
+    /// <summary>Keeps tables as they are given.</summary>
+    internal static Task PutAsync(IAmazonDynamoDB client, MigrationDefinition definition, IEnumerable<TableSchema> tables, CancellationToken cancellationToken)
+    {
         var item = new Dictionary<string, AttributeValue>
         {
             ["pk"] = new(Partition(definition)),
             ["sk"] = new(SortKey),
             ["kind"] = new("StoreSchema"),
             ["format"] = new() { N = "1" },
-            ["tables"] = new() { B = new MemoryStream(Pack(tables.Values)) },
+            ["tables"] = new() { B = new MemoryStream(Pack(tables)) },
         };
-        await session.Target.Client.PutItemAsync(new PutItemRequest { TableName = definition.Target.ControlTableName, Item = item }, cancellationToken);
-        return schema;
+        return client.PutItemAsync(new PutItemRequest { TableName = definition.Target.ControlTableName, Item = item }, cancellationToken);
     }
 
     /// <summary>The source's tables as they are now; nothing is kept.</summary>
@@ -100,86 +106,4 @@ public sealed class StoreSchema
         using var stream = new BrotliStream(new MemoryStream(packed), CompressionMode.Decompress);
         return JsonSerializer.Deserialize<TableSchema[]>(stream)!.ToDictionary(t => t.Name, StringComparer.OrdinalIgnoreCase);
     }
-}
-
-/// <summary>
-/// Generated keys of one entity: taken from the control table in blocks. Keys that were taken and not used are left out for ever. A block is used up under the epoch of the route under which it was
-/// asked for: one that was taken while calls were sent to the source may have been given there since.
-/// </summary>
-internal sealed class Sequence(IAmazonDynamoDB client, MigrationDefinition definition, string entity) : IDisposable
-{
-    private const int BlockSize = 20;
-
-    private readonly SemaphoreSlim one = new(1);
-    private decimal next;
-    private decimal last = -1;
-    private long takenUnder;
-
-    /// <param name="epoch">Of the route, before the key is asked for: the row may be written under no other.</param>
-    /// <param name="cancellationToken">At most a block is lost.</param>
-    public async Task<decimal> NextAsync(long epoch, CancellationToken cancellationToken)
-    {
-        await one.WaitAsync(cancellationToken);
-        try
-        {
-            if (next > last || epoch != takenUnder)
-            {
-                var answer = await client.UpdateItemAsync(
-                    new UpdateItemRequest
-                    {
-                        TableName = definition.Target.ControlTableName,
-                        Key = Key(definition, entity),
-                        UpdateExpression = "ADD taken :n",
-                        ConditionExpression = "attribute_exists(taken)",
-                        ExpressionAttributeValues = new() { [":n"] = new AttributeValue { N = BlockSize.ToString(CultureInfo.InvariantCulture) } },
-                        ReturnValues = ReturnValue.UPDATED_NEW,
-                    },
-                    cancellationToken);
-                last = decimal.Parse(answer.Attributes["taken"].N, CultureInfo.InvariantCulture);
-                next = last - BlockSize + 1;
-                takenUnder = epoch;
-            }
-
-            return next++;
-        }
-        finally
-        {
-            one.Release();
-        }
-    }
-
-    public void Dispose() => one.Dispose();
-
-    /// <summary>No key up to this one is given any more.</summary>
-    public static async Task RaiseAsync(IAmazonDynamoDB client, MigrationDefinition definition, string entity, decimal highest, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await client.UpdateItemAsync(
-                new UpdateItemRequest
-                {
-                    TableName = definition.Target.ControlTableName,
-                    Key = Key(definition, entity),
-                    UpdateExpression = "SET taken = :h",
-                    ConditionExpression = "attribute_not_exists(taken) OR taken < :h",
-                    ExpressionAttributeValues = new() { [":h"] = new AttributeValue { N = highest.ToString(CultureInfo.InvariantCulture) } },
-                },
-                cancellationToken);
-        }
-        catch (ConditionalCheckFailedException)
-        {
-            // It is beyond that already.
-        }
-    }
-
-    /// <returns>The highest key that was taken; null: none ever was.</returns>
-    public static async Task<decimal?> FindAsync(IAmazonDynamoDB client, MigrationDefinition definition, string entity, CancellationToken cancellationToken)
-    {
-        var answer = await client.GetItemAsync(
-            new GetItemRequest { TableName = definition.Target.ControlTableName, Key = Key(definition, entity), ConsistentRead = true }, cancellationToken);
-        return answer.IsItemSet ? decimal.Parse(answer.Item["taken"].N, CultureInfo.InvariantCulture) : null;
-    }
-
-    private static Dictionary<string, AttributeValue> Key(MigrationDefinition definition, string entity) =>
-        new() { ["pk"] = new AttributeValue($"{StoreSchema.Partition(definition)}#SEQUENCE#{entity}"), ["sk"] = new AttributeValue("SEQUENCE") };
 }

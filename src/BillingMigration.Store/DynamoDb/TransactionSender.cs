@@ -1,94 +1,206 @@
-using Amazon.DynamoDBv2;
+using System.Collections.Immutable;
 using Amazon.DynamoDBv2.Model;
-using BillingMigration.Definition;
 using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
-/// <summary>Sends a transaction until DynamoDB has taken or refused it.</summary>
-/// <param name="gate">Passed before each attempt; null: it may always be sent.</param>
-internal sealed class TransactionSender(MigrationDefinition definition, IAmazonDynamoDB client, TimeProvider time, IWriteGate? gate = null)
+/// <summary>
+/// The idempotency token of a call, with all that was sent under it. It lives as long as the call: whatever the unit is made anew from, no two of its forms are ever done, because DynamoDB does one request
+/// under a token and refuses every other for ten minutes (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, ClientRequestToken).
+/// </summary>
+internal sealed class UnitToken(string id)
 {
-    private const int MostAttempts = 30;
+    public string Id => id;
 
-    /// <exception cref="StoreException">The refusal of the part whose condition does not hold.</exception>
-    /// <exception cref="NotRoutedException">The gate is closed, and nothing is written.</exception>
-    /// <exception cref="MigrationException"><c>TargetRefused</c>; <c>WriteOutcomeUnknown</c>: no answer came, again and again.</exception>
-    public async Task SendAsync(TransactionParts parts, CancellationToken cancellationToken)
+    /// <summary>The unit as it was sent, each time that it was made anew.</summary>
+    public List<UnitParts> Forms { get; } = [];
+
+    /// <summary>An attempt has had no answer, and may still be on its way.</summary>
+    public bool IsUnanswered { get; set; }
+}
+
+/// <summary>What became of a transaction.</summary>
+/// <param name="Done">The form of the unit that is written; null: none.</param>
+/// <param name="Refused">Parts whose conditions did not hold.</param>
+internal readonly record struct Sent(UnitParts? Done, ImmutableArray<int> Refused);
+
+/// <summary>
+/// Sends transactions. An attempt without an answer may still be on its way, and whatever a later one is answered says nothing of it: only a success covers all attempts. A call that ends without one has its
+/// token used up first, by a transaction that does nothing; DynamoDB says then when something had been done after all.
+/// </summary>
+/// <param name="side">What it is sent to.</param>
+/// <param name="gate">Passed before each attempt; null: it may always be sent.</param>
+internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
+{
+    private static readonly TimeSpan AttemptTime = new Transfer.RetryPolicy().AttemptTimeout;
+
+    private readonly StoreCalls calls = side.Calls;
+    private readonly string table = side.Model.Definition.Target.Table;
+
+    public UnitToken NewToken() => new(calls.NewId());
+
+    /// <summary>Sends a form of a unit until it has an answer.</summary>
+    /// <param name="cancellationToken">Until the first attempt is sent; from then on it is not called back, as a COMMIT is not.</param>
+    /// <exception cref="StoreException"><see cref="StoreError.Conflict"/>: others were in the way all the time.</exception>
+    /// <exception cref="NotRoutedException">The gate is closed.</exception>
+    /// <exception cref="MigrationException"><c>Throttled</c>, <c>TargetRefused</c>, and the names of trouble with the way. What was sent before may still be done: see <see cref="SettleAsync"/>.</exception>
+    public async Task<Sent> SendAsync(UnitParts parts, UnitToken token, CancellationToken cancellationToken)
     {
-        var request = parts.Request;
-        var started = time.GetTimestamp();
-        Exception? unanswered = null;
-        for (var attempt = 1; ; attempt++)
+        cancellationToken.ThrowIfCancellationRequested();
+        var began = calls.Time.GetTimestamp();
+        IDisposable? turn = null;
+        try
         {
-            try
+            for (var failures = 1; ; failures++)
             {
-                request.ClientRequestToken ??= Guid.NewGuid().ToString("N");
-                await AttemptAsync(request, parts.Epoch, cancellationToken);
-                return;
-            }
-            catch (NotRoutedException) when (unanswered is not null)
-            {
-                throw StoreErrors.OutcomeUnknown(definition.Target.Table, unanswered);
-            }
-            catch (TransactionCanceledException e)
-            {
-                var failed = e.CancellationReasons.FindIndex(r => r.Code == "ConditionalCheckFailed");
-                if (failed >= 0)
+                Exception trouble;
+                try
                 {
-                    throw parts.RefusalOf(failed);
+                    await AttemptAsync(parts, token);
+                    return new Sent(parts, []);
+                }
+                catch (IdempotentParameterMismatchException)
+                {
+                    return new Sent(await FindDoneAsync(token), []);
+                }
+                catch (TransactionCanceledException e)
+                {
+                    var failed = Enumerable.Range(0, e.CancellationReasons.Count).Where(i => e.CancellationReasons[i].Code == "ConditionalCheckFailed").ToImmutableArray();
+                    if (failed.Length > 0)
+                    {
+                        return new Sent(null, failed);
+                    }
+
+                    trouble = e.CancellationReasons.Exists(r => !Passes(r.Code)) ? throw Refused(e) : e;
+                    turn ??= await side.Turns.TakeAsync(parts.Hottest, CancellationToken.None);
+                }
+                catch (Exception e) when (TargetErrors.IsTransient(e))
+                {
+                    trouble = e;
+                    token.IsUnanswered |= !StoreCalls.IsThrottling(e);
                 }
 
-                if (attempt == MostAttempts || e.CancellationReasons.Exists(r => r.Code is not ("None" or "TransactionConflict" or "ThrottlingError" or "ProvisionedThroughputExceeded")))
+                if (calls.Time.GetElapsedTime(began) > StoreTimes.Patience)
                 {
-                    var reason = e.CancellationReasons.First(r => r.Code != "None");
-                    throw new MigrationException("TargetRefused", MigrationErrorKind.Unexpected, $"DynamoDB cancelled a transaction: {reason.Code}: {reason.Message}", definition.Target.Table, e);
+                    throw GivenUp(trouble);
                 }
 
-                // This one was not done, for certain.
-                (request.ClientRequestToken, unanswered) = (null, null);
+                await calls.PauseAsync(failures, CancellationToken.None);
             }
-            catch (TransactionInProgressException e) when (attempt < MostAttempts)
-            {
-                // The same token is at work.
-                unanswered = e;
-            }
-            catch (Exception e) when ((TargetErrors.IsTransient(e) || e is OperationCanceledException) && !cancellationToken.IsCancellationRequested)
-            {
-                // DynamoDB knows a request by its token for ten minutes: sent again within them, it is done once.
-                unanswered = e;
-                if (time.GetElapsedTime(started) > StoreTimes.Patience)
-                {
-                    throw StoreErrors.OutcomeUnknown(definition.Target.Table, e);
-                }
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(5, 20 * attempt)), time, cancellationToken);
+        }
+        finally
+        {
+            turn?.Dispose();
         }
     }
 
-    private async Task AttemptAsync(TransactWriteItemsRequest request, long? epoch, CancellationToken cancellationToken)
+    /// <summary>Ends a call that has no success: nothing that was sent under its token is done any more.</summary>
+    /// <returns>The form of the unit that had been done after all; null: none.</returns>
+    /// <exception cref="MigrationException"><c>WriteOutcomeUnknown</c>.</exception>
+    public async Task<UnitParts?> SettleAsync(UnitToken token)
     {
-        using var limit = new CancellationTokenSource(gate?.AttemptTime ?? Timeout.InfiniteTimeSpan, time);
-        using var attempt = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        var (began, at) = (time.GetTimestamp(), time.GetUtcNow());
-        using var sending = gate?.Begin(epoch);
+        if (token.Forms.Count == 0)
+        {
+            return null;
+        }
+
+        var nothing = new TransactWriteItem { Delete = new Delete { TableName = side.Keys.Table, Key = side.Keys.Nothing(token.Id) } };
+        var request = new TransactWriteItemsRequest { ClientRequestToken = token.Id, TransactItems = [nothing] };
+        return await UntilAnsweredAsync(() => OnceAsync(request), token) ? null : await FindDoneAsync(token);
+    }
+
+    private static bool Passes(string code) => code is "None" or "TransactionConflict" or "ThrottlingError" or "ProvisionedThroughputExceeded" or "RequestLimitExceeded";
+
+    /// <summary>One of the forms was done: sent again, it is answered as the first time.</summary>
+    private async Task<UnitParts> FindDoneAsync(UnitToken token)
+    {
+        foreach (var form in token.Forms.AsEnumerable().Reverse())
+        {
+            if (await UntilAnsweredAsync(() => OnceAsync(RequestOf(form, token)), token))
+            {
+                return form;
+            }
+        }
+
+        throw StoreErrors.OutcomeUnknown(table, new InvalidOperationException("DynamoDB knows the token of the unit, and none of what was sent under it."));
+    }
+
+    /// <returns>False: something else was done under the token.</returns>
+    private async Task<bool> UntilAnsweredAsync(Func<Task> attempt, UnitToken token)
+    {
+        var began = calls.Time.GetTimestamp();
+        for (var failures = 1; ; failures++)
+        {
+            try
+            {
+                await attempt();
+                return true;
+            }
+            catch (IdempotentParameterMismatchException)
+            {
+                return false;
+            }
+            catch (Exception e)
+            {
+                if ((e is not TransactionCanceledException && !TargetErrors.IsTransient(e)) || calls.Time.GetElapsedTime(began) > StoreTimes.Patience)
+                {
+                    throw StoreErrors.OutcomeUnknown(table, e);
+                }
+            }
+
+            await calls.PauseAsync(failures, CancellationToken.None);
+        }
+    }
+
+    private Task<TransactWriteItemsResponse> OnceAsync(TransactWriteItemsRequest request) =>
+        calls.AttemptAsync((client, token) => client.TransactWriteItemsAsync(request, token), gate?.AttemptTime ?? AttemptTime, CancellationToken.None);
+
+    private async Task AttemptAsync(UnitParts parts, UnitToken token)
+    {
+        var atMost = gate?.AttemptTime ?? AttemptTime;
+        var (began, at) = (calls.Time.GetTimestamp(), calls.Time.GetUtcNow());
+        using var sending = gate?.Begin(parts.Epoch);
         sending?.Pass();
+        if (token.Forms.LastOrDefault() != parts)
+        {
+            token.Forms.Add(parts);
+        }
+
         try
         {
-            await client.TransactWriteItemsAsync(request, attempt.Token);
+            await OnceAsync(RequestOf(parts, token));
             sending?.Answered();
         }
-        catch (TransactionCanceledException)
+        catch (Exception e) when (e is TransactionCanceledException or IdempotentParameterMismatchException)
         {
             sending?.Answered();
             throw;
         }
 
-        if (gate is not null && (time.GetElapsedTime(began) > gate.AttemptTime || time.GetUtcNow() - at > gate.AttemptTime))
+        if (gate is not null && (calls.Time.GetElapsedTime(began) > atMost || calls.Time.GetUtcNow() - at > atMost))
         {
             // A process that stood still between gate and request: calls may go to the other side since, and what has landed here now counts no more.
             throw new TimeoutException("The answer came after the attempt's time.");
         }
+    }
+
+    private static TransactWriteItemsRequest RequestOf(UnitParts parts, UnitToken token)
+    {
+        parts.Request.ClientRequestToken = token.Id;
+        return parts.Request;
+    }
+
+    private Exception GivenUp(Exception trouble) => trouble switch
+    {
+        TransactionCanceledException e when e.CancellationReasons.Exists(r => r.Code == "TransactionConflict") => StoreErrors.Contended(table, StoreTimes.Patience),
+        TransactionCanceledException => StoreErrors.Throttled(table, StoreTimes.Patience, trouble),
+        _ when StoreCalls.IsThrottling(trouble) => StoreErrors.Throttled(table, StoreTimes.Patience, trouble),
+        _ => trouble,
+    };
+
+    private MigrationException Refused(TransactionCanceledException e)
+    {
+        var reason = e.CancellationReasons.First(r => !Passes(r.Code));
+        return new MigrationException("TargetRefused", MigrationErrorKind.Unexpected, $"DynamoDB refused a transaction: {reason.Code}: {reason.Message}", table, e);
     }
 }

@@ -48,7 +48,7 @@ public sealed class MySqlBillingStore : BillingStore, IWarmStore
         }
     }
 
-    public override ValueTask DisposeAsync() => connections.DisposeAsync();
+    private protected override ValueTask CloseAsync() => connections.DisposeAsync();
 
     Task IWarmStore.WarmAsync(int connections, bool writes, CancellationToken cancellationToken) => this.connections.WarmAsync(connections, cancellationToken);
 
@@ -68,7 +68,7 @@ public sealed class MySqlBillingStore : BillingStore, IWarmStore
         do
         {
             var conditions = SqlConditions.Of(query.Model, select, query.Conditions).Concat(after is { } place ? [SqlConditions.Behind(query, select, place)] : []);
-            page = await RowsAsync(query.Model, select, select.Find([.. conditions], query.Order, query.Descending, size), cancellationToken);
+            page = await RowsAsync(query.Model, select, select.Find([.. conditions], SqlConditions.OrderOf(query, select), query.Descending, size), cancellationToken);
             foreach (var row in page)
             {
                 yield return row;
@@ -85,7 +85,7 @@ public sealed class MySqlBillingStore : BillingStore, IWarmStore
     private protected override async Task<IReadOnlyList<TotalRow>> TotalAsync(BoundTotals query, AccessPath path, CancellationToken cancellationToken)
     {
         var select = new SelectStatement(query.Model);
-        var groups = query.GroupBy.Select(i => SqlConditions.ExactText(query.Model, select, i))
+        var groups = query.GroupBy.Select(i => SqlConditions.GroupOf(query.Model, select, i))
             .Concat(query.MonthOf is { } month ? [$"LEFT(CAST({select.ColumnName(month)} AS CHAR), 7)"] : []).ToArray();
         var sums = query.Sums.Select(i => $"CAST(SUM({select.ColumnName(i)}) AS CHAR)");
         var conditions = SqlConditions.Of(query.Model, select, query.Conditions).ToArray();
@@ -102,8 +102,9 @@ public sealed class MySqlBillingStore : BillingStore, IWarmStore
                 while (await reader.ReadAsync(cancellationToken))
                 {
                     string? Text(int i) => reader.IsDBNull(i) ? null : reader.GetValue(i) is byte[] bytes ? System.Text.Encoding.UTF8.GetString(bytes) : Convert.ToString(reader.GetValue(i), CultureInfo.InvariantCulture);
+                    string? Group(int i) => i < query.GroupBy.Length && Text(i) is { } text ? SqlConditions.GroupText(query.Model, query.GroupBy[i], text) : Text(i);
                     rows.Add(new TotalRow(
-                        [.. Enumerable.Range(0, groups.Length).Select(Text)], reader.GetInt64(groups.Length), [.. Enumerable.Range(groups.Length + 1, query.Sums.Length).Select(Text)]));
+                        [.. Enumerable.Range(0, groups.Length).Select(Group)], reader.GetInt64(groups.Length), [.. Enumerable.Range(groups.Length + 1, query.Sums.Length).Select(Text)]));
                 }
 
                 return rows;

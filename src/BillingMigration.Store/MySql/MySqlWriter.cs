@@ -44,9 +44,10 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
         await using var connection = await connections.OpenAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         // Before anything is written, and by all in the same order: an insert holds its parent with a lock that others share, and then two could wait for each other.
-        foreach (var change in changes.Where(c => c.Before is not null).OrderBy(c => c.Model.Entity, StringComparer.Ordinal).ThenBy(c => c.Model.Describe(c.Before!), StringComparer.Ordinal))
+        foreach (var (change, row) in changes.Select(c => (Change: c, Row: c.Before ?? c.Add?.Key)).Where(c => c.Row is not null)
+            .OrderBy(c => c.Change.Model.Entity, StringComparer.Ordinal).ThenBy(c => c.Change.Model.Describe(c.Row!), StringComparer.Ordinal))
         {
-            await LockAsync(connection, transaction, change.Model, change.Before!, cancellationToken);
+            await LockAsync(connection, transaction, change, row!, cancellationToken);
         }
 
         var written = new List<RowBuffer?>();
@@ -78,13 +79,21 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
     }
 
     /// <exception cref="StoreException"><see cref="StoreError.Conflict"/>.</exception>
-    private static async Task LockAsync(MySqlConnection connection, MySqlTransaction transaction, EntityModel model, RowBuffer before, CancellationToken cancellationToken)
+    private static async Task LockAsync(MySqlConnection connection, MySqlTransaction transaction, PlannedChange change, RowBuffer before, CancellationToken cancellationToken)
     {
+        var model = change.Model;
         var select = new SelectStatement(model);
         await using var command = new MySqlCommand(select.ByKeys([before]) + " FOR UPDATE", connection, transaction);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var now = new RowBuffer(model.Row.Length);
-        if (!await reader.ReadAsync(cancellationToken))
+        var isThere = await reader.ReadAsync(cancellationToken);
+        if (change.Add is not null)
+        {
+            // Whether it is there is seen when it is its turn in the unit.
+            return;
+        }
+
+        if (!isThere)
         {
             throw StoreErrors.Gone(model, before);
         }
@@ -98,7 +107,8 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
 
     private static async Task ExecuteAsync(MySqlConnection connection, MySqlTransaction transaction, PlannedChange change, RowBuffer? row, CancellationToken cancellationToken)
     {
-        var sql = row is null ? RowStatements.Delete(change.Model, change.Before!)
+        var sql = change.Add is { } sum ? RowStatements.Add(change.Model, sum.Key, sum.Column, sum.By, sum.Now)
+            : row is null ? RowStatements.Delete(change.Model, change.Before!)
             : change.Before is { } before ? RowStatements.Update(change.Model, before, row)
             : RowStatements.Insert(change.Model, row, change.GeneratedKey);
         if (sql is null)
@@ -107,7 +117,12 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
         }
 
         await using var command = new MySqlCommand(sql, connection, transaction);
-        await command.ExecuteNonQueryAsync(cancellationToken);
+        var found = await command.ExecuteNonQueryAsync(cancellationToken);
+        if (change.Add is { } added && found == 0)
+        {
+            throw StoreErrors.Gone(change.Model, added.Key);
+        }
+
         if (change.GeneratedKey >= 0)
         {
             row!.Set(change.GeneratedKey, command.LastInsertedId.ToString(CultureInfo.InvariantCulture));
@@ -133,6 +148,8 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
                 return StoreErrors.HasChildren(Name(Constraint().Match(error.Message)), error);
             case MySqlErrorCode.LockDeadlock or MySqlErrorCode.LockWaitTimeout:
                 return new StoreException(StoreError.Conflict, entity, $"Other transactions were in the way of this one, again and again: {error.Message}", error);
+            case MySqlErrorCode.WarningDataOutOfRange:
+                return new StoreException(StoreError.ValueInvalid, Name(Column().Match(error.Message)), "A value, or a sum, does not fit its column. Nothing of the unit is written.", error);
             case (MySqlErrorCode)3819 or (MySqlErrorCode)4025:
                 return new StoreException(StoreError.ValueInvalid, Name(Check().Match(error.Message)), $"A CHECK constraint of the source refuses the row: {error.Message}", error);
             default:
@@ -142,6 +159,9 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
 
     [GeneratedRegex("for key '(.+)'$")]
     private static partial Regex DuplicateKey();
+
+    [GeneratedRegex("for column '([^']+)'")]
+    private static partial Regex Column();
 
     [GeneratedRegex("CONSTRAINT `([^`]+)`")]
     private static partial Regex Constraint();

@@ -6,15 +6,32 @@ using BillingMigration.Target;
 
 namespace BillingMigration.Store;
 
+/// <summary>What of a query's order the sort keys of a partition give.</summary>
+internal enum GivenOrder
+{
+    /// <summary>Nothing: rows are to be sorted.</summary>
+    None,
+
+    /// <summary>The column that rows are ordered by; those of equal value lie in another order than that of the primary key.</summary>
+    First,
+
+    Whole,
+}
+
 /// <summary>The way to the rows of a query: a key, the partitions to read and the part of their sort keys.</summary>
 /// <param name="Partitions">Values of the partition key.</param>
 /// <param name="From">Smallest sort key; null: none.</param>
 /// <param name="Below">The sort keys are smaller; null: no limit.</param>
 /// <param name="IsExact">True when nothing is found but what the conditions ask for.</param>
-/// <param name="SortColumn">The column by which each partition is sorted, then by the primary key; -1: at most one row is found, or none is known.</param>
-internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partitions, string? From, string? Below, bool IsExact, int SortColumn)
+/// <param name="Order">What of the query's order each partition has by itself.</param>
+internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partitions, string? From, string? Below, bool IsExact, GivenOrder Order)
 {
     private const int MostPartitions = 2_000;
+
+    private static readonly int MonthLength = "yyyy-MM".Length;
+
+    /// <summary>The partitions in the query's order: all rows of one step come before those of the next.</summary>
+    public ImmutableArray<ImmutableArray<string>> Steps { get; private init; } = [Partitions];
 
     /// <summary>The narrowest way: that which uses most conditions, then the fewest partitions, then the table itself.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.NoAccessPath"/>.</exception>
@@ -25,7 +42,41 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
             ? ways.OrderByDescending(w => w.Used).ThenBy(w => w.Path.Partitions.Length).ThenBy(w => w.Path.Key.Index is null ? 0 : 1).First().Path
             : throw new StoreException(
                 StoreError.NoAccessPath, model.Entity,
-                $"No key of the table finds {model.Entity} by {Columns(model, conditions)}: all of it would be read. {(conditions.IsEmpty ? "Add a condition." : $"Add an index to the definition whose partition key is made of these columns, for example \"pk\": \"{string.Join('#', conditions.Select(c => $"{{{model.Row[c.Index].Column.Name}}}"))}\".")}");
+                $"No key of the table finds {model.Entity} by {Columns(model, conditions)}: all of it would be read. {Advice(model, conditions)}");
+    }
+
+    /// <summary>An index that answers the conditions: what is equal in its partition key, a range in its sort key.</summary>
+    private static string Advice(EntityModel model, ImmutableArray<BoundQueryCondition> conditions)
+    {
+        if (conditions.IsEmpty)
+        {
+            return "Add a condition.";
+        }
+
+        var ranges = conditions.Where(c => c.Values is null).Select(c => c.Index).Distinct();
+        var equal = conditions.Where(c => c.Values is { } values && values.Any(v => v is not null)).Select(c => c.Index).Distinct();
+        var (partition, sort) = IndexFor(model, [.. equal], [.. ranges]);
+        return $"Add an index to the definition whose partition key is made of the columns that are equal, and whose sort key begins with that of the range, for example \"pk\": \"{partition}\", \"sk\": \"{sort}\".";
+    }
+
+    /// <summary>The key templates of an index that finds rows by columns that are equal, and by a range. They begin with the entity's name, so that no other entity's keys are the same.</summary>
+    public static (string PartitionKey, string SortKey) IndexFor(EntityModel model, ImmutableArray<int> equal, ImmutableArray<int> ranges)
+    {
+        string Name(int index) => model.Row[index].Column.Name;
+        string Sorted(int index) => AttributeForms.For(model.Row[index].Column, null) == AttributeForm.Integer ? $"{{{Name(index)}:D20}}" : $"{{{Name(index)}}}";
+        return (
+            string.Join('#', equal.IsEmpty ? [model.Entity, "ALL"] : equal.Select(i => $"{{{Name(i)}}}").Prepend(model.Entity)),
+            string.Join('#', ranges.Concat(model.PrimaryKey.Where(k => !equal.Contains(k))).Distinct().Select(Sorted).Prepend(model.Entity)));
+    }
+
+    /// <summary>The way in the table itself, which is consistent; null: its key does not find rows by these conditions.</summary>
+    public static AccessPath? FindInTable(EntityModel model, ImmutableArray<BoundQueryCondition> conditions) => Try(model, model.Keys[0], conditions, null)?.Path;
+
+    /// <summary>All rows of an entity in one partition of the table.</summary>
+    public static AccessPath OfPartition(EntityModel model, string partition)
+    {
+        var prefix = model.Keys[0].SortKey[0].LiteralPrefix;
+        return new AccessPath(model.Keys[0], [partition], prefix.Length > 0 ? prefix : null, prefix.Length > 0 ? ItemQuery.Behind(prefix) : null, false, GivenOrder.None);
     }
 
     private static string Columns(EntityModel model, ImmutableArray<BoundQueryCondition> conditions) =>
@@ -60,13 +111,46 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
             return null;
         }
 
-        if (Range(model, sort, known, query, used) is not var (from, below, next) || IsEmpty(from, below))
+        if (Range(model, sort, known, query, used) is not var (from, below) || IsEmpty(from, below))
         {
             // No row has such a key.
-            return (new AccessPath(key, [], null, null, true, -1), used.Count);
+            return (new AccessPath(key, [], null, null, true, GivenOrder.Whole), used.Count);
         }
 
-        return (new AccessPath(key, partitions, from, below, used.Count == known.Count && known.Count == conditions.Length, next), used.Count);
+        return (new AccessPath(key, partitions, from, below, used.Count == known.Count && known.Count == conditions.Length, OrderOf(sort, known, query)) { Steps = StepsOf(template, rows, query) ?? [partitions] }, used.Count);
+    }
+
+    /// <summary>Months of the column that the query's rows are ordered by, without those that lie before the place after which it goes on. Null: the partitions are none.</summary>
+    private static ImmutableArray<ImmutableArray<string>>? StepsOf(BoundKeyTemplate template, List<RowBuffer> rows, BoundQuery? query)
+    {
+        if (query is null || !template.IsMonthOf(query.Order[0]))
+        {
+            return null;
+        }
+
+        static string Month(ReadOnlySpan<byte> date) => Encoding.ASCII.GetString(date[..MonthLength]);
+        var after = query.After?[0] is { } place ? Month(place) : null;
+        var months = rows.GroupBy(row => Month(row[query.Order[0]])).OrderBy(m => m.Key, StringComparer.Ordinal)
+            .Where(m => after is null || (query.Descending ? string.CompareOrdinal(m.Key, after) <= 0 : string.CompareOrdinal(m.Key, after) >= 0))
+            .Select(m => m.Select(row => Render(template, row)).OfType<string>().Distinct(StringComparer.Ordinal).ToImmutableArray());
+        return [.. query.Descending ? months.Reverse() : months];
+    }
+
+    /// <summary>Places in the query's order that no condition fixes.</summary>
+    private static int[] Free(BoundQuery query, Dictionary<int, BoundQueryCondition> known) =>
+        [.. Enumerable.Range(0, query.Order.Length).Where(i => !(known.TryGetValue(query.Order[i], out var condition) && (condition.IsEqual || condition.IsNull)))];
+
+    /// <summary>Follows the columns of the sort key as far as they are those of the query's order and sort as their values do.</summary>
+    private static GivenOrder OrderOf(BoundKeyTemplate sort, Dictionary<int, BoundQueryCondition> known, BoundQuery? query)
+    {
+        if (query is null)
+        {
+            return GivenOrder.None;
+        }
+
+        var free = Free(query, known).Select(i => query.Order[i]).ToArray();
+        var given = sort.RowIndexes.Where(i => !(known.TryGetValue(i, out var condition) && condition.IsEqual)).Distinct().Zip(free).TakeWhile(pair => pair.First == pair.Second && sort.SortsBy(pair.First)).Count();
+        return given == free.Length ? GivenOrder.Whole : given > 0 ? GivenOrder.First : GivenOrder.None;
     }
 
     /// <summary>A range that ends before it begins; DynamoDB refuses it.</summary>
@@ -141,7 +225,7 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
     }
 
     /// <returns>Null when a value cannot be part of a key.</returns>
-    private static (string? From, string? Below, int Next)? Range(
+    private static (string? From, string? Below)? Range(
         EntityModel model, BoundKeyTemplate sort, Dictionary<int, BoundQueryCondition> known, BoundQuery? query, HashSet<int> used)
     {
         var row = RowBuffer.AllNull(model.Row.Length);
@@ -159,21 +243,21 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
         var (from, below) = (prefix.Length > 0 ? prefix : null, prefix.Length > 0 ? ItemQuery.Behind(prefix) : null);
         if (next < 0)
         {
-            return (prefix, ItemQuery.Behind(prefix), -1);
+            return (prefix, ItemQuery.Behind(prefix));
         }
 
         if (!sort.SortsBy(next))
         {
-            return (from, below, -1);
+            return (from, below);
         }
 
         known.TryGetValue(next, out var within);
         var (least, beyond) = (within?.From, within?.Below);
-        if (query is { After: { } after } && query.Order[0] == next && after[0] is { } place)
+        if (query is { After: { } after } && Free(query, known) is var free && free.Length > 0 && query.Order[free[0]] == next && after[free[0]] is { } place)
         {
             // Rows of the same value are read again, and passed over.
             (least, beyond) = query.Descending
-                ? (least, beyond is null || SortValue.Compare(model.Row[next].Column, place, beyond) < 0 ? Next(model.Row[next].Column, place) ?? beyond : beyond)
+                ? (least, beyond is null || SortValue.Compare(model.Row[next].Column, place, beyond) < 0 ? Next(place) : beyond)
                 : (least is null || SortValue.Compare(model.Row[next].Column, place, least) > 0 ? place : least, beyond);
         }
 
@@ -182,11 +266,11 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
             used.Add(next);
         }
 
-        return (Bound(sort, row, known, next, least) ?? from, Bound(sort, row, known, next, beyond) ?? below, next);
+        return (Bound(sort, row, known, next, least) ?? from, Bound(sort, row, known, next, beyond) ?? below);
     }
 
-    /// <summary>The next text of a point in time: what is smaller than it ends with the given one. Null where it is not simply told.</summary>
-    private static byte[]? Next(ColumnSchema column, byte[] value) => column.DataType is "datetime" or "timestamp" or "date" ? [.. value, (byte)'~'] : null;
+    /// <summary>Stands for what comes right behind every key of this value.</summary>
+    private static byte[] Next(byte[] value) => [.. value, (byte)'~'];
 
     private static string? Bound(BoundKeyTemplate sort, RowBuffer row, Dictionary<int, BoundQueryCondition> known, int column, byte[]? value)
     {

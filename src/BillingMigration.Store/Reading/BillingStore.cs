@@ -5,33 +5,24 @@ using BillingMigration.Model;
 namespace BillingMigration.Store;
 
 /// <summary>What is the same on every backend: queries are bound to the model, values become canonical texts, every row is held against the conditions.</summary>
-public abstract class BillingStore : IBillingStore
+public abstract class BillingStore : IBillingStore, IRetryClock
 {
     private const int MostRows = 10_000;
 
+    private readonly CallsUnderWay calls = new();
     private readonly ChangePlanner planner;
+    private readonly TimeProvider time;
 
-    private protected BillingStore(BillingModel model, TimeProvider time) => (Model, planner) = (model, new ChangePlanner(model, time));
+    private protected BillingStore(BillingModel model, TimeProvider time) => (Model, planner, this.time) = (model, new ChangePlanner(model, time), time);
+
+    TimeProvider IRetryClock.Time => time;
 
     private protected BillingModel Model { get; }
 
     public async Task<BillingRecord?> GetAsync(string entity, IReadOnlyDictionary<string, object> key, CancellationToken cancellationToken = default)
     {
         var of = BoundQuery.EntityOf(Model, entity);
-        var names = of.PrimaryKey.Select(i => of.Row[i].Column.Name).ToArray();
-        if (key.Count != names.Length || !names.All(n => key.Keys.Contains(n, StringComparer.OrdinalIgnoreCase)))
-        {
-            throw new StoreException(StoreError.ValueMissing, entity, $"The primary key of {entity} is {string.Join(", ", names)}, and {string.Join(", ", key.Keys)} was passed.");
-        }
-
-        var like = RowBuffer.AllNull(of.Row.Length);
-        foreach (var (name, value) in key)
-        {
-            var index = StoreColumns.Find(of, name);
-            like.Set(index, StoreValue.ToText(of, index, value));
-        }
-
-        return await GetAsync(of, like, cancellationToken) is { } row ? new BillingRecord(of, row) : null;
+        return await calls.RunAsync(() => GetAsync(of, BoundQuery.KeyOf(of, key), cancellationToken)) is { } row ? new BillingRecord(of, row) : null;
     }
 
     public async IAsyncEnumerable<BillingRecord> QueryAsync(RecordQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
@@ -50,17 +41,20 @@ public abstract class BillingStore : IBillingStore
         var bound = BoundQuery.Bind(Model, query);
         var from = bound.From(continuation is null ? null : Continuation.Read(bound, continuation), size + 1);
         var rows = new List<RowBuffer>(size);
-        await foreach (var row in ReadRowsAsync(from, cancellationToken))
+        return await calls.RunAsync(async () =>
         {
-            if (rows.Count == size)
+            await foreach (var row in ReadRowsAsync(from, cancellationToken))
             {
-                return new RecordPage(Records(), Continuation.Of(bound, bound.PlaceOf(rows[^1])));
+                if (rows.Count == size)
+                {
+                    return new RecordPage(Records(), Continuation.Of(bound, bound.PlaceOf(rows[^1])));
+                }
+
+                rows.Add(row);
             }
 
-            rows.Add(row);
-        }
-
-        return new RecordPage(Records(), null);
+            return new RecordPage(Records(), null);
+        });
 
         ImmutableArray<BillingRecord> Records() => [.. rows.Select(row => new BillingRecord(bound.Model, row))];
     }
@@ -68,13 +62,31 @@ public abstract class BillingStore : IBillingStore
     public async Task<IReadOnlyList<TotalRow>> TotalAsync(TotalQuery query, CancellationToken cancellationToken = default)
     {
         var bound = BoundTotals.Bind(Model, query);
-        return await TotalAsync(bound, AccessPath.Find(bound.Model, bound.Conditions, null), cancellationToken);
+        return await calls.RunAsync(() => TotalAsync(bound, AccessPath.Find(bound.Model, bound.Conditions, null), cancellationToken));
     }
 
     public async Task<ImmutableArray<BillingRecord?>> WriteAsync(UnitOfWork work, CancellationToken cancellationToken = default) =>
-        work.Changes.IsEmpty ? [] : await WriteAsync(Plan(work), cancellationToken);
+        work.Changes.IsEmpty ? [] : await calls.RunAsync(() => WriteAsync(Plan(work), cancellationToken));
 
-    public abstract ValueTask DisposeAsync();
+    /// <summary>Calls that have begun are answered first. A second time it does nothing.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (await calls.CloseAsync())
+        {
+            await CloseAsync();
+        }
+
+        GC.SuppressFinalize(this);
+    }
+
+    double IRetryClock.NextRandom() => NextRandom();
+
+    /// <summary>A call that <see cref="DisposeAsync"/> waits for.</summary>
+    private protected Task<T> CallAsync<T>(Func<Task<T>> call) => calls.RunAsync(call);
+
+    private protected virtual double NextRandom() => Random.Shared.NextDouble();
+
+    private protected abstract ValueTask CloseAsync();
 
     private protected ImmutableArray<PlannedChange> Plan(UnitOfWork work) => Model.Definition.View is { } view
         ? throw new StoreException(StoreError.NotSupported, view, $"The store was opened through the view '{view}', which does not show all of a row: it only reads. Open it without a view to write.")

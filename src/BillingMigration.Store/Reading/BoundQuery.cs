@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text;
 using BillingMigration.Model;
 
 namespace BillingMigration.Store;
@@ -43,7 +42,7 @@ internal sealed class BoundQuery
 
     public ImmutableArray<BoundQueryCondition> Conditions { get; }
 
-    /// <summary>The column that rows are ordered by, then the primary key.</summary>
+    /// <summary>The column that rows are ordered by, then the primary key: so no two rows have the same place.</summary>
     public ImmutableArray<int> Order { get; }
 
     public bool Descending { get; }
@@ -59,7 +58,7 @@ internal sealed class BoundQuery
         var entity = EntityOf(model, query.Entity);
         var key = entity.PrimaryKey;
         var first = query.OrderBy is { } column ? StoreColumns.Find(entity, column) : OwnOrder(entity);
-        if (!SortValue.CanSort(entity.Row[first].Column))
+        if (query.OrderBy is not null && !SortValue.CanSort(entity.Row[first].Column))
         {
             throw new StoreException(
                 StoreError.OrderNotSupported, entity.Row[first].Column.Name,
@@ -73,6 +72,26 @@ internal sealed class BoundQuery
 
     public static EntityModel EntityOf(BillingModel model, string entity) => model.Entities.FirstOrDefault(e => e.Entity == entity) ?? throw new StoreException(
         StoreError.EntityUnknown, entity, $"There is no entity '{entity}'. The definition has: {string.Join(", ", model.Entities.Select(e => e.Entity))}.");
+
+    /// <summary>A row that has its primary key only.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.ValueMissing"/>: other columns than those of the primary key.</exception>
+    public static RowBuffer KeyOf(EntityModel entity, IReadOnlyDictionary<string, object> key)
+    {
+        var names = entity.PrimaryKey.Select(i => entity.Row[i].Column.Name).ToArray();
+        if (key.Count != names.Length || !names.All(n => key.Keys.Contains(n, StringComparer.OrdinalIgnoreCase)))
+        {
+            throw new StoreException(StoreError.ValueMissing, entity.Entity, $"The primary key of {entity.Entity} is {string.Join(", ", names)}, and {string.Join(", ", key.Keys)} was passed.");
+        }
+
+        var like = RowBuffer.AllNull(entity.Row.Length);
+        foreach (var (name, value) in key)
+        {
+            var index = StoreColumns.Find(entity, name);
+            like.Set(index, StoreValue.ToCondition(entity, index, value));
+        }
+
+        return like;
+    }
 
     public BoundQuery From(ImmutableArray<byte[]?>? after, int? wanted) => new(Model, Conditions, Order, Descending) { After = after, Wanted = wanted };
 
@@ -92,17 +111,16 @@ internal sealed class BoundQuery
     /// <summary>In the order of the query, <see cref="Descending"/> included.</summary>
     public int Compare(RowBuffer one, RowBuffer other) => Compare(one, PlaceOf(other));
 
+    /// <summary>True when only the primary key decides which of them comes first.</summary>
+    public bool IsOfSameValue(RowBuffer one, RowBuffer other) => !one.Differs(other, Order[0]);
+
     public ImmutableArray<byte[]?> PlaceOf(RowBuffer row) => [.. Order.Select(i => row.IsNull(i) ? null : row[i].ToArray())];
 
     private int Compare(RowBuffer row, ImmutableArray<byte[]?> place)
     {
         for (var i = 0; i < Order.Length; i++)
         {
-            var column = Order[i];
-            var order = row.IsNull(column) ? (place[i] is null ? 0 : -1)
-                : place[i] is not { } value ? 1
-                : SortValue.Compare(Model.Row[column].Column, row[column], value);
-            if (order != 0)
+            if (Compare(row, Order[i], place[i]) is not 0 and var order)
             {
                 return Descending ? -order : order;
             }
@@ -110,6 +128,11 @@ internal sealed class BoundQuery
 
         return 0;
     }
+
+    /// <summary>NULL comes before every value.</summary>
+    private int Compare(RowBuffer row, int column, byte[]? place) => row.IsNull(column) ? (place is null ? 0 : -1)
+        : place is null ? 1
+        : SortValue.Compare(Model.Row[column].Column, row[column], place);
 
     /// <summary>The first column of the table's sort key by which it sorts, if the partition does not fix it.</summary>
     private static int OwnOrder(EntityModel entity)
@@ -123,7 +146,7 @@ internal sealed class BoundQuery
     private static BoundQueryCondition Bind(EntityModel entity, QueryCondition condition)
     {
         var index = StoreColumns.Find(entity, condition.Column);
-        byte[] Text(object value) => StoreValue.ToText(entity, index, value);
+        byte[] Text(object value) => StoreValue.ToCondition(entity, index, value);
         switch (condition)
         {
             case EqualTo equal:
@@ -138,15 +161,4 @@ internal sealed class BoundQuery
                     $"{entity.Entity}.{condition.Column} is {entity.Row[index].Column.ColumnType}: a range is of numbers or dates.");
         }
     }
-}
-
-/// <summary>The order of values whose order is the same on every backend: numbers and dates.</summary>
-internal static class SortValue
-{
-    public static bool CanSort(ColumnSchema column) => AttributeForms.For(column, null) is AttributeForm.Integer or AttributeForm.Decimal or AttributeForm.Date or AttributeForm.DateTime or AttributeForm.Timestamp;
-
-    public static int Compare(ColumnSchema column, ReadOnlySpan<byte> one, ReadOnlySpan<byte> other) =>
-        AttributeForms.For(column, null) is AttributeForm.Integer or AttributeForm.Decimal
-            ? ExactNumber.Parse(Encoding.ASCII.GetString(one), column.Scale).CompareTo(ExactNumber.Parse(Encoding.ASCII.GetString(other), column.Scale))
-            : one.SequenceCompareTo(other);
 }

@@ -13,10 +13,11 @@ namespace BillingMigration.Store;
 /// The store that an application opens once and keeps while its backend is switched: each call goes where the control table says at that moment, waits while it is being switched, and then goes to
 /// the other side. A call of which nothing is written when its side closes is made again on the other.
 /// </summary>
-public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
+public sealed class RoutedBillingStore : IBillingStore, ILargeUnits, IRetryClock
 {
     private const int RowsPerPage = 1_000;
 
+    private readonly CallsUnderWay calls = new();
     private readonly RouteWatch watch;
     private readonly RouterPresence presence;
     private readonly RoutedBackends backends;
@@ -33,6 +34,10 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
         other = new OtherSide(backends, presence, time);
         watch.OnAnswer = other.Look;
     }
+
+    TimeProvider IRetryClock.Time => time;
+
+    double IRetryClock.NextRandom() => Random.Shared.NextDouble();
 
     /// <summary>Where calls went when the control table last answered.</summary>
     public Route Route => watch.Last;
@@ -104,8 +109,14 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
         store => ILargeUnits.Of(store) is { } large ? large.RunBillAsync(bill, columns, cancellationToken) : store.RunBillAsync(bill[columns.AccountId]!, bill, columns, cancellationToken),
         cancellationToken);
 
+    /// <summary>Calls that have begun are answered first. A second time it does nothing.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (!await calls.CloseAsync())
+        {
+            return;
+        }
+
         await shadow.DisposeAsync();
         await watch.DisposeAsync();
         await other.DisposeAsync();
@@ -158,7 +169,9 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits
 
     /// <summary>Makes a call again, of which nothing was done, where calls go by then.</summary>
     /// <param name="mayRepeat">Whether the call may be made again when its side cannot be reached; null: always.</param>
-    private async Task<T> AgainAsync<T>(Func<Task<T>> call, CancellationToken cancellationToken, Func<bool>? mayRepeat = null)
+    private Task<T> AgainAsync<T>(Func<Task<T>> call, CancellationToken cancellationToken, Func<bool>? mayRepeat = null) => calls.RunAsync(() => RepeatAsync(call, mayRepeat, cancellationToken));
+
+    private async Task<T> RepeatAsync<T>(Func<Task<T>> call, Func<bool>? mayRepeat, CancellationToken cancellationToken)
     {
         var began = time.GetTimestamp();
         while (true)

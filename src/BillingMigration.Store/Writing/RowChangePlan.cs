@@ -11,6 +11,12 @@ namespace BillingMigration.Store;
 /// <param name="Pending">Columns that take a value of another insert of the unit, when that is known.</param>
 internal sealed record PlannedChange(EntityModel Model, RowBuffer? Before, RowBuffer? After, int GeneratedKey, ImmutableArray<(int Column, ValueOf Value)> Pending)
 {
+    /// <summary>Null: nothing is added. Else there is neither <see cref="Before"/> nor <see cref="After"/>.</summary>
+    public Addition? Add { get; init; }
+
+    /// <summary>The unit itself has found the row: that it has changed since is no refusal.</summary>
+    public bool IsFound { get; init; }
+
     public bool Changes(int column) => Before is null || After is null || Before.Differs(After, column);
 }
 
@@ -24,6 +30,7 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
             InsertChange insert => Insert(insert, i),
             UpdateChange update => Update(update, i),
             DeleteChange { Read: var read } => Delete(read),
+            AddChange add => Add(add),
             _ => throw new InvalidOperationException("an unknown change"),
         })];
         foreach (var twice in changes.Where(c => c.Before is not null).GroupBy(c => (c.Model, c.Model.Describe(c.Before!))).Where(g => g.Count() > 1))
@@ -34,6 +41,12 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
         return changes;
     }
 
+    /// <summary>True for a default that the store evaluates as the source does.</summary>
+    public static bool IsNow(ColumnSchema column) => column.DefaultIsExpression && column.Default!.StartsWith("CURRENT_TIMESTAMP", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Columns whose values only the source can make: rows that have them are not written by the store.</summary>
+    public static ImmutableArray<string> GeneratedOf(EntityModel entity) => [.. entity.Attributes.Where(a => a.Column.Generated != GeneratedColumn.No).Select(a => a.Column.Name)];
+
     private PlannedChange Insert(InsertChange insert, int number)
     {
         var entity = BoundQuery.EntityOf(model, insert.Entity);
@@ -41,6 +54,13 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
         var pending = Set(entity, row, insert.Values, number);
         var given = insert.Values.Keys.Select(name => StoreColumns.Find(entity, name)).ToHashSet();
         var generated = -1;
+        // The source takes a zero as being asked for a key: the session has no NO_AUTO_VALUE_ON_ZERO.
+        foreach (var attribute in entity.Attributes.Where(a => a.Column.AutoIncrement && !row.IsNull(a.RowIndex) && row[a.RowIndex].IndexOfAnyInRange((byte)'1', (byte)'9') < 0))
+        {
+            row.SetNull(attribute.RowIndex);
+            given.Remove(attribute.RowIndex);
+        }
+
         foreach (var attribute in entity.Attributes.Where(a => !given.Contains(a.RowIndex)))
         {
             if (attribute.Column.AutoIncrement)
@@ -62,6 +82,7 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
         var row = read.Copy();
         var pending = Set(entity, row, update.Values, number);
         var given = update.Values.Keys.Select(name => StoreColumns.Find(entity, name)).ToHashSet();
+        RefuseGenerated(entity);
         if (pending.IsEmpty && !row.Differs(read, entity.Attributes.Select(a => a.RowIndex).ToImmutableArray()))
         {
             return new PlannedChange(entity, read, row, -1, pending);
@@ -74,6 +95,17 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
 
         RefuseMovedParents(entity, read, row);
         return new PlannedChange(entity, read, row, -1, pending);
+    }
+
+    private PlannedChange Add(AddChange add)
+    {
+        var entity = BoundQuery.EntityOf(model, add.Entity);
+        var key = BoundQuery.KeyOf(entity, add.Key);
+        var column = StoreColumns.Find(entity, add.Column);
+        Addition.RequireExact(entity, column);
+        RefuseGenerated(entity);
+        ImmutableArray<(int, byte[])> now = [.. entity.Attributes.Where(a => a.Column.UpdatedAutomatically && a.RowIndex != column).Select(a => (a.RowIndex, Now(entity, a.RowIndex)))];
+        return new PlannedChange(entity, null, null, -1, []) { Add = new Addition(key, column, Addition.Text(add.By), now) };
     }
 
     private PlannedChange Delete(BillingRecord record)
@@ -146,7 +178,7 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
 
         if (column.DefaultIsExpression)
         {
-            row.Set(attribute.RowIndex, column.Default!.StartsWith("CURRENT_TIMESTAMP", StringComparison.OrdinalIgnoreCase) ? Now(entity, attribute.RowIndex) : throw Missing(entity, column, $"its default {column.Default} is an expression that only the source can evaluate"));
+            row.Set(attribute.RowIndex, IsNow(column) ? Now(entity, attribute.RowIndex) : throw Missing(entity, column, $"its default {column.Default} is an expression that only the source can evaluate"));
         }
         else if (column.Default is { } text)
         {
@@ -155,6 +187,15 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
         else if (!column.Nullable)
         {
             throw Missing(entity, column, "it is NOT NULL and has no default");
+        }
+    }
+
+    /// <summary>A generated column would keep the value that it had before the change.</summary>
+    private static void RefuseGenerated(EntityModel entity)
+    {
+        if (GeneratedOf(entity) is [var column, ..])
+        {
+            throw new StoreException(StoreError.NotSupported, column, $"{entity.Entity}.{column} is a generated column: only the source can make the value that it has after a change of its row. Exclude it in the definition.");
         }
     }
 

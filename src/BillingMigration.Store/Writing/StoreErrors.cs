@@ -27,6 +27,17 @@ internal static class StoreErrors
     public static StoreException Busy(EntityModel model, string row) =>
         new(StoreError.Conflict, model.Entity, $"{model.Entity} {row} is being deleted by another, or billed. Read it again a moment later, and decide again.");
 
+    public static StoreException Contended(string table, TimeSpan waited) => new(
+        StoreError.Conflict, table, $"Other units that change the same rows of {table} were in the way for {waited.TotalSeconds:0} s. Nothing of this one is written. Read the rows again, and decide again.");
+
+    public static MigrationException Throttled(string table, TimeSpan waited, Exception cause) => new(
+        "Throttled", MigrationErrorKind.LimitExceeded,
+        $"DynamoDB has throttled a unit of {table} for {waited.TotalSeconds:0} s. Nothing of it is written. Give the table more write capacity, or make fewer calls at the same time; then make the call again.",
+        table, cause);
+
+    public static StoreException Overflow(string entity, string column) =>
+        new(StoreError.ValueInvalid, column, $"The sum would not fit {entity}.{column}. Nothing is changed.");
+
     public static StoreException Twice(EntityModel model, string row) =>
         new(StoreError.NotSupported, model.Entity, $"The unit changes {model.Entity} {row} twice. Put both changes into one.");
 
@@ -47,4 +58,7 @@ internal static class StoreErrors
 
     public static StoreException TooMany(string entity, int rows, int most) =>
         new(StoreError.TooManyRows, entity, $"The unit changes {rows} items and rows of the control table together, and {most} are the most that DynamoDB writes at once. Divide it.");
+
+    public static StoreException TooLarge(string entity, long bytes, long most) =>
+        new(StoreError.TooManyRows, entity, $"The unit has {bytes:N0} bytes, and {most:N0} are the most that DynamoDB writes at once. Divide it.");
 }

@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using Amazon.DynamoDBv2.Model;
+using BillingMigration.Model;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>What a bill run bills: the charges of an account that have no bill, read from the table and not from an index, which may not show the last of them yet.</summary>
+internal sealed class BillRun
+{
+    /// <summary>With its bill, claims and checks a transaction takes no more.</summary>
+    private const int MostAtOnce = 90;
+
+    private readonly TableSide side;
+    private readonly int accountColumn;
+    private readonly int billColumn;
+
+    /// <exception cref="StoreException"><see cref="StoreError.NotSupported"/>: charges do not refer to accounts, or bills do not.</exception>
+    public BillRun(TableSide side, PlannedChange bill, BillingColumns columns)
+    {
+        (this.side, Bill, Columns) = (side, bill, columns);
+        Charge = BoundQuery.EntityOf(side.Model, BillingEntity.Charge);
+        (accountColumn, billColumn) = (StoreColumns.Find(Charge, columns.AccountId), StoreColumns.Find(Charge, columns.BillId));
+        OfAccount = Reference.Of(side.Model, Charge).FirstOrDefault(r => r.Parent.Entity == BillingEntity.Account && r.ChildColumns is [var only] && only == accountColumn)
+            ?? throw new StoreException(StoreError.NotSupported, Charge.Entity, $"A bill run needs a foreign key from {Charge.Entity}.{columns.AccountId} to {BillingEntity.Account}.");
+    }
+
+    public PlannedChange Bill { get; }
+
+    public BillingColumns Columns { get; }
+
+    public EntityModel Charge { get; }
+
+    private Reference OfAccount { get; }
+
+    /// <summary>The bill with its sums, and its charges.</summary>
+    /// <returns>Null: there is nothing to bill.</returns>
+    /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>: a sum does not fit; <see cref="StoreError.TooManyRows"/>; <see cref="StoreError.ParentMissing"/>.</exception>
+    public async Task<ImmutableArray<PlannedChange>?> PlanAsync(CancellationToken cancellationToken)
+    {
+        var changes = ImmutableArray.CreateBuilder<PlannedChange>();
+        var sums = new BillSums(0, 0);
+        changes.Add(Bill);
+        await foreach (var row in UnbilledAsync(Bill.After!, cancellationToken))
+        {
+            sums += SumsOf(row);
+            changes.Add(new PlannedChange(Charge, row, row.Copy(), -1, [(billColumn, new ValueOf(0, Columns.BillId))]) { IsFound = true });
+            if (changes.Count > MostAtOnce)
+            {
+                throw StoreErrors.TooMany(Bill.Model.Entity, changes.Count, MostAtOnce);
+            }
+        }
+
+        if (changes.Count == 1)
+        {
+            return null;
+        }
+
+        changes[0] = Bill with { After = WithSums(Bill.After!, sums) };
+        return changes.ToImmutable();
+    }
+
+    /// <summary>Charges without a bill, as the table has them now.</summary>
+    public async IAsyncEnumerable<RowBuffer> UnbilledAsync(RowBuffer bill, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var account = RowBuffer.AllNull(OfAccount.Parent.Row.Length);
+        account.Take(OfAccount.ParentColumns[0], bill, StoreColumns.Find(Bill.Model, Columns.AccountId));
+        if (await side.Rows.FindAsync(OfAccount.Parent, account, OfAccount.ParentColumns, cancellationToken) is not { } there)
+        {
+            yield break;
+        }
+
+        await foreach (var row in side.Rows.ChildrenAsync(OfAccount, there, RowFinder.KeyOf(OfAccount.Parent, there, null)!.Value, cancellationToken))
+        {
+            if (row.IsNull(billColumn))
+            {
+                yield return row;
+            }
+        }
+    }
+
+    public BillSums SumsOf(RowBuffer row)
+    {
+        var record = new BillingRecord(Charge, row);
+        return new BillSums(BillingOperations.Amount(record, Columns.ChargeAmount), BillingOperations.Amount(record, Columns.ChargeTax));
+    }
+
+    /// <summary>The bill's row with its sums.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>: they do not fit.</exception>
+    public RowBuffer WithSums(RowBuffer bill, BillSums sums)
+    {
+        var row = bill.Copy();
+        foreach (var (name, value) in BillingOperations.Sums(sums.Subtotal, sums.Tax, Columns))
+        {
+            var column = StoreColumns.Find(Bill.Model, name);
+            row.Set(column, StoreValue.ToText(Bill.Model, column, value!));
+        }
+
+        return row;
+    }
+
+    /// <summary>The charge with the bill's number.</summary>
+    public RowChange Billed(RowBuffer charge, RowBuffer bill)
+    {
+        var after = charge.Copy();
+        after.Take(billColumn, bill, StoreColumns.Find(Bill.Model, Columns.BillId));
+        return new RowChange(Charge, charge, after) { IsFound = true };
+    }
+}
+
+/// <summary>What charges add up to, exactly.</summary>
+internal readonly record struct BillSums(decimal Subtotal, decimal Tax)
+{
+    public static BillSums operator +(BillSums one, BillSums other) => new(one.Subtotal + other.Subtotal, one.Tax + other.Tax);
+}

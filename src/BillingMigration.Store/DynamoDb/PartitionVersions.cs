@@ -1,0 +1,77 @@
+using System.Globalization;
+using Amazon.DynamoDBv2.Model;
+using BillingMigration.Model;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>
+/// The partition of the billing table is what units that decide by several of its rows are held in order by. Its version stands in the control table and grows with each unit that makes a row a child,
+/// or ends being one's parent; where it is absent it is 0, so nothing is migrated for it. Whoever decides by the set of a row's children reads the version first, then the children, and writes on condition
+/// that the version is still the same.
+/// </summary>
+/// <param name="calls">To the control table.</param>
+/// <param name="keys">Of its items.</param>
+internal sealed class PartitionVersions(StoreCalls calls, ControlKeys keys)
+{
+    /// <summary>Grows.</summary>
+    public const string Number = "n";
+
+    /// <summary>Id of the large unit that has the partition to itself; absent: none.</summary>
+    public const string Holder = "going";
+
+    /// <summary>Versions of partitions, read consistently.</summary>
+    /// <exception cref="PartitionHeldException">A large unit has one of them to itself.</exception>
+    /// <param name="partitions">Values of <c>pk</c>.</param>
+    /// <param name="holder">Id of the large unit that asks; null: none.</param>
+    /// <param name="cancellationToken">Nothing is written.</param>
+    public async Task<IReadOnlyDictionary<string, long>> ReadAsync(IReadOnlyCollection<string> partitions, string? holder, CancellationToken cancellationToken)
+    {
+        var versions = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var some in partitions.Distinct(StringComparer.Ordinal).Chunk(100))
+        {
+            var names = some.ToDictionary(p => keys.Version(p)[EntityModel.PartitionKey].S, StringComparer.Ordinal);
+            foreach (var partition in some)
+            {
+                versions[partition] = 0;
+            }
+
+            var wanted = new Dictionary<string, KeysAndAttributes> { [keys.Table] = new() { ConsistentRead = true, Keys = [.. some.Select(keys.Version)] } };
+            for (var failures = 1; wanted.Count > 0; failures++)
+            {
+                var request = new BatchGetItemRequest { RequestItems = wanted };
+                var answer = await calls.RunAsync((client, token) => client.BatchGetItemAsync(request, token), cancellationToken);
+                foreach (var item in answer.Responses?.GetValueOrDefault(keys.Table) ?? [])
+                {
+                    var partition = names[item[EntityModel.PartitionKey].S];
+                    versions[partition] = long.Parse(item[Number].N, CultureInfo.InvariantCulture);
+                    if (item.TryGetValue(Holder, out var by) && by.S != holder)
+                    {
+                        throw new PartitionHeldException(partition);
+                    }
+                }
+
+                wanted = answer.UnprocessedKeys ?? [];
+                if (wanted.Count > 0)
+                {
+                    await calls.PauseAsync(failures, cancellationToken);
+                }
+            }
+        }
+
+        return versions;
+    }
+
+    /// <returns>Id of the large unit that has the partition to itself; null: none has.</returns>
+    public async Task<string?> FindHolderAsync(string partition, CancellationToken cancellationToken)
+    {
+        var answer = await calls.RunAsync(
+            (client, token) => client.GetItemAsync(new GetItemRequest { TableName = keys.Table, Key = keys.Version(partition), ConsistentRead = true }, token), cancellationToken);
+        return answer.Item?.GetValueOrDefault(Holder)?.S;
+    }
+}
+
+/// <summary>A large unit has a partition to itself; nothing of the unit that met it is written, and it waits.</summary>
+internal sealed class PartitionHeldException(string partition) : Exception("A large unit is at work on the partition.")
+{
+    public string Partition => partition;
+}

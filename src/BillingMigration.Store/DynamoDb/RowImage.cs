@@ -1,0 +1,55 @@
+using System.Runtime.CompilerServices;
+using Amazon.DynamoDBv2.Model;
+using BillingMigration.Model;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>
+/// The condition that a row is still as it was read, column by column. An expression has at most 300 operators and 4 KB
+/// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html): rows of more columns are held by the version of their partition instead, which each change of such a row moves.
+/// </summary>
+internal static class RowImage
+{
+    private const int MostOperators = 280;
+    private const int MostBytes = 3_800;
+
+    /// <summary>The share of the limits from which on changes move the version: processes of two schema versions, one on either side of the limit, hold each other's changes.</summary>
+    private const double Margin = 0.8;
+
+    private static readonly ConditionalWeakTable<EntityModel, StrongBox<double>> Shares = [];
+
+    /// <summary>True where a condition on all columns does not fit.</summary>
+    public static bool IsWide(EntityModel entity) => ShareOf(entity) > 1;
+
+    /// <summary>True where a change of a row moves the version of its partition.</summary>
+    public static bool MovesVersion(EntityModel entity) => ShareOf(entity) > Margin;
+
+    /// <param name="item">The row as an item.</param>
+    /// <param name="unknown">Attributes that the model does not know, which must still be so too.</param>
+    public static ItemCondition Is(EntityModel entity, Dictionary<string, AttributeValue> item, IEnumerable<KeyValuePair<string, AttributeValue>>? unknown = null)
+    {
+        var defaults = RowDecoder.DefaultsOf(entity);
+        var exact = entity.Attributes.Where(a => item.ContainsKey(a.Name) && !defaults.ContainsKey(a.RowIndex)).Select(a => KeyValuePair.Create(a.Name, item[a.Name]));
+        var condition = ItemCondition.Has(exact.Concat(unknown ?? []), entity.Attributes.Where(a => !item.ContainsKey(a.Name) && !defaults.ContainsKey(a.RowIndex)).Select(a => a.Name));
+        foreach (var attribute in entity.Attributes.Where(a => defaults.ContainsKey(a.RowIndex) && item.ContainsKey(a.Name)))
+        {
+            condition = condition.AndIsOrAbsent(attribute.Name, item[attribute.Name]);
+        }
+
+        return condition;
+    }
+
+    private static double ShareOf(EntityModel entity) => Shares.GetValue(entity, static of =>
+    {
+        var defaults = RowDecoder.DefaultsOf(of);
+        var (operators, bytes) = (2, 0);
+        foreach (var attribute in of.Attributes)
+        {
+            // "attribute_not_exists(#123) AND ", or with a value besides.
+            var hasDefault = defaults.ContainsKey(attribute.RowIndex);
+            (operators, bytes) = (operators + (hasDefault ? 4 : 2), bytes + (hasDefault ? 46 : 31));
+        }
+
+        return new StrongBox<double>(Math.Max((double)operators / MostOperators, (double)bytes / MostBytes));
+    }).Value;
+}

@@ -1,0 +1,38 @@
+using System.Collections.Immutable;
+using BillingMigration.Model;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>A row's value of a unique key.</summary>
+/// <param name="Columns">Indexes in the row's layout.</param>
+/// <param name="Text">Equal for values that the source takes for equal.</param>
+internal sealed record UniqueValue(string Entity, string Constraint, ImmutableArray<int> Columns, string Text)
+{
+    public const string PrimaryKey = "PRIMARY";
+
+    public bool Equals(UniqueValue? other) => other is not null && (Entity, Constraint, Text) == (other.Entity, other.Constraint, other.Text);
+
+    public override int GetHashCode() => HashCode.Combine(Entity, Constraint, Text);
+
+    /// <summary>Unique keys of a row that its item's own key does not keep unique; those with a NULL in them never clash.</summary>
+    public static IEnumerable<UniqueValue> Of(EntityModel model, RowBuffer row)
+    {
+        var own = model.Keys[0].PartitionKey.Concat(model.Keys[0].SortKey).SelectMany(t => t.RowIndexes).ToHashSet();
+        var keys = model.Table.UniqueKeys.Where(k => !model.Table.PrimaryKey.All(p => k.Columns.Contains(p, StringComparer.OrdinalIgnoreCase)))
+            .Select(k => (k.Name, Columns: k.Columns.Select(c => EntityModel.Find(model.Row, null, c)).ToArray()));
+        if (!own.SetEquals(model.PrimaryKey))
+        {
+            keys = keys.Prepend((PrimaryKey, [.. model.PrimaryKey]));
+        }
+
+        return keys.Where(k => k.Columns.All(c => c >= 0 && !row.IsNull(c)))
+            .Select(k => new UniqueValue(model.Entity, k.Name, [.. k.Columns], string.Join('\u0001', k.Columns.Select(c => Folded(model.Row[c].Column, row[c])))));
+    }
+
+    /// <summary>Texts that most collations take for equal: without case, and without the blanks at their end. Binary collations tell them apart.</summary>
+    private static string Folded(ColumnSchema column, ReadOnlySpan<byte> value)
+    {
+        var text = KeyText.Of(column, value);
+        return column.Collation is null || column.Collation.EndsWith("_bin", StringComparison.Ordinal) ? text : text.TrimEnd(' ').ToUpperInvariant();
+    }
+}

@@ -1,0 +1,303 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Amazon.DynamoDBv2.Model;
+using BillingMigration.Definition;
+using BillingMigration.Model;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>What it means that the condition of a part does not hold.</summary>
+internal abstract record Refusal
+{
+    /// <summary>The unit is refused.</summary>
+    public sealed record Told(StoreException Error) : Refusal;
+
+    /// <summary>What the unit was made from has changed: it is made again from what is there now.</summary>
+    public sealed record LookAgain : Refusal;
+
+    /// <summary>A large unit has the partition to itself.</summary>
+    public sealed record Held(string Partition) : Refusal;
+
+    /// <summary>Another row has the unique value, or had it when the claim was put.</summary>
+    /// <param name="Change">Of the unit, by its place.</param>
+    public sealed record Claimed(int Change, UniqueValue Value) : Refusal;
+
+    /// <summary>A key that was generated is another row's: somebody has given it by hand.</summary>
+    /// <param name="Change">Of the unit, by its place.</param>
+    public sealed record KeyGiven(int Change) : Refusal;
+
+    /// <summary>The row that is to be added to does not take it as it is.</summary>
+    /// <param name="Change">Of the unit, by its place.</param>
+    public sealed record NotAdded(int Change) : Refusal;
+}
+
+/// <summary>The parts of one transaction, each with what it means when its condition does not hold. An item stands in it once.</summary>
+internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys)
+{
+    /// <summary>Limits of a transaction: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html</summary>
+    public const int Most = 100;
+    public const long MostBytes = 4 * 1024 * 1024;
+
+    private readonly List<(TransactWriteItem Item, Refusal Refusal)> parts = [];
+    private readonly Dictionary<string, int> places = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long?> versions = new(StringComparer.Ordinal);
+    private long bytes;
+    private TransactWriteItemsRequest? request;
+
+    /// <summary>Id of the large unit whose part it is; null: of none.</summary>
+    public string? Holder { get; init; }
+
+    /// <summary>Id of the large unit that is announced, whose rows come later; null: of none.</summary>
+    public string? Announcer { get; init; }
+
+    /// <summary>Of the route, under which alone it may be sent; null: under any by which writes go to the table.</summary>
+    public long? Epoch { get; init; }
+
+    public int Count => parts.Count + versions.Count;
+
+    /// <summary>The item that most other units meet this one at.</summary>
+    public string Hottest => versions.Count > 0 ? versions.Keys.First() : parts.Count > 0 ? NameOf(parts[0].Item) : "";
+
+    /// <summary>The same one each time.</summary>
+    public TransactWriteItemsRequest Request => request ??= new() { TransactItems = [.. parts.Select(p => p.Item), .. versions.Select(v => VersionItem(v.Key, v.Value))] };
+
+    public Refusal RefusalOf(int part) => part < parts.Count ? parts[part].Refusal
+        : versions.ElementAt(part - parts.Count) is { Value: null } free ? new Refusal.Held(free.Key)
+        : new Refusal.LookAgain();
+
+    /// <exception cref="StoreException"><see cref="StoreError.TooManyRows"/>.</exception>
+    public void RequireFits(string entity)
+    {
+        if (Count > Most)
+        {
+            throw StoreErrors.TooMany(entity, Count, Most);
+        }
+
+        if (bytes > MostBytes)
+        {
+            throw StoreErrors.TooLarge(entity, bytes, MostBytes);
+        }
+    }
+
+    /// <summary>A new item of the billing table.</summary>
+    /// <param name="former">The item that the same unit deletes at this key must still be so; null: there must be none.</param>
+    public void Put(Dictionary<string, AttributeValue> item, ItemCondition? former, Refusal refusal)
+    {
+        var condition = former ?? ItemCondition.Absent;
+        Add(new TransactWriteItem
+        {
+            Put = new Put { TableName = definition.Target.Table, Item = item, ConditionExpression = condition.Expression, ExpressionAttributeNames = condition.Names, ExpressionAttributeValues = condition.Values },
+        }, refusal);
+    }
+
+    /// <summary>Changes attributes of an item; all others stay, also those that this process knows nothing of.</summary>
+    /// <param name="set">New values.</param>
+    /// <param name="remove">Attributes that are gone afterwards.</param>
+    public void Update(Dictionary<string, AttributeValue> key, ItemCondition condition, IReadOnlyDictionary<string, AttributeValue> set, IReadOnlyCollection<string> remove, Refusal refusal, (string Name, AttributeValue By)? add = null)
+    {
+        var expression = new StringBuilder();
+        var (names, values) = (new Dictionary<string, string>(condition.Names ?? []), new Dictionary<string, AttributeValue>(condition.Values ?? []));
+        Clause("SET", set, (name, value) => $"{Name(name)}={Value(value)}");
+        Clause("REMOVE", remove.ToDictionary(r => r, _ => 0), (name, _) => Name(name));
+        Clause("ADD", add is { } sum ? new Dictionary<string, AttributeValue> { [sum.Name] = sum.By } : [], (name, value) => $"{Name(name)} {Value(value)}");
+        Add(new TransactWriteItem
+        {
+            Update = new Update
+            {
+                TableName = definition.Target.Table, Key = key, UpdateExpression = expression.ToString(),
+                ConditionExpression = condition.Expression, ExpressionAttributeNames = names, ExpressionAttributeValues = values.Count > 0 ? values : null,
+            },
+        }, refusal);
+
+        string Name(string name)
+        {
+            var alias = $"#u{names.Count.ToString(CultureInfo.InvariantCulture)}";
+            names.Add(alias, name);
+            return alias;
+        }
+
+        string Value(AttributeValue value)
+        {
+            var alias = $":u{values.Count.ToString(CultureInfo.InvariantCulture)}";
+            values.Add(alias, value);
+            return alias;
+        }
+
+        void Clause<T>(string word, IReadOnlyDictionary<string, T> terms, Func<string, T, string> write) =>
+            expression.Append(terms.Count == 0 ? "" : $"{(expression.Length > 0 ? " " : "")}{word} {string.Join(", ", terms.Select(t => write(t.Key, t.Value)))}");
+    }
+
+    public void Delete(Dictionary<string, AttributeValue> key, ItemCondition condition, Refusal refusal) => Add(new TransactWriteItem
+    {
+        Delete = new Delete { TableName = definition.Target.Table, Key = key, ConditionExpression = condition.Expression, ExpressionAttributeNames = condition.Names, ExpressionAttributeValues = condition.Values },
+    }, refusal);
+
+    /// <summary>An item is there and has these values; where the unit writes it itself, that write's own condition says more.</summary>
+    public void Require(Dictionary<string, AttributeValue> key, ItemCondition condition, Refusal refusal)
+    {
+        var check = new TransactWriteItem
+        {
+            ConditionCheck = new ConditionCheck { TableName = definition.Target.Table, Key = key, ConditionExpression = condition.Expression, ExpressionAttributeNames = condition.Names, ExpressionAttributeValues = condition.Values },
+        };
+        if (!places.ContainsKey(NameOf(check)))
+        {
+            Add(check, refusal);
+        }
+    }
+
+    /// <summary>Something of the control table.</summary>
+    public void Control(TransactWriteItem item, Refusal refusal) => Add(item, refusal);
+
+    /// <summary>The set of children in or of a partition changes: its version grows, unless a large unit has the partition to itself.</summary>
+    public void Touch(string partition) => versions.TryAdd(partition, null);
+
+    /// <returns>What was touched so far: a large unit takes these partitions for itself instead.</returns>
+    public IReadOnlyCollection<string> TakeTouched()
+    {
+        string[] touched = [.. versions.Keys];
+        versions.Clear();
+        return touched;
+    }
+
+    /// <summary>The unit was decided by the set of children in or of a partition: its version is still this, and grows. Of several, the first that was read counts.</summary>
+    public void RequireVersion(string partition, long version) => versions[partition] = versions.GetValueOrDefault(partition) ?? version;
+
+    /// <summary>A unique value is this row's from now on.</summary>
+    /// <param name="isNew">False: it was its own before, and its item moves.</param>
+    /// <param name="left">Version of a claim to it that nobody holds any more.</param>
+    /// <param name="version">Of the claim, another each time.</param>
+    public void Claim(int change, UniqueValue value, Dictionary<string, AttributeValue> item, bool isNew, string? left, string version)
+    {
+        var claim = keys.Claim(value);
+        claim["kind"] = new AttributeValue("UniqueValue");
+        claim["itemPk"] = item[EntityModel.PartitionKey];
+        claim["itemSk"] = item[EntityModel.SortKey];
+        claim["version"] = new AttributeValue(version);
+        if (Announcer is not null)
+        {
+            claim[PartitionVersions.Holder] = new AttributeValue(Announcer);
+        }
+
+        var put = new Put { TableName = keys.Table, Item = claim, ConditionExpression = !isNew ? null : left is null ? "attribute_not_exists(pk)" : "version = :left" };
+        put.ExpressionAttributeValues = left is null ? null : new() { [":left"] = new AttributeValue(left) };
+        var part = new TransactWriteItem { Put = put };
+
+        // Another row of the unit leaves it: that row is required to be as it was, so the value is its own to hand over.
+        if (places.TryGetValue(NameOf(part), out var at) && parts[at].Item.Delete is not null)
+        {
+            (put.ConditionExpression, put.ExpressionAttributeValues) = (null, null);
+            parts[at] = (part, parts[at].Refusal);
+            return;
+        }
+
+        Add(part, new Refusal.Claimed(change, value));
+    }
+
+    public void GiveBack(UniqueValue value)
+    {
+        var part = new TransactWriteItem { Delete = new Delete { TableName = keys.Table, Key = keys.Claim(value) } };
+        if (!places.ContainsKey(NameOf(part)))
+        {
+            Add(part, new Refusal.LookAgain());
+        }
+    }
+
+    private void Add(TransactWriteItem item, Refusal refusal)
+    {
+        if (places.TryGetValue(NameOf(item), out var at) && parts[at].Item.Delete is { ConditionExpression: null } && item.Put is not null)
+        {
+            // What one row leaves in the control table, another takes.
+            parts[at] = (item, refusal);
+            return;
+        }
+
+        if (!places.TryAdd(NameOf(item), parts.Count))
+        {
+            throw new StoreException(StoreError.NotSupported, definition.Target.Table, "A unit changes each row, and each value of a unique key, once only: put both changes into one.");
+        }
+
+        bytes += Size(item.Put?.Item) + Size(item.Put?.ExpressionAttributeValues) + Size(item.Update?.ExpressionAttributeValues) + Size(item.Delete?.ExpressionAttributeValues);
+        parts.Add((item, refusal));
+    }
+
+    /// <param name="version">Null: any.</param>
+    private TransactWriteItem VersionItem(string partition, long? version)
+    {
+        var names = new Dictionary<string, string> { ["#n"] = PartitionVersions.Number, ["#h"] = PartitionVersions.Holder };
+        var values = new Dictionary<string, AttributeValue> { [":1"] = new() { N = "1" } };
+        if (version is > 0)
+        {
+            values[":v"] = new AttributeValue { N = version.Value.ToString(CultureInfo.InvariantCulture) };
+        }
+
+        if (Holder is not null)
+        {
+            values[":h"] = new AttributeValue(Holder);
+        }
+
+        return new TransactWriteItem
+        {
+            Update = new Update
+            {
+                TableName = keys.Table, Key = keys.Version(partition), UpdateExpression = "ADD #n :1",
+                ConditionExpression = (Holder is null ? "attribute_not_exists(#h)" : "(attribute_not_exists(#h) OR #h = :h)") + (version switch { null => "", 0 => " AND attribute_not_exists(#n)", _ => " AND #n = :v" }),
+                ExpressionAttributeNames = names, ExpressionAttributeValues = values,
+            },
+        };
+    }
+
+    private static long Size(Dictionary<string, AttributeValue>? item) =>
+        item?.Sum(a => a.Key.Length + (a.Value.S is { } text ? Encoding.UTF8.GetByteCount(text) : a.Value.N?.Length ?? a.Value.B?.Length ?? 0)) ?? 0;
+
+    private static string NameOf(TransactWriteItem item)
+    {
+        var (table, key) = item switch
+        {
+            { Put: { } put } => (put.TableName, put.Item),
+            { Update: { } update } => (update.TableName, update.Key),
+            { Delete: { } delete } => (delete.TableName, delete.Key),
+            _ => (item.ConditionCheck.TableName, item.ConditionCheck.Key),
+        };
+        return $"{table}\n{key[EntityModel.PartitionKey].S}\n{key[EntityModel.SortKey].S}";
+    }
+}
+
+/// <summary>A condition on an item with its names and values.</summary>
+internal sealed record ItemCondition(string Expression, Dictionary<string, string>? Names, Dictionary<string, AttributeValue>? Values)
+{
+    public static ItemCondition Absent { get; } = new("attribute_not_exists(pk)", null, null);
+
+    public static ItemCondition Present { get; } = new("attribute_exists(pk)", null, null);
+
+    /// <summary>The item is there and still has these attributes, and none of the others.</summary>
+    public static ItemCondition Has(IEnumerable<KeyValuePair<string, AttributeValue>> attributes, IEnumerable<string> absent)
+    {
+        var (names, values) = (new Dictionary<string, string>(), new Dictionary<string, AttributeValue>());
+        var terms = new List<string> { "attribute_exists(pk)" };
+        foreach (var (name, value) in attributes)
+        {
+            terms.Add($"#{names.Count}=:{values.Count}");
+            names.Add($"#{names.Count}", name);
+            values.Add($":{values.Count}", value);
+        }
+
+        foreach (var name in absent)
+        {
+            terms.Add($"attribute_not_exists(#{names.Count})");
+            names.Add($"#{names.Count}", name);
+        }
+
+        return new ItemCondition(string.Join(" AND ", terms), names.Count > 0 ? names : null, values.Count > 0 ? values : null);
+    }
+
+    /// <summary>Besides, an attribute has this value, or is not there, which means the same.</summary>
+    public ItemCondition AndIsOrAbsent(string name, AttributeValue value)
+    {
+        var (names, values) = (new Dictionary<string, string>(Names ?? []), new Dictionary<string, AttributeValue>(Values ?? []));
+        var (alias, of) = ($"#{names.Count}", $":{values.Count}");
+        names.Add(alias, name);
+        values.Add(of, value);
+        return new ItemCondition($"{Expression} AND ({alias}={of} OR attribute_not_exists({alias}))", names, values);
+    }
+}
