@@ -12,6 +12,9 @@ const string usage = """
     Torture sync [--minutes 10] [--seed N] [--server mysql|mysql-native-fk|mariadb|all] [--rows 20000] [--rate 200] [--life 10]
       Eight writers change everything while export and sync run, are killed every few seconds, and the network is cut at random; then compares.
       mysql logs what foreign keys change; mysql-native-fk and mariadb do not. Without --server: all of them.
+    Torture store [--minutes M | --trials 1] [--seed N] [--calls 400] [--trace]
+      Application processes of two schema versions do everything that the store does, on a DynamoDB and a network that are simulated under one seed: indexes behind, conflicts, throttling, requests lost, late and
+      repeated, processes killed and frozen, clocks that jump. Each commit is held against MySQL's keys and foreign keys and against what its call asked for; the same seed gives the same trial.
     Torture switch [--rounds 100] [--seed N] [--server mysql|mariadb|both]
       32 clients in four processes read, post, bill and pay through routed stores while their backend is switched to and fro. Coordinators, followers and clients are killed, clients are frozen past
       their lease, clocks jump, networks are cut. In the end every acknowledged write is there once, and both sides are equal.
@@ -32,6 +35,8 @@ try
     {
         ["export", ..] => await ExportAsync(Arguments.Parse(args[1..])),
         ["integrity", ..] => await IntegrityCommand.RunAsync(args[1..]),
+        ["write-schema", var to] => await WriteSchemaAsync(to),
+        ["store", ..] => StoreCommand.Run(args[1..]),
         ["switch", ..] => await SwitchCommand.RunAsync(args[1..]),
         ["sync", ..] => await SyncCommand.RunAsync(args[1..]),
         _ => Usage(),
@@ -41,6 +46,19 @@ catch (Exception e) when (e is FormatException or ArgumentException or OverflowE
 {
     Console.Error.WriteLine($"Torture: {e.Message}");
     return Usage();
+}
+
+static async Task<int> WriteSchemaAsync(string to)
+{
+    await using var servers = new TestServers();
+    await using var database = await (await servers.SourceAsync(false)).CreateDatabaseAsync();
+    await SampleBilling.SampleDatabase.CreateAsync(database.ConnectionString, 100, seed: 1);
+    await using var connection = await database.OpenAsync();
+    var definition = SampleMigration.Create(database.ConnectionString, new Uri("http://127.0.0.1:1")).Definition;
+    var tables = await BillingMigration.Source.SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingMigration.Model.BillingModel.TablesOf(definition), CancellationToken.None);
+    var plain = tables.Values.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t => t with { Database = "billing", EstimatedRows = 0, AverageRowBytes = 0 }).ToArray();
+    File.WriteAllText(to, System.Text.Json.JsonSerializer.Serialize(plain, new System.Text.Json.JsonSerializerOptions { WriteIndented = true }));
+    return 0;
 }
 
 static int Usage()

@@ -1,0 +1,112 @@
+using System.Text;
+using System.Text.Json;
+using Amazon.DynamoDBv2;
+using Amazon.DynamoDBv2.Model;
+using Amazon.Runtime;
+using BillingMigration.Definition;
+using BillingMigration.Integrity;
+using BillingMigration.Model;
+using BillingMigration.Simulation;
+using BillingMigration.Store;
+using BillingMigration.Store.DynamoDb;
+using BillingMigration.Target;
+using BillingMigration.Testing;
+
+namespace BillingMigration.Torture;
+
+/// <summary>The sample billing table on a simulated DynamoDB: both tables, the kept schema, and rows as the migration leaves them, without claims and versions.</summary>
+internal sealed class SimulatedShop : IDisposable
+{
+    public const string Address = "http://127.0.0.1:1/";
+
+    private readonly VirtualTime time;
+    private readonly SimulatedDynamoDb dynamoDb;
+    private readonly AmazonDynamoDBClient client;
+
+    public SimulatedShop(VirtualTime time, SimulatedDynamoDb dynamoDb)
+    {
+        (this.time, this.dynamoDb) = (time, dynamoDb);
+        var sample = MigrationDefinitionFile.Load(Repository.PathOf("examples", "sample", "migration.json"));
+        Definition = sample with { Target = sample.Target with { EndpointUrl = new Uri(Address), Table = "billing" } };
+        Tables = JsonSerializer.Deserialize<TableSchema[]>(File.ReadAllBytes(Repository.PathOf("tests", "BillingMigration.Torture", "Store", "sample-schema.json")))!;
+        Model = BillingModel.Bind(Definition, ByName(Tables));
+        client = new AmazonDynamoDBClient("local", "local", new AmazonDynamoDBConfig
+        {
+            ServiceURL = Address, AuthenticationRegion = "eu-central-1", MaxErrorRetry = 0, HttpClientFactory = new Factory(dynamoDb.CreateHandler(new SimulatedProcess(time, "setup"))),
+        });
+    }
+
+    public MigrationDefinition Definition { get; }
+
+    /// <summary>As the first processes know them.</summary>
+    public TableSchema[] Tables { get; }
+
+    public BillingModel Model { get; }
+
+    /// <summary>A column that a later version of the schema has, and most processes do not know.</summary>
+    public const string LaterColumn = "loyalty";
+
+    /// <summary>The tables after ALTER TABLE charge ADD, ALTER TABLE billing_account ADD.</summary>
+    public TableSchema[] LaterTables => [.. Tables.Select(t => t.Name is "charge" or "billing_account"
+        ? t with { Columns = t.Columns.Add(new ColumnSchema { Name = LaterColumn, Ordinal = t.Columns.Length + 1, DataType = "int", ColumnType = "int", Nullable = true, HasDefault = true }) }
+        : t)];
+
+    public void Dispose() => client.Dispose();
+
+    /// <summary>What is to be done before there are rows; each may be done again.</summary>
+    public IEnumerable<Func<Task>> Steps()
+    {
+        yield return () => client.CreateTableAsync(Plain(TableSpec.Billing(Definition.Target) with { Indexes = Definition.Indexes }));
+        yield return () => client.CreateTableAsync(Plain(TableSpec.Control(Definition.Target)));
+        yield return () => client.PutItemAsync(Definition.Target.ControlTableName, new Dictionary<string, AttributeValue>
+        {
+            ["pk"] = new($"MIGRATION#{Definition.Name}#SECRET"), ["sk"] = new("SECRET"), ["kind"] = new("StoreSecret"), ["secret"] = new() { B = new MemoryStream(new byte[32]) },
+        });
+        yield return () => SaveSchemaAsync(Tables);
+        foreach (var entity in Model.Entities)
+        {
+            yield return () => Sequence.RaiseAsync(client, Definition, entity.Entity, 1_000, CancellationToken.None);
+        }
+    }
+
+    public Task SaveSchemaAsync(TableSchema[] tables) => StoreSchema.PutAsync(client, Definition, tables, CancellationToken.None);
+
+    /// <summary>Puts a row as the export does.</summary>
+    public Task PutAsync(EntityModel entity, RowBuffer row) => client.PutItemAsync(Definition.Target.Table, new ItemCodec().Encode(entity, row));
+
+    public Task<DynamoDbBillingStore> OpenAsync(SimulatedProcess process, Random random) => DynamoDbBillingStore.OpenAsync(
+        Definition, new TargetAccess { AccessKeyId = "local", SecretAccessKey = "local", Network = () => dynamoDb.CreateHandler(process) },
+        new StoreTimes { IntentPeriod = TimeSpan.FromSeconds(20), Random = random.NextDouble, NewGuid = () => NewGuid(random) }, process.Clock, CancellationToken.None);
+
+    private static Guid NewGuid(Random random)
+    {
+        var bytes = new byte[16];
+        random.NextBytes(bytes);
+        return new Guid(bytes);
+    }
+
+    public static Dictionary<string, TableSchema> ByName(IEnumerable<TableSchema> tables) => tables.ToDictionary(t => t.Name, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The row of an item.</summary>
+    public static RowBuffer RowOf(EntityModel entity, Item item) => new RowDecoder(entity).TryDecode(Encoding.UTF8.GetBytes(item.ToString()))!;
+
+    private static CreateTableRequest Plain(TableSpec spec)
+    {
+        var request = spec.ToRequest();
+        (request.SSESpecification, request.Tags, request.StreamSpecification, request.DeletionProtectionEnabled) = (null, null, null, null);
+        return request;
+    }
+
+    private sealed class Factory(HttpMessageHandler handler) : HttpClientFactory, IDisposable
+    {
+        private readonly HttpClient http = new(handler) { Timeout = Timeout.InfiniteTimeSpan };
+
+        public override HttpClient CreateHttpClient(IClientConfig clientConfig) => http;
+
+        public void Dispose() => http.Dispose();
+
+        public override bool UseSDKHttpClientCaching(IClientConfig clientConfig) => false;
+
+        public override bool DisposeHttpClientsAfterUse(IClientConfig clientConfig) => false;
+    }
+}

@@ -1,0 +1,113 @@
+using System.Collections.Immutable;
+using BillingMigration.Model;
+using BillingMigration.Store;
+
+namespace BillingMigration.Torture;
+
+/// <summary>Calls that applications make, some of which cannot be: on few accounts, so that they meet.</summary>
+internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
+{
+    private static readonly DateTime At = new(2026, 2, 1, 0, 0, 0, DateTimeKind.Unspecified);
+
+    private int number;
+
+    public StoreCall Next(bool knowsLater)
+    {
+        number++;
+        return random.Next(100) switch
+        {
+            < 22 => new PostCall(number, mirror, Charge()),
+            < 30 => Pay(),
+            < 40 => BillRun(),
+            < 46 => new InsertCall(number, Entity(BillingEntity.Charge), Charge(), null),
+            < 51 => Account(),
+            < 57 => Subscriber(),
+            < 61 => Agreement(),
+            < 68 => Update(BillingEntity.Charge, Values(("description", $"call {number}"))),
+            < 72 => Move(),
+            < 76 => Update(BillingEntity.Account, random.Next(2) == 0 ? Values(("account_number", Number("A"))) : Values(("currency", random.Next(2) == 0 ? "USD" : "EUR"))),
+            < 79 => Update(BillingEntity.Subscriber, Values(("phone_number", Number("+")))),
+            < 84 => Later(knowsLater),
+            < 88 => new DeleteCall(number, Entity(BillingEntity.Charge), Some(BillingEntity.Charge)),
+            < 91 => new DeleteCall(number, Entity(BillingEntity.Bill), Some(BillingEntity.Bill)),
+            < 94 => new DeleteCall(number, Entity(BillingEntity.Subscriber), Some(BillingEntity.Subscriber)),
+            < 97 => new DeleteCall(number, Entity(BillingEntity.Account), Some(BillingEntity.Account)),
+            < 98 => new DeleteCall(number, Entity(BillingEntity.Customer), Some(BillingEntity.Customer)),
+            _ => new InsertCall(number, Entity(BillingEntity.Customer), Values(("customer_number", Number("C")), ("address", "{}")), "customer_number"),
+        };
+    }
+
+    public static ImmutableDictionary<string, object?> Values(params (string Column, object? Value)[] values) => values.ToImmutableDictionary(v => v.Column, v => v.Value);
+
+    public static ImmutableDictionary<string, object?> Charge(long account, decimal amount, string text) => Values(
+        ("account_id", account), ("charge_type", "USAGE"), ("description", text), ("amount", amount), ("tax_amount", amount * 0.19m), ("charged_at", At));
+
+    public static ImmutableDictionary<string, object?> Account(long customer, string number) => Values(
+        ("customer_id", customer), ("account_number", number), ("currency", "EUR"), ("bill_cycle_day", 5), ("opened_at", At));
+
+    public static ImmutableDictionary<string, object?> Subscriber(long account, string phone) => Values(("account_id", account), ("phone_number", phone), ("activated_at", At));
+
+    private ImmutableDictionary<string, object?> Charge() => Charge(Some(BillingEntity.Account), Amount(), $"charge {number}")
+        .SetItem("charged_at", At.AddMinutes(random.Next(1_000)))
+        .SetItem("bill_id", random.Next(8) == 0 ? Some(BillingEntity.Bill) : null)
+        .SetItem("subscriber_id", random.Next(4) == 0 ? Some(BillingEntity.Subscriber) : null);
+
+    private InsertCall Account() => new(number, Entity(BillingEntity.Account), Account(Some(BillingEntity.Customer), Number("A")), "account_number");
+
+    private InsertCall Subscriber() => new(number, Entity(BillingEntity.Subscriber), Subscriber(Some(BillingEntity.Account), Number("+")), "phone_number");
+
+    private InsertCall Agreement()
+    {
+        var subscriber = Some(BillingEntity.Subscriber);
+        var account = mirror.Find(BillingEntity.Subscriber, subscriber) is { } row && random.Next(5) > 0 ? new BillingRecord(Entity(BillingEntity.Subscriber), row).Get<long>("account_id") : Some(BillingEntity.Account);
+        return new InsertCall(
+            number, Entity(BillingEntity.Agreement),
+            Values(("subscriber_id", subscriber), ("account_id", account), ("product_code", "FLAT"), ("monthly_fee", Amount()), ("start_date", new DateOnly(2026, 1, 1))), null);
+    }
+
+    private PayCall Pay()
+    {
+        var id = Some(BillingEntity.Bill);
+        var open = mirror.Find(BillingEntity.Bill, id) is { } row ? BillingAmounts.Of(Entity(BillingEntity.Bill), row, "total") - BillingAmounts.Of(Entity(BillingEntity.Bill), row, "amount_paid") : 1;
+        return new PayCall(number, mirror, id, random.Next(10) == 0 ? open + 1 : Math.Max(0.01m, decimal.Round(open / random.Next(1, 4), 2)));
+    }
+
+    private BillRunCall BillRun()
+    {
+        var account = Some(BillingEntity.Account);
+        return new BillRunCall(number, mirror, account, Values(
+            ("account_id", account), ("bill_number", Number("B")), ("status", "ISSUED"), ("period_start", new DateOnly(2026, 1, 1)), ("period_end", new DateOnly(2026, 1, 31)),
+            ("bill_date", new DateOnly(2026, 2, random.Next(1, 28))), ("due_date", new DateOnly(2026, 3, 15)), ("subtotal", 0m), ("tax_amount", 0m), ("total", 0m)));
+    }
+
+    /// <summary>Another account, another time, or another subscriber: the item moves, or refers to another.</summary>
+    private UpdateCall Move() => Update(BillingEntity.Charge, random.Next(3) switch
+    {
+        0 => Values(("account_id", Some(BillingEntity.Account))),
+        1 => Values(("charged_at", At.AddMinutes(random.Next(1_000)))),
+        _ => Values(("subscriber_id", random.Next(3) == 0 ? null : Some(BillingEntity.Subscriber))),
+    });
+
+    private UpdateCall Later(bool knows) => knows
+        ? Update(random.Next(2) == 0 ? BillingEntity.Charge : BillingEntity.Account, Values((SimulatedShop.LaterColumn, random.Next(1_000))))
+        : Update(BillingEntity.Charge, Values(("quantity", random.Next(1, 9))));
+
+    private UpdateCall Update(string entity, ImmutableDictionary<string, object?> values) => new(number, Entity(entity), Some(entity), values);
+
+    private EntityModel Entity(string entity) => mirror.Model[entity];
+
+    /// <summary>One that is there, more often one of the few busy ones; one in twenty nobody has.</summary>
+    private long Some(string entity)
+    {
+        var model = mirror.Model[entity];
+        var ids = mirror.Of(entity).Select(r => new BillingRecord(model, r).Get<long>(model.Row[model.PrimaryKey[0]].Column.Name)).Order().ToArray();
+        return ids.Length == 0 || random.Next(20) == 0 ? 900_000 + random.Next(5)
+            : entity == BillingEntity.Account && random.Next(2) == 0 ? ids[Math.Min(random.Next(2), ids.Length - 1)]
+            : ids[random.Next(ids.Length)];
+    }
+
+    private decimal Amount() => random.Next(1, 100_000) / (random.Next(3) == 0 ? 10_000m : 100m);
+
+    /// <summary>One in three another row has already, or takes at the same time.</summary>
+    private string Number(string prefix) => $"{prefix}{(random.Next(3) == 0 ? random.Next(1, 12) : 1_000 + number)}";
+}

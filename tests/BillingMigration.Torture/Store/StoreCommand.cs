@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace BillingMigration.Torture;
+
+/// <summary><c>torture store</c>: trials on a simulated DynamoDB, one seed after the other.</summary>
+internal static class StoreCommand
+{
+    /// <exception cref="ArgumentException">An option is unknown or has no value.</exception>
+    public static int Run(string[] args)
+    {
+        var options = new StoreTortureOptions { Seed = Random.Shared.Next(1, 1_000_000) };
+        double? minutes = null;
+        var trials = 1;
+        for (var i = 0; i < args.Length; i += 2)
+        {
+            if (args[i] == "--trace")
+            {
+                options = options with { Trace = Console.Out };
+                i--;
+                continue;
+            }
+
+            var value = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value.");
+            switch (args[i])
+            {
+                case "--seed": options = options with { Seed = int.Parse(value, CultureInfo.InvariantCulture) }; break;
+                case "--calls": options = options with { Calls = int.Parse(value, CultureInfo.InvariantCulture) }; break;
+                case "--trials": trials = int.Parse(value, CultureInfo.InvariantCulture); break;
+                case "--minutes": minutes = double.Parse(value, CultureInfo.InvariantCulture); break;
+                default: throw new ArgumentException($"There is no option {args[i]}.");
+            }
+        }
+
+        var began = Stopwatch.GetTimestamp();
+        int done = 0, calls = 0, violations = 0;
+        long requests = 0;
+        var told = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        for (var seed = options.Seed; minutes is { } limit ? Stopwatch.GetElapsedTime(began).TotalMinutes < limit : done < trials; seed++, done++)
+        {
+            var result = StoreTorture.Run(options with { Seed = seed });
+            (calls, requests, violations) = (calls + result.Calls, requests + result.Requests, violations + result.Violations.Count);
+            foreach (var (what, count) in result.Told)
+            {
+                told[what] = told.GetValueOrDefault(what) + count;
+            }
+
+            if (result.Violations.Count > 0 || (done + 1) % 20 == 0)
+            {
+                Console.WriteLine($"seed {seed}: {calls} calls so far, {result.Violations.Count} violations");
+            }
+
+            foreach (var violation in result.Violations)
+            {
+                Console.WriteLine($"seed {seed}: {violation}");
+            }
+        }
+
+        foreach (var (what, count) in told)
+        {
+            Console.WriteLine($"  {count,8} {what}");
+        }
+
+        var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"torture store: seeds {options.Seed} to {options.Seed + done - 1}, {calls} calls, {requests} requests in {seconds:0} s, {violations} violations"));
+        return violations == 0 ? 0 : 1;
+    }
+}

@@ -1,0 +1,34 @@
+using BillingMigration.Simulation;
+
+namespace BillingMigration.Torture;
+
+/// <summary>How long and how hard the store is tried on a simulated DynamoDB.</summary>
+internal sealed record StoreTortureOptions
+{
+    public int Seed { get; init; }
+
+    /// <summary>Calls in all.</summary>
+    public int Calls { get; init; } = 400;
+
+    /// <summary>Application processes, each with a store of its own; one of them knows a later version of the schema.</summary>
+    public int Processes { get; init; } = 4;
+
+    /// <summary>Calls of a process at the same time.</summary>
+    public int Clients { get; init; } = 4;
+
+    /// <summary>Charges that the large account has from the beginning.</summary>
+    public int LargeAccount { get; init; } = 130;
+
+    /// <summary>Processes are killed and frozen, and clocks jump.</summary>
+    public bool Kills { get; init; } = true;
+
+    public SimulationOptions Cruelty { get; init; } = SimulationOptions.Cruel;
+
+    /// <summary>Tells each call and commit.</summary>
+    public TextWriter? Trace { get; init; }
+}
+
+/// <summary>What came of a trial.</summary>
+/// <param name="Violations">What cannot be explained; empty: nothing.</param>
+/// <param name="Told">How often each outcome was told.</param>
+internal sealed record StoreTortureResult(int Calls, long Requests, long Commits, IReadOnlyDictionary<string, int> Told, IReadOnlyList<string> Violations, TimeSpan Virtual);
