@@ -15,6 +15,8 @@ const string usage = """
     Torture store [--minutes M | --trials 1] [--seed N] [--calls 400] [--trace]
       Application processes of two schema versions do everything that the store does, on a DynamoDB and a network that are simulated under one seed: indexes behind, conflicts, throttling, requests lost, late and
       repeated, processes killed and frozen, clocks that jump. Each commit is held against MySQL's keys and foreign keys and against what its call asked for; the same seed gives the same trial.
+    Torture write-schema FILE
+      Writes the sample's tables as MySQL describes them: what the store's trial begins from.
     Torture switch [--rounds 100] [--seed N] [--server mysql|mariadb|both]
       32 clients in four processes read, post, bill and pay through routed stores while their backend is switched to and fro. Coordinators, followers and clients are killed, clients are frozen past
       their lease, clocks jump, networks are cut. In the end every acknowledged write is there once, and both sides are equal.
@@ -56,8 +58,7 @@ static async Task<int> WriteSchemaAsync(string to)
     await using var connection = await database.OpenAsync();
     var definition = SampleMigration.Create(database.ConnectionString, new Uri("http://127.0.0.1:1")).Definition;
     var tables = await BillingMigration.Source.SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingMigration.Model.BillingModel.TablesOf(definition), CancellationToken.None);
-    var plain = tables.Values.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t => t with { Database = "billing", EstimatedRows = 0, AverageRowBytes = 0 }).ToArray();
-    File.WriteAllText(to, System.Text.Json.JsonSerializer.Serialize(plain, new System.Text.Json.JsonSerializerOptions { WriteIndented = true }));
+    File.WriteAllText(to, SimulatedShop.Json(tables.Values));
     return 0;
 }
 

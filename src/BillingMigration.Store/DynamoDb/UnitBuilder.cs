@@ -190,11 +190,11 @@ internal sealed class UnitBuilder(TableSide side)
         UnitParts parts, IReadOnlyList<RowChange> changes, (Dictionary<string, AttributeValue>? Before, Dictionary<string, AttributeValue>? After)[] items, CancellationToken cancellationToken)
     {
         // What one change leaves, another may take: then the two are one write.
-        var free = new Dictionary<ItemKey, ItemCondition>();
+        var free = new Dictionary<ItemKey, (ItemCondition Still, RowChange Of)>();
         var leaving = Enumerable.Range(0, changes.Count).Where(i => items[i].Before is not null && (items[i].After is null || changes[i].Moves)).ToArray();
         foreach (var i in leaving)
         {
-            free[ItemCodec.Key(items[i].Before!)] = await StillAsync(parts, changes[i], items[i].Before!, [], cancellationToken);
+            free[ItemCodec.Key(items[i].Before!)] = (await StillAsync(parts, changes[i], items[i].Before!, [], cancellationToken), changes[i]);
         }
 
         for (var i = 0; i < changes.Count; i++)
@@ -216,13 +216,13 @@ internal sealed class UnitBuilder(TableSide side)
                 await CarryAsync(change, before, after, free, cancellationToken);
             }
 
-            free.Remove(ItemCodec.Key(after), out var former);
-            parts.Put(after, former, former is not null ? Changed(change) : change.IsFound ? new Refusal.LookAgain() : change.HasGeneratedKey ? new Refusal.KeyGiven(i) : new Refusal.Told(StoreErrors.Duplicate(UniqueValue.PrimaryKey)));
+            var isLeft = free.Remove(ItemCodec.Key(after), out var former);
+            parts.Put(after, former.Still, isLeft ? Changed(former.Of) : change.IsFound ? new Refusal.LookAgain() : change.HasGeneratedKey ? new Refusal.KeyGiven(i) : new Refusal.Told(StoreErrors.Duplicate(UniqueValue.PrimaryKey)));
         }
 
         foreach (var i in leaving.Where(i => free.ContainsKey(ItemCodec.Key(items[i].Before!))))
         {
-            parts.Delete(ItemCodec.KeyOf(items[i].Before!), free[ItemCodec.Key(items[i].Before!)], Changed(changes[i]));
+            parts.Delete(ItemCodec.KeyOf(items[i].Before!), free[ItemCodec.Key(items[i].Before!)].Still, Changed(changes[i]));
         }
     }
 
@@ -242,7 +242,7 @@ internal sealed class UnitBuilder(TableSide side)
     }
 
     /// <summary>An item that gets another key takes along what this process does not know of it.</summary>
-    private async Task CarryAsync(RowChange change, Dictionary<string, AttributeValue> before, Dictionary<string, AttributeValue> after, Dictionary<ItemKey, ItemCondition> free, CancellationToken cancellationToken)
+    private async Task CarryAsync(RowChange change, Dictionary<string, AttributeValue> before, Dictionary<string, AttributeValue> after, Dictionary<ItemKey, (ItemCondition Still, RowChange Of)> free, CancellationToken cancellationToken)
     {
         var key = ItemCodec.Key(before);
         var known = change.Model.Attributes.Select(a => a.Name).Concat(change.Model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute })).Append(EntityModel.EntityAttribute).ToHashSet();
@@ -252,9 +252,9 @@ internal sealed class UnitBuilder(TableSide side)
             after[name] = value;
         }
 
-        if (unknown.Length > 0 && free.TryGetValue(key, out var still) && !RowImage.IsWide(change.Model))
+        if (unknown.Length > 0 && free.ContainsKey(key) && !RowImage.IsWide(change.Model))
         {
-            free[key] = RowImage.Is(change.Model, before, unknown);
+            free[key] = (RowImage.Is(change.Model, before, unknown), change);
         }
     }
 

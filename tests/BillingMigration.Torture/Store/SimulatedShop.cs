@@ -23,12 +23,13 @@ internal sealed class SimulatedShop : IDisposable
     private readonly SimulatedDynamoDb dynamoDb;
     private readonly AmazonDynamoDBClient client;
 
-    public SimulatedShop(VirtualTime time, SimulatedDynamoDb dynamoDb)
+    /// <param name="change">Changes a table of the sample's; null: as they are.</param>
+    public SimulatedShop(VirtualTime time, SimulatedDynamoDb dynamoDb, Func<TableSchema, TableSchema>? change = null)
     {
         (this.time, this.dynamoDb) = (time, dynamoDb);
         var sample = MigrationDefinitionFile.Load(Repository.PathOf("examples", "sample", "migration.json"));
         Definition = sample with { Target = sample.Target with { EndpointUrl = new Uri(Address), Table = "billing" } };
-        Tables = JsonSerializer.Deserialize<TableSchema[]>(File.ReadAllBytes(Repository.PathOf("tests", "BillingMigration.Torture", "Store", "sample-schema.json")))!;
+        Tables = JsonSerializer.Deserialize<TableSchema[]>(File.ReadAllBytes(Repository.PathOf("tests", "BillingMigration.Torture", "Store", "sample-schema.json")))!.Select(t => change?.Invoke(t) ?? t).ToArray();
         Model = BillingModel.Bind(Definition, ByName(Tables));
         client = new AmazonDynamoDBClient("local", "local", new AmazonDynamoDBConfig
         {
@@ -89,6 +90,35 @@ internal sealed class SimulatedShop : IDisposable
 
     /// <summary>The row of an item.</summary>
     public static RowBuffer RowOf(EntityModel entity, Item item) => new RowDecoder(entity).TryDecode(Encoding.UTF8.GetBytes(item.ToString()))!;
+
+    /// <summary>A row as the migration leaves it.</summary>
+    public static RowBuffer RowOf(EntityModel entity, long id, IReadOnlyDictionary<string, object?> values)
+    {
+        var row = RowBuffer.AllNull(entity.Row.Length);
+        row.Set(entity.PrimaryKey[0], id.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        foreach (var attribute in entity.Attributes.Where(a => a.Column is { Nullable: false, AutoIncrement: false }))
+        {
+            var text = attribute.Column.DefaultIsExpression ? "2026-01-01 00:00:00.000000" : attribute.Column.Default;
+            if (text is not null)
+            {
+                row.Set(attribute.RowIndex, StoreValue.ToText(entity, attribute.RowIndex, text));
+            }
+        }
+
+        foreach (var (column, value) in values.Where(v => v.Value is not null))
+        {
+            var index = EntityModel.Find(entity.Row, null, column);
+            row.Set(index, StoreValue.ToText(entity, index, value!));
+        }
+
+        return row;
+    }
+
+    /// <summary>Tables as sample-schema.json has them: without what differs from server to server.</summary>
+    public static string Json(IEnumerable<TableSchema> tables) => JsonSerializer.Serialize(
+        tables.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t => t with { Database = "billing", EstimatedRows = 0, AverageRowBytes = 0 }).ToArray(), Indented);
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     private static CreateTableRequest Plain(TableSpec spec)
     {

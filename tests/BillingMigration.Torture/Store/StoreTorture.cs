@@ -1,4 +1,3 @@
-using System.Globalization;
 using BillingMigration.Model;
 using BillingMigration.Simulation;
 using BillingMigration.Store;
@@ -100,23 +99,7 @@ internal sealed class StoreTorture : IDisposable
         (EntityModel, RowBuffer) Row(string name, IReadOnlyDictionary<string, object?> values)
         {
             var entity = shop.Model[name];
-            var row = RowBuffer.AllNull(entity.Row.Length);
-            row.Set(entity.PrimaryKey[0], (ids[name] = ids.GetValueOrDefault(name) + 1).ToString(CultureInfo.InvariantCulture));
-            foreach (var attribute in entity.Attributes.Where(a => a.Column is { Nullable: false, AutoIncrement: false }))
-            {
-                var text = attribute.Column.DefaultIsExpression ? "2026-01-01 00:00:00.000000" : attribute.Column.Default;
-                if (text is not null)
-                {
-                    row.Set(attribute.RowIndex, StoreValue.ToText(entity, attribute.RowIndex, text));
-                }
-            }
-
-            foreach (var (column, value) in values.Where(v => v.Value is not null))
-            {
-                var index = EntityModel.Find(entity.Row, null, column);
-                row.Set(index, StoreValue.ToText(entity, index, value!));
-            }
-
+            var row = SimulatedShop.RowOf(entity, ids[name] = ids.GetValueOrDefault(name) + 1, values);
             return (entity, row);
         }
 

@@ -1,0 +1,93 @@
+using BillingMigration.Model;
+using BillingMigration.Simulation;
+using BillingMigration.Store.DynamoDb;
+using BillingMigration.Torture;
+
+namespace BillingMigration.Store.Tests;
+
+/// <summary>Stores of several application processes on one simulated table, with rows as the migration leaves them.</summary>
+internal sealed class SimulatedStores : IDisposable
+{
+    private readonly Random random = new(1);
+
+    public SimulatedStores(SimulationOptions? options = null, Func<TableSchema, TableSchema>? change = null)
+    {
+        DynamoDb = new SimulatedDynamoDb(Time, seed: 1, options ?? SimulationOptions.Quiet);
+        Shop = new SimulatedShop(Time, DynamoDb, change);
+        Time.Run(async () =>
+        {
+            foreach (var step in Shop.Steps())
+            {
+                await step();
+            }
+        });
+    }
+
+    /// <summary>Takes a little time for everything, as a network does.</summary>
+    public static SimulationOptions Network { get; } = new()
+    {
+        Arrival = TimeSpan.FromMilliseconds(4), Work = TimeSpan.FromMilliseconds(2), Answer = TimeSpan.FromMilliseconds(4), TransactionWork = TimeSpan.FromMilliseconds(8),
+    };
+
+    public VirtualTime Time { get; } = new();
+
+    public SimulatedDynamoDb DynamoDb { get; }
+
+    public SimulatedShop Shop { get; }
+
+    /// <summary>A row that was migrated: it has no claim, and all indexes show it.</summary>
+    public void Migrate(string entity, long id, params (string Column, object? Value)[] values)
+    {
+        var model = Shop.Model[entity];
+        var row = SimulatedShop.RowOf(model, id, values.ToDictionary(v => v.Column, v => v.Value));
+        Time.Run(() => Shop.PutAsync(model, row));
+        DynamoDb.RunUntilQuiet();
+    }
+
+    /// <summary>A customer with an account, a subscriber and a bill, each with this id.</summary>
+    public void MigrateAccount(long id)
+    {
+        Migrate(BillingEntity.Customer, id, ("customer_number", $"C{id}"), ("address", "{}"));
+        Migrate(BillingEntity.Account, id, ("customer_id", id), ("account_number", $"A{id}"), ("currency", "EUR"), ("bill_cycle_day", 5), ("opened_at", At), ("balance", 100m));
+        Migrate(BillingEntity.Subscriber, id, ("account_id", id), ("phone_number", $"+{id}"), ("activated_at", At));
+        Migrate(BillingEntity.Bill, id, [.. WriteTests.Bill(id, $"B{id}").SetItem("total", 158m).Select(v => (v.Key, v.Value))]);
+    }
+
+    public static DateTime At { get; } = new(2026, 2, 1, 0, 0, 0, DateTimeKind.Unspecified);
+
+    public DynamoDbBillingStore Open(string name = "app") => Time.Run(() => Shop.OpenAsync(new SimulatedProcess(Time, name), random));
+
+    /// <summary>Opens a store that knows a later schema, which the others do not know.</summary>
+    public DynamoDbBillingStore OpenLater(TableSchema[] tables)
+    {
+        Time.Run(() => Shop.SaveSchemaAsync(tables));
+        return Open("later");
+    }
+
+    public T Run<T>(Func<Task<T>> call) => Time.Run(call);
+
+    public void Run(Func<Task> call) => Time.Run(call);
+
+    /// <summary>Items of the billing table, when everything that is on its way has landed.</summary>
+    public IReadOnlyDictionary<string, Item> Items()
+    {
+        DynamoDb.RunUntilQuiet();
+        return DynamoDb.Items(Shop.Definition.Target.Table).ToDictionary(i => i.Key.ToString(), i => i.Value);
+    }
+
+    /// <summary>What large units have left in the control table.</summary>
+    public int OpenUnits()
+    {
+        DynamoDb.RunUntilQuiet();
+        return DynamoDb.Items(Shop.Definition.Target.ControlTableName).Count(i => i.Key.Partition.Text.EndsWith("#INTENT", StringComparison.Ordinal) || (i.Key.Sort!.Text == "VERSION" && i.Value.ContainsKey("going")));
+    }
+
+    /// <summary>The faults of the next transactions, in their order.</summary>
+    public void NextTransactions(params Fault[] faults)
+    {
+        var left = new Queue<Fault>(faults);
+        DynamoDb.Script = request => request.Operation == "TransactWriteItems" && left.TryDequeue(out var fault) ? fault : null;
+    }
+
+    public void Dispose() => Shop.Dispose();
+}
