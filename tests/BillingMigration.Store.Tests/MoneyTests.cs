@@ -194,6 +194,22 @@ public sealed class MoneyTests
     }
 
     [Fact]
+    public void Children_with_claims_of_their_own_go_in_parts_that_a_transaction_holds()
+    {
+        using var stores = new SimulatedStores();
+        stores.MigrateAccount(1);
+        for (var n = 100; n < 230; n++)
+        {
+            stores.Migrate(BillingEntity.Subscriber, n, ("account_id", 1L), ("phone_number", $"+{n}"), ("activated_at", SimulatedStores.At));
+        }
+
+        var store = stores.Open();
+        stores.Run(async () => await store.DeleteAsync((await store.GetAsync(BillingEntity.Account, "account_id", 1L))!));
+        Assert.Equal(["CUSTOMER#1/CUSTOMER"], stores.Items().Keys);
+        Assert.Equal(0, stores.OpenUnits());
+    }
+
+    [Fact]
     public void Rows_of_two_hundred_columns_are_updated_and_deleted_and_held_against_what_was_read()
     {
         using var stores = new SimulatedStores(SimulatedStores.Network, t => t.Name == "charge"

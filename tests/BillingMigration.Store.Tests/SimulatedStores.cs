@@ -72,7 +72,7 @@ internal sealed class SimulatedStores : IDisposable
     public IReadOnlyDictionary<string, Item> Items()
     {
         DynamoDb.RunUntilQuiet();
-        return DynamoDb.Items(Shop.Definition.Target.Table).ToDictionary(i => i.Key.ToString(), i => i.Value);
+        return DynamoDb.Items(Shop.Definition.Target.Table).ToDictionary(i => $"{i.Key.Partition.Text}/{i.Key.Sort!.Text}", i => i.Value);
     }
 
     /// <summary>What large units have left in the control table.</summary>

@@ -56,7 +56,7 @@ internal sealed class AccessPolicy(MigrationDefinition definition, string region
             Allow("SeeTable", ["dynamodb:DescribeTable"], [table], null),
             Allow("ReadSchema", ["dynamodb:GetItem"], [Arn("dynamodb", $"table/{target.ControlTableName}")], new JsonObject
             {
-                ["ForAllValues:StringLike"] = new JsonObject { ["dynamodb:LeadingKeys"] = Texts([$"MIGRATION#{definition.Name}", $"MIGRATION#{definition.Name}#UNIQUE#*"]) },
+                ["ForAllValues:StringLike"] = new JsonObject { ["dynamodb:LeadingKeys"] = Texts([$"MIGRATION#{definition.Name}"]) },
             }),
         };
         if (target.Encryption is { } encryption && seen.Entities.Any(e => e.Attributes.Any(a => a.Encrypted)))

@@ -65,28 +65,32 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
 
     private async Task<bool> BillAsync(List<RowBuffer> charges, CancellationToken cancellationToken)
     {
-        var billed = await SumsAsync(cancellationToken);
-        var (sums, some) = (new BillSums(0, 0), new List<RowChange>());
-        foreach (var row in charges)
+        var isDone = true;
+        for (var next = 0; next < charges.Count;)
         {
-            // An amount that has grown since the run was decided, beyond what the bill can hold: it stays for the next bill.
-            if (Fits(billed.Sums + sums + run.SumsOf(row)))
+            var billed = (await SumsAsync(cancellationToken)).Sums;
+            var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+            var (sums, count) = (new BillSums(0, 0), 0);
+            for (; next < charges.Count && !parts.IsFull; next++)
             {
-                sums += run.SumsOf(row);
-                some.Add(run.Billed(row, intent.Row));
+                // An amount that has grown since the run was decided, beyond what the bill can hold: it stays for the next bill.
+                if (Fits(billed + sums + run.SumsOf(charges[next])))
+                {
+                    RowChange[] change = [run.Billed(charges[next], intent.Row)];
+                    await builder.AddRowsAsync(parts, change, cancellationToken);
+                    builder.Refer(parts, change, intent.Entity, intent.Row);
+                    (sums, count) = (sums + run.SumsOf(charges[next]), count + 1);
+                }
+            }
+
+            if (count > 0)
+            {
+                log.GoOn(parts, intent, count, sums);
+                isDone &= await IntentWork.SendAsync(sender, parts);
             }
         }
 
-        if (some.Count == 0)
-        {
-            return true;
-        }
-
-        var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
-        await builder.AddRowsAsync(parts, some, cancellationToken);
-        builder.Refer(parts, some, intent.Entity, intent.Row);
-        log.GoOn(parts, intent, some.Count, sums);
-        return await IntentWork.SendAsync(sender, parts);
+        return isDone;
     }
 
     private ItemKey Key => RowFinder.KeyOf(intent.Entity, intent.Row, null)!.Value;

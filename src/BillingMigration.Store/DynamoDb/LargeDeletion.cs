@@ -115,10 +115,21 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
             }
         }
 
-        var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
-        await builder.AddLeavingAsync(parts, [.. children.Select(c => new RowChange(reference.Child, c, reference.Cascades ? null : reference.Released(c)) { IsFound = true })], cancellationToken);
-        log.GoOn(parts, intent, children.Count);
-        return await IntentWork.SendAsync(sender, parts);
+        var isDone = true;
+        for (var next = 0; next < children.Count;)
+        {
+            var first = next;
+            var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+            for (; next < children.Count && !parts.IsFull; next++)
+            {
+                await builder.AddLeavingAsync(parts, [new RowChange(reference.Child, children[next], reference.Cascades ? null : reference.Released(children[next])) { IsFound = true }], cancellationToken);
+            }
+
+            log.GoOn(parts, intent, next - first);
+            isDone &= await IntentWork.SendAsync(sender, parts);
+        }
+
+        return isDone;
     }
 
     private async Task HoldAsync(string partition)

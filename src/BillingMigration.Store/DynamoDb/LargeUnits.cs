@@ -80,6 +80,11 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
             {
                 return await WaitForEndAsync(intent);
             }
+            catch (Exception e) when (e is StoreException or PartitionHeldException)
+            {
+                // It is decided, and so not refused any more: others finish it, or set it aside with the reason.
+                throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, e);
+            }
         }
     }
 

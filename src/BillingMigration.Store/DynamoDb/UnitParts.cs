@@ -56,6 +56,9 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
 
     public int Count => parts.Count + versions.Count;
 
+    /// <summary>True when a further row with its claims and references might be too much for a part of a large unit.</summary>
+    public bool IsFull => Count > Most - 15 || bytes > MostBytes / 4;
+
     /// <summary>The item that most other units meet this one at.</summary>
     public string Hottest => versions.Count > 0 ? versions.Keys.First() : parts.Count > 0 ? NameOf(parts[0].Item) : "";
 
