@@ -106,8 +106,20 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits, IRetryClock
         RouteAsync(store => store.WriteAsync(work, cancellationToken), cancellationToken);
 
     Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken) => RouteAsync(
-        store => ILargeUnits.Of(store) is { } large ? large.RunBillAsync(bill, columns, cancellationToken) : store.RunBillAsync(bill[columns.AccountId]!, bill, columns, cancellationToken),
-        cancellationToken);
+        store => ILargeUnits.Of(store) is { } large ? large.RunBillAsync(bill, columns, cancellationToken) : RunBillAsync(store, bill, columns, cancellationToken), cancellationToken);
+
+    /// <summary>Reads and then writes one unit: a way that breaks has either done nothing, or the unit's outcome is unknown, which has a name of its own.</summary>
+    private static async Task<BillingRecord?> RunBillAsync(IBillingStore store, IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store.RunBillAsync(bill[columns.AccountId]!, bill, columns, cancellationToken);
+        }
+        catch (MigrationException e) when (e is { Kind: MigrationErrorKind.Unreachable, ErrorId: not StoreErrors.OutcomeUnknownId })
+        {
+            throw new NotRoutedException(e);
+        }
+    }
 
     /// <summary>Calls that have begun are answered first. A second time it does nothing.</summary>
     public async ValueTask DisposeAsync()
