@@ -105,8 +105,8 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits, IRetryClock
     public Task<ImmutableArray<BillingRecord?>> WriteAsync(UnitOfWork work, CancellationToken cancellationToken = default) =>
         RouteAsync(store => store.WriteAsync(work, cancellationToken), cancellationToken);
 
-    Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken) => RouteAsync(
-        store => ILargeUnits.Of(store) is { } large ? large.RunBillAsync(bill, columns, cancellationToken) : store.RunBillAsync(bill[columns.AccountId]!, bill, columns, cancellationToken),
+    Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, string? key, CancellationToken cancellationToken) => RouteAsync(
+        store => ILargeUnits.Of(store) is { } large ? large.RunBillAsync(bill, columns, key, cancellationToken) : store.RunBillOnceAsync(bill[columns.AccountId]!, bill, key, columns, cancellationToken),
         cancellationToken);
 
     /// <summary>Calls that have begun are answered first. A second time it does nothing.</summary>
