@@ -98,6 +98,6 @@ public static class BillingStoreWrites
 
     /// <inheritdoc cref="DeleteAsync(IBillingStore, BillingRecord, CancellationToken)"/>
     /// <param name="key">Makes the call safe to repeat: see <see cref="UnitOfWork.Once"/>.</param>
-    public static Task DeleteAsync(this IBillingStore store, BillingRecord read, string key, CancellationToken cancellationToken = default) =>
-        store.WriteAsync(new UnitOfWork().Delete(read).Once(key), cancellationToken);
+    public static async Task DeleteAsync(this IBillingStore store, BillingRecord read, string key, CancellationToken cancellationToken = default) =>
+        await store.WriteAsync(new UnitOfWork().Delete(read).Once(key), cancellationToken);
 }

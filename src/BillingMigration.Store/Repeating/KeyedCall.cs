@@ -62,7 +62,7 @@ internal sealed class KeyedCall(Func<string, IReadOnlyDictionary<string, object>
         }
     }
 
-    /// <summary>Texts that a column without a binary collation, or one that pads with blanks, takes for equal would be two keys for one backend and one for the other.</summary>
+    /// <summary>A collation that pads with blanks takes a key with a blank at its end for the one without: they would be one key on the source, and two on the table.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>.</exception>
     public static string Require(string key, BillingColumns names) => key.Length > 0 && key[^1] != ' '
         ? key

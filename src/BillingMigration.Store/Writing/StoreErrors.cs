@@ -60,7 +60,7 @@ internal static class StoreErrors
 
     public static MigrationException OutcomeUnknown(string entity, Exception cause) => new(
         OutcomeUnknownId, MigrationErrorKind.Unreachable,
-        $"The way to the backend broke while a unit of {entity} was being committed: it is written, or it is not. Read its rows again before it is repeated.", entity, cause);
+        $"The way to the backend broke while a unit of {entity} was being committed: it is written, or it is not. A call with a key (UnitOfWork.Once) is safe to make again; read the rows of any other again before it is repeated.", entity, cause);
 
     public static MigrationException RouteUnknown(string table, TimeSpan waited, Exception? cause) => new(
         RouteUnknownId, MigrationErrorKind.Unreachable,
