@@ -11,14 +11,14 @@ public sealed class LargeUnitTests(SampleStores stores)
     /// <summary>Accounts for one broken attempt each, as many as a unit has requests and more.</summary>
     private const int Accounts = 40;
 
-    private const int FirstAccount = 100_001;
+    internal const int FirstAccount = 100_001;
 
     private static readonly DateTime At = new(2026, 2, 1, 0, 0, 0, DateTimeKind.Utc);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Accounts with a subscriber, a bill and <see cref="Charges"/> charges each; every tenth charge is of the next account and refers to subscriber and bill of this one.</summary>
-    private static string Setup(int accounts) => $"""
+    internal static string Setup(int accounts) => $"""
         CREATE TABLE number (n INT NOT NULL PRIMARY KEY);
         INSERT INTO number WITH RECURSIVE r (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM r WHERE n < {Charges - 1}) SELECT n FROM r;
         INSERT INTO billing_account (account_id, customer_id, account_number, currency, bill_cycle_day, opened_at, updated_at)

@@ -1,6 +1,7 @@
 using System.Text;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Control;
+using BillingMigration.Definition;
 using BillingMigration.Model;
 using BillingMigration.Snapshot;
 using BillingMigration.Store.DynamoDb;
@@ -21,8 +22,9 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
     public SampleMigration Migration => migration;
 
     /// <param name="sql">Run before the export.</param>
+    /// <param name="with">Changes the definition.</param>
     /// <param name="encrypted">All sensitive columns are encrypted.</param>
-    public static async Task<WritableShop> CreateAsync(SampleStores stores, bool mariaDb, string? sql = null, bool encrypted = false)
+    public static async Task<WritableShop> CreateAsync(SampleStores stores, bool mariaDb, string? sql = null, bool encrypted = false, Func<MigrationDefinition, MigrationDefinition>? with = null)
     {
         var database = await (await stores.Servers.SourceAsync(mariaDb)).CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, Rows, seed: 3);
@@ -32,6 +34,7 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         }
 
         var migration = SampleMigration.Create(database.ConnectionString, (await stores.Servers.DynamoDbAsync()).Endpoint);
+        migration.Definition = with?.Invoke(migration.Definition) ?? migration.Definition;
         if (encrypted)
         {
             await migration.EncryptAsync(await stores.Servers.KmsAsync());

@@ -31,6 +31,12 @@ public sealed record BillingColumns
     public string ChargeTax { get; init; } = "tax_amount";
 
     public string PaidStatus { get; init; } = "PAID";
+
+    public string CallKey { get; init; } = "call_key";
+
+    public string CallAnswer { get; init; } = "answer";
+
+    public string CallMadeAt { get; init; } = "made_at";
 }
 
 /// <summary>
@@ -45,10 +51,80 @@ public static class BillingOperations
 
     /// <summary>Inserts a charge and adds its amount with tax to the account's balance.</summary>
     /// <param name="charge">Values of the charge, its account among them.</param>
-    public static async Task<BillingRecord> PostChargeAsync(
-        this IBillingStore store, IReadOnlyDictionary<string, object?> charge, BillingColumns? columns = null, CancellationToken cancellationToken = default)
+    public static Task<BillingRecord> PostChargeAsync(
+        this IBillingStore store, IReadOnlyDictionary<string, object?> charge, BillingColumns? columns = null, CancellationToken cancellationToken = default) =>
+        PostAsync(store, charge, null, columns ?? Sample, cancellationToken);
+
+    /// <inheritdoc cref="PostChargeAsync(IBillingStore, IReadOnlyDictionary{string, object?}, BillingColumns?, CancellationToken)"/>
+    /// <param name="key">Makes the call safe to repeat: see <see cref="UnitOfWork.Once"/>.</param>
+    /// <exception cref="StoreException"><see cref="StoreError.Conflict"/>: the call was made before, and its row was deleted since.</exception>
+    public static Task<BillingRecord> PostChargeAsync(
+        this IBillingStore store, IReadOnlyDictionary<string, object?> charge, string key, BillingColumns? columns = null, CancellationToken cancellationToken = default) =>
+        PostAsync(store, charge, key, columns ?? Sample, cancellationToken);
+
+    /// <summary>Makes a bill of an account's unbilled charges: their sums are the bill's, and they are billed with it.</summary>
+    /// <param name="bill">Values of the bill without its sums.</param>
+    /// <returns>The bill; null: there was nothing to bill.</returns>
+    public static Task<BillingRecord?> RunBillAsync(
+        this IBillingStore store, object account, IReadOnlyDictionary<string, object?> bill, BillingColumns? columns = null, CancellationToken cancellationToken = default) =>
+        RunBillOnceAsync(store, account, bill, null, columns ?? Sample, cancellationToken);
+
+    /// <inheritdoc cref="RunBillAsync(IBillingStore, object, IReadOnlyDictionary{string, object?}, BillingColumns?, CancellationToken)"/>
+    /// <param name="key">Makes the call safe to repeat: see <see cref="UnitOfWork.Once"/>. That there was nothing to bill is an answer too, and stays it.</param>
+    /// <exception cref="StoreException"><see cref="StoreError.Conflict"/>: the call was made before, and its bill was deleted since, or is not finished yet.</exception>
+    public static Task<BillingRecord?> RunBillAsync(
+        this IBillingStore store, object account, IReadOnlyDictionary<string, object?> bill, string key, BillingColumns? columns = null, CancellationToken cancellationToken = default) =>
+        RunBillOnceAsync(store, account, bill, key, columns ?? Sample, cancellationToken);
+
+    /// <summary>Adds a payment to a bill, takes it from the account's balance, and marks the bill as paid when nothing is left.</summary>
+    /// <param name="at">When it was paid, in UTC.</param>
+    public static Task<BillingRecord> PayAsync(
+        this IBillingStore store, object bill, decimal amount, DateTime at, BillingColumns? columns = null, CancellationToken cancellationToken = default) =>
+        PayOnceAsync(store, bill, amount, at, null, columns ?? Sample, cancellationToken);
+
+    /// <inheritdoc cref="PayAsync(IBillingStore, object, decimal, DateTime, BillingColumns?, CancellationToken)"/>
+    /// <param name="key">Makes the call safe to repeat: see <see cref="UnitOfWork.Once"/>.</param>
+    /// <exception cref="StoreException"><see cref="StoreError.Conflict"/>: the call was made before, and its row was deleted since.</exception>
+    public static Task<BillingRecord> PayAsync(
+        this IBillingStore store, object bill, decimal amount, DateTime at, string key, BillingColumns? columns = null, CancellationToken cancellationToken = default) =>
+        PayOnceAsync(store, bill, amount, at, key, columns ?? Sample, cancellationToken);
+
+    /// <summary>Names a bill run in the answer that is kept of it.</summary>
+    internal static string RunBillOf(object account) => string.Create(CultureInfo.InvariantCulture, $"RunBill {account}");
+
+    /// <param name="key">Null: the call has none.</param>
+    internal static async Task<BillingRecord?> RunBillOnceAsync(
+        this IBillingStore store, object account, IReadOnlyDictionary<string, object?> bill, string? key, BillingColumns names, CancellationToken cancellationToken)
     {
-        var names = columns ?? Sample;
+        var call = RunBillOf(account);
+        var made = await RetryAsync(store, () => account, () => OnceAsync(store, key, call, names, DecideAsync, cancellationToken), cancellationToken);
+        return made is [] ? null : made[0] ?? throw StoreErrors.MadeAndGone(BillingEntity.Bill);
+
+        async Task<ImmutableArray<BillingRecord?>> DecideAsync()
+        {
+            var values = bill.ToImmutableDictionary().SetItem(names.AccountId, account);
+            if (ILargeUnits.Of(store) is { } large)
+            {
+                return await large.RunBillAsync(values.SetItems(Sums(0, 0, names)), names, key, cancellationToken) is { } one ? [one] : await NothingAsync();
+            }
+
+            var unbilled = await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where(names.AccountId, account).Where(names.BillId, null), cancellationToken);
+            if (unbilled.Count == 0)
+            {
+                return await NothingAsync();
+            }
+
+            values = values.SetItems(Sums(unbilled.Sum(c => Amount(c, names.ChargeAmount)), unbilled.Sum(c => Amount(c, names.ChargeTax)), names));
+            var unit = new UnitOfWork { Key = key, Names = names, Call = call, Answered = 1 }.Insert(BillingEntity.Bill, values);
+            return (await store.WriteAsync(unbilled.Aggregate(unit, (work, charge) => work.Update(charge, Change(names.BillId, new ValueOf(0, names.BillId)))), cancellationToken))[..1];
+        }
+
+        async Task<ImmutableArray<BillingRecord?>> NothingAsync() =>
+            key is null ? [] : await store.WriteAsync(new UnitOfWork { Key = key, Names = names, Call = call }, cancellationToken);
+    }
+
+    private static async Task<BillingRecord> PostAsync(IBillingStore store, IReadOnlyDictionary<string, object?> charge, string? key, BillingColumns names, CancellationToken cancellationToken)
+    {
         if (charge.GetValueOrDefault(names.AccountId) is not { } id)
         {
             throw new StoreException(StoreError.ValueMissing, names.AccountId, $"A charge is posted to an account: pass {names.AccountId}.");
@@ -58,8 +134,8 @@ public static class BillingOperations
         try
         {
             // Neither the charge nor the sum rests on anything that was read.
-            var work = new UnitOfWork().Insert(BillingEntity.Charge, charge).Add(BillingEntity.Account, Key(names.AccountId, id), names.Balance, sum);
-            return (await store.WriteAsync(work, cancellationToken))[0]!;
+            var work = new UnitOfWork { Call = string.Create(CultureInfo.InvariantCulture, $"PostCharge {id}") }.Insert(BillingEntity.Charge, charge).Add(BillingEntity.Account, Key(names.AccountId, id), names.Balance, sum);
+            return (await store.WriteAsync(key is null ? work : work.Once(key, names), cancellationToken))[0] ?? throw StoreErrors.MadeAndGone(BillingEntity.Charge);
         }
         catch (StoreException e) when (e.Error == StoreError.Conflict && e.Subject == BillingEntity.Account)
         {
@@ -67,68 +143,39 @@ public static class BillingOperations
         }
     }
 
-    /// <summary>Makes a bill of an account's unbilled charges: their sums are the bill's, and they are billed with it.</summary>
-    /// <param name="bill">Values of the bill without its sums.</param>
-    /// <returns>The bill; null: there was nothing to bill.</returns>
-    public static Task<BillingRecord?> RunBillAsync(
-        this IBillingStore store, object account, IReadOnlyDictionary<string, object?> bill, BillingColumns? columns = null, CancellationToken cancellationToken = default)
+    private static async Task<BillingRecord> PayOnceAsync(IBillingStore store, object bill, decimal amount, DateTime at, string? key, BillingColumns names, CancellationToken cancellationToken)
     {
-        var names = columns ?? Sample;
-        return RetryAsync(
-            store, () => account,
-            async () =>
-            {
-                var query = new RecordQuery(BillingEntity.Charge).Where(names.AccountId, account).Where(names.BillId, null);
-                var values = bill.ToImmutableDictionary().SetItem(names.AccountId, account);
-                if (ILargeUnits.Of(store) is { } large)
-                {
-                    return await large.RunBillAsync(values.SetItems(Sums(0, 0, names)), names, cancellationToken);
-                }
-
-                var unbilled = await store.ListAsync(query, cancellationToken);
-                if (unbilled.Count == 0)
-                {
-                    return null;
-                }
-
-                values = values.SetItems(Sums(unbilled.Sum(c => Amount(c, names.ChargeAmount)), unbilled.Sum(c => Amount(c, names.ChargeTax)), names));
-                var work = unbilled.Aggregate(new UnitOfWork().Insert(BillingEntity.Bill, values), (unit, charge) => unit.Update(charge, Change(names.BillId, new ValueOf(0, names.BillId))));
-                return (await store.WriteAsync(work, cancellationToken))[0];
-            },
-            cancellationToken);
-    }
-
-    /// <summary>Adds a payment to a bill, takes it from the account's balance, and marks the bill as paid when nothing is left.</summary>
-    /// <param name="at">When it was paid, in UTC.</param>
-    public static Task<BillingRecord> PayAsync(
-        this IBillingStore store, object bill, decimal amount, DateTime at, BillingColumns? columns = null, CancellationToken cancellationToken = default)
-    {
-        var names = columns ?? Sample;
         var of = bill;
-        return RetryAsync(
-            store, () => of,
-            async () =>
+        var call = string.Create(CultureInfo.InvariantCulture, $"Pay {bill}");
+        var made = await RetryAsync(store, () => of, () => OnceAsync(store, key, call, names, DecideAsync, cancellationToken), cancellationToken);
+        return made[0] ?? throw StoreErrors.MadeAndGone(BillingEntity.Bill);
+
+        async Task<ImmutableArray<BillingRecord?>> DecideAsync()
+        {
+            var found = await store.GetAsync(BillingEntity.Bill, names.BillId, bill, cancellationToken)
+                ?? throw new StoreException(StoreError.ParentMissing, names.BillId, $"There is no bill {bill} to pay.");
+            of = found[names.AccountId]!;
+            var paid = found.Get<decimal>(names.AmountPaid) + amount;
+            if (amount > 0 && paid > found.Get<decimal>(names.Total))
             {
-                var found = await store.GetAsync(BillingEntity.Bill, names.BillId, bill, cancellationToken)
-                    ?? throw new StoreException(StoreError.ParentMissing, names.BillId, $"There is no bill {bill} to pay.");
-                of = found[names.AccountId]!;
-                var paid = found.Get<decimal>(names.AmountPaid) + amount;
-                if (amount > 0 && paid > found.Get<decimal>(names.Total))
-                {
-                    throw new StoreException(StoreError.ValueInvalid, names.AmountPaid, $"The payment is more than what is open of bill {bill}. Take what is open, and add the rest to the account as a charge below zero.");
-                }
+                throw new StoreException(StoreError.ValueInvalid, names.AmountPaid, $"The payment is more than what is open of bill {bill}. Take what is open, and add the rest to the account as a charge below zero.");
+            }
 
-                var values = Change(names.AmountPaid, paid);
-                if (paid >= found.Get<decimal>(names.Total))
-                {
-                    values = values.SetItem(names.BillStatus, names.PaidStatus).SetItem(names.PaidAt, DateTime.SpecifyKind(at, DateTimeKind.Unspecified));
-                }
+            var values = Change(names.AmountPaid, paid);
+            if (paid >= found.Get<decimal>(names.Total))
+            {
+                values = values.SetItem(names.BillStatus, names.PaidStatus).SetItem(names.PaidAt, DateTime.SpecifyKind(at, DateTimeKind.Unspecified));
+            }
 
-                var work = new UnitOfWork().Update(found, values).Add(BillingEntity.Account, Key(names.AccountId, of), names.Balance, -amount);
-                return (await store.WriteAsync(work, cancellationToken))[0]!;
-            },
-            cancellationToken);
+            var work = new UnitOfWork { Key = key, Names = names, Call = call }.Update(found, values).Add(BillingEntity.Account, Key(names.AccountId, of), names.Balance, -amount);
+            return await store.WriteAsync(work, cancellationToken);
+        }
     }
+
+    private static Task<ImmutableArray<BillingRecord?>> OnceAsync(
+        IBillingStore store, string? key, string call, BillingColumns names, Func<Task<ImmutableArray<BillingRecord?>>> decide, CancellationToken cancellationToken) => key is null
+        ? decide()
+        : new KeyedCall((entity, of) => store.GetAsync(entity, of, cancellationToken), KeyedCall.Require(key, names), names).RunAsync(call, decide);
 
     /// <summary>Sums of a bill as its columns have them.</summary>
     internal static IReadOnlyDictionary<string, object?> Sums(decimal subtotal, decimal tax, BillingColumns names) =>

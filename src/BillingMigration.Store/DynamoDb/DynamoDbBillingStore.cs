@@ -132,8 +132,12 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
     /// <summary>Finishes also those that others are still at work with: they wait for it.</summary>
     internal Task<int> FinishAllLargeUnitsAsync(CancellationToken cancellationToken) => NamedAsync(() => large.FinishOthersAsync(all: true, cancellationToken));
 
-    Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken) =>
-        CallAsync(() => NamedAsync(() => writer.RunBillAsync(Plan(new UnitOfWork().Insert(BillingEntity.Bill, bill))[0], columns, cancellationToken)));
+    Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, string? key, CancellationToken cancellationToken) => CallAsync(() => NamedAsync(() =>
+    {
+        var work = new UnitOfWork { Key = key, Names = columns, Call = BillingOperations.RunBillOf(bill[columns.AccountId]!) }.Insert(BillingEntity.Bill, bill);
+        var changes = Plan(work);
+        return writer.RunBillAsync(changes[0], changes.Length > 1 ? changes[1] : null, columns, cancellationToken);
+    }));
 
     Task IWarmStore.WarmAsync(int connections, bool writes, CancellationToken cancellationToken) => NamedAsync(async () =>
     {

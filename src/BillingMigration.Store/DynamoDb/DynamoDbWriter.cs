@@ -38,17 +38,22 @@ internal sealed class DynamoDbWriter
             await large.DeleteAsync(changes[0].Model, row, cancellationToken);
             return [null];
         }
+        catch (StoreException e) when (e.Error == StoreError.TooManyRows && changes is [{ Before: not null, After: null }, { Answer: not null }])
+        {
+            throw StoreErrors.KeyOfLargeDeletion(changes[0].Model.Entity, e);
+        }
     }
 
     /// <summary>A bill of all unbilled charges of an account, however many.</summary>
     /// <param name="bill">As it is planned, without its sums.</param>
+    /// <param name="call">The row of the call, where it has a key: it is written with the bill, or with what decides it.</param>
     /// <returns>Null: there was nothing to bill.</returns>
-    public async Task<BillingRecord?> RunBillAsync(PlannedChange bill, BillingColumns columns, CancellationToken cancellationToken)
+    public async Task<BillingRecord?> RunBillAsync(PlannedChange bill, PlannedChange? call, BillingColumns columns, CancellationToken cancellationToken)
     {
         var run = new BillRun(side, bill, columns);
         try
         {
-            return (await WriteAsync(() => run.PlanAsync(cancellationToken), cancellationToken))?[0];
+            return (await WriteAsync(async () => await run.PlanAsync(cancellationToken) is { } changes ? call is null ? changes : changes.Add(call) : null, cancellationToken))?[0];
         }
         catch (StoreException e) when (e.Error == StoreError.TooManyRows)
         {
@@ -56,8 +61,8 @@ internal sealed class DynamoDbWriter
             var intent = await AgainAsync<Intent>(
                 async epoch =>
                 {
-                    var row = (await Unsent.RunAsync(gate, () => ResolveAsync([bill], epoch, cancellationToken)))[0]!;
-                    return await Unsent.RunAsync(gate, () => large.BeginBillRunAsync(run, Change(bill, row), epoch, found, cancellationToken));
+                    var rows = await Unsent.RunAsync(gate, () => ResolveAsync(call is null ? [bill] : [bill, call], epoch, cancellationToken));
+                    return await Unsent.RunAsync(gate, () => large.BeginBillRunAsync(run, Change(bill, rows[0]), call is null ? null : Change(call, rows[1]), epoch, found, cancellationToken));
                 },
                 (refused, _) => found.LearnAsync(side, refused, [(bill.Model, true)], cancellationToken),
                 cancellationToken);
@@ -200,6 +205,8 @@ internal sealed class DynamoDbWriter
             {
                 rows[i]!.Take(column, rows[value.Change]!, StoreColumns.Find(changes[value.Change].Model, value.Column));
             }
+
+            changes[i].Answer?.Set(rows[i]!, changes[i].Model, changes, rows);
         }
     }
 

@@ -13,12 +13,13 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
 
     /// <summary>The transaction that notes the bill run, with all that can refuse it.</summary>
     /// <param name="bill">The intent's row, as a change.</param>
+    /// <param name="call">The row of the call that has a key, inserted with the intent: from then on nothing refuses the bill; null: none.</param>
     /// <param name="found">What earlier attempts have found out.</param>
     /// <param name="epoch">Of the route, under which the bill's key was generated.</param>
     /// <param name="cancellationToken">Nothing is written.</param>
     /// <returns>Null: there is nothing to bill.</returns>
     /// <exception cref="StoreException">The run is refused.</exception>
-    public async Task<UnitParts?> BeginAsync(RowChange bill, UnitFindings found, long epoch, CancellationToken cancellationToken)
+    public async Task<UnitParts?> BeginAsync(RowChange bill, RowChange? call, UnitFindings found, long epoch, CancellationToken cancellationToken)
     {
         var sums = new BillSums(0, 0);
         var isEmpty = true;
@@ -35,6 +36,11 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
         _ = run.WithSums(intent.Row, sums);
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Announcer = intent.Id };
         await builder.AnnounceAsync(parts, bill, found, cancellationToken);
+        if (call is not null)
+        {
+            await builder.AddRowsAsync(parts, [call], cancellationToken);
+        }
+
         log.Begin(parts, intent, parts.TakeTouched());
         return parts;
     }

@@ -48,11 +48,11 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
 
     /// <returns>The transaction that notes the bill run, and its intent; null: there is nothing to bill.</returns>
     /// <exception cref="StoreException">The run is refused.</exception>
-    public async Task<(UnitParts Parts, Intent Intent)?> BeginBillRunAsync(BillRun run, RowChange bill, long epoch, UnitFindings found, CancellationToken cancellationToken)
+    public async Task<(UnitParts Parts, Intent Intent)?> BeginBillRunAsync(BillRun run, RowChange bill, RowChange? call, long epoch, UnitFindings found, CancellationToken cancellationToken)
     {
         var item = side.Items.Json(bill.Model, await side.Rows.WithLookupsAsync(bill.Model, bill.After!, [], cancellationToken));
         var intent = new Intent(Intent.BillRun, side.Calls.NewId(), side.Calls.NewId(), bill.Model, item) { IsDecided = true, Columns = run.Columns };
-        return await Bills(intent, run).BeginAsync(bill, found, epoch, cancellationToken) is { } parts ? (parts, intent) : null;
+        return await Bills(intent, run).BeginAsync(bill, call, found, epoch, cancellationToken) is { } parts ? (parts, intent) : null;
     }
 
     /// <summary>Goes on with what is decided, through trouble with the way as well: it may begin anew any number of times.</summary>

@@ -59,6 +59,7 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
                 row!.Take(column, written[value.Change]!, StoreColumns.Find(changes[value.Change].Model, value.Column));
             }
 
+            change.Answer?.Set(row!, change.Model, changes, written);
             await ExecuteAsync(connection, transaction, change, row, cancellationToken);
             written.Add(row);
         }

@@ -19,11 +19,8 @@ public abstract class BillingStore : IBillingStore, IRetryClock
 
     private protected BillingModel Model { get; }
 
-    public async Task<BillingRecord?> GetAsync(string entity, IReadOnlyDictionary<string, object> key, CancellationToken cancellationToken = default)
-    {
-        var of = BoundQuery.EntityOf(Model, entity);
-        return await calls.RunAsync(() => GetAsync(of, BoundQuery.KeyOf(of, key), cancellationToken)) is { } row ? new BillingRecord(of, row) : null;
-    }
+    public Task<BillingRecord?> GetAsync(string entity, IReadOnlyDictionary<string, object> key, CancellationToken cancellationToken = default) =>
+        calls.RunAsync(() => GetOneAsync(entity, key, cancellationToken));
 
     public async IAsyncEnumerable<BillingRecord> QueryAsync(RecordQuery query, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
@@ -66,7 +63,7 @@ public abstract class BillingStore : IBillingStore, IRetryClock
     }
 
     public async Task<ImmutableArray<BillingRecord?>> WriteAsync(UnitOfWork work, CancellationToken cancellationToken = default) =>
-        work.Changes.IsEmpty ? [] : await calls.RunAsync(() => WriteAsync(Plan(work), cancellationToken));
+        work is { Changes.IsEmpty: true, Key: null } ? [] : await calls.RunAsync(() => work.Key is { } key ? WriteOnceAsync(work, key, cancellationToken) : WriteAsync(Plan(work), cancellationToken));
 
     /// <summary>Calls that have begun are answered first. A second time it does nothing.</summary>
     public async ValueTask DisposeAsync()
@@ -102,6 +99,33 @@ public abstract class BillingStore : IBillingStore, IRetryClock
     private protected abstract Task<IReadOnlyList<TotalRow>> TotalAsync(BoundTotals query, AccessPath path, CancellationToken cancellationToken);
 
     private protected abstract Task<ImmutableArray<BillingRecord?>> WriteAsync(ImmutableArray<PlannedChange> changes, CancellationToken cancellationToken);
+
+    private async Task<BillingRecord?> GetOneAsync(string entity, IReadOnlyDictionary<string, object> key, CancellationToken cancellationToken)
+    {
+        var of = BoundQuery.EntityOf(Model, entity);
+        return await GetAsync(of, BoundQuery.KeyOf(of, key), cancellationToken) is { } row ? new BillingRecord(of, row) : null;
+    }
+
+    /// <summary>The row of the call cannot be inserted twice, so nor can the unit be: whatever refuses it, a call that was made is answered from that row.</summary>
+    private async Task<ImmutableArray<BillingRecord?>> WriteOnceAsync(UnitOfWork work, string key, CancellationToken cancellationToken)
+    {
+        var changes = Plan(work);
+        try
+        {
+            return (await WriteAsync(changes, cancellationToken))[..^1];
+        }
+        catch (StoreException)
+        {
+            var call = new KeyedCall((entity, of) => GetOneAsync(entity, of, cancellationToken), key, work.Names);
+            if (await call.FindAsync() is not { } answer)
+            {
+                throw;
+            }
+
+            answer.Require(work.Call, [.. changes.Take(changes[^1].Answer!.Rows)], work.Names);
+            return await call.ReadAsync(answer);
+        }
+    }
 
     private async IAsyncEnumerable<RowBuffer> ReadRowsAsync(BoundQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

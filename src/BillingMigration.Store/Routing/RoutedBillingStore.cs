@@ -105,15 +105,15 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits, IRetryClock
     public Task<ImmutableArray<BillingRecord?>> WriteAsync(UnitOfWork work, CancellationToken cancellationToken = default) =>
         RouteAsync(store => store.WriteAsync(work, cancellationToken), cancellationToken);
 
-    Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken) => RouteAsync(
-        store => ILargeUnits.Of(store) is { } large ? large.RunBillAsync(bill, columns, cancellationToken) : RunBillAsync(store, bill, columns, cancellationToken), cancellationToken);
+    Task<BillingRecord?> ILargeUnits.RunBillAsync(IReadOnlyDictionary<string, object?> bill, BillingColumns columns, string? key, CancellationToken cancellationToken) => RouteAsync(
+        store => ILargeUnits.Of(store) is { } large ? large.RunBillAsync(bill, columns, key, cancellationToken) : RunBillAsync(store, bill, key, columns, cancellationToken), cancellationToken);
 
     /// <summary>Reads and then writes one unit: a way that breaks has either done nothing, or the unit's outcome is unknown, which has a name of its own.</summary>
-    private static async Task<BillingRecord?> RunBillAsync(IBillingStore store, IReadOnlyDictionary<string, object?> bill, BillingColumns columns, CancellationToken cancellationToken)
+    private static async Task<BillingRecord?> RunBillAsync(IBillingStore store, IReadOnlyDictionary<string, object?> bill, string? key, BillingColumns columns, CancellationToken cancellationToken)
     {
         try
         {
-            return await store.RunBillAsync(bill[columns.AccountId]!, bill, columns, cancellationToken);
+            return await store.RunBillOnceAsync(bill[columns.AccountId]!, bill, key, columns, cancellationToken);
         }
         catch (MigrationException e) when (e is { Kind: MigrationErrorKind.Unreachable, ErrorId: not StoreErrors.OutcomeUnknownId })
         {

@@ -17,6 +17,9 @@ internal sealed record PlannedChange(EntityModel Model, RowBuffer? Before, RowBu
     /// <summary>The unit itself has found the row: that it has changed since is no refusal.</summary>
     public bool IsFound { get; init; }
 
+    /// <summary>The row is that of a call with a key, the last of its unit: it says what the unit has done. Null: it is another.</summary>
+    public PendingAnswer? Answer { get; init; }
+
     public bool Changes(int column) => Before is null || After is null || Before.Differs(After, column);
 }
 
@@ -38,7 +41,7 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
             throw StoreErrors.Twice(twice.Key.Model, twice.Key.Item2);
         }
 
-        return changes;
+        return work.Key is { } key ? changes.Add(Call(work, key)) : changes;
     }
 
     /// <summary>True for a default that the store evaluates as the source does.</summary>
@@ -74,6 +77,23 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
         }
 
         return new PlannedChange(entity, null, row, generated, pending);
+    }
+
+    /// <exception cref="StoreException"><see cref="StoreError.NotSupported"/>: the definition has no entity for calls, or its key would not keep them apart on both backends.</exception>
+    private PlannedChange Call(UnitOfWork work, string key)
+    {
+        var names = work.Names;
+        var entity = model.Entities.FirstOrDefault(e => e.Entity == BillingEntity.Call) ?? throw StoreErrors.NoCallTable(names);
+        if (entity.PrimaryKey is not [var only] || entity.Row[only].Column is not { Collation: { } collation } column || column.Name != names.CallKey || !collation.EndsWith("_bin", StringComparison.Ordinal))
+        {
+            throw StoreErrors.NoCallTable(names);
+        }
+
+        var values = ImmutableDictionary<string, object?>.Empty.Add(names.CallKey, key).Add(names.CallMadeAt, time.GetUtcNow().UtcDateTime).Add(names.CallAnswer, "{}");
+        var insert = Insert(new InsertChange(BillingEntity.Call, values), work.Changes.Length);
+        var madeAt = StoreColumns.Find(entity, names.CallMadeAt);
+        insert.After!.Set(madeAt, Now(entity, madeAt));
+        return insert with { Answer = new PendingAnswer(StoreColumns.Find(entity, names.CallAnswer), work.Call, work.Answered ?? work.Changes.Length) };
     }
 
     private PlannedChange Update(UpdateChange update, int number)

@@ -35,6 +35,23 @@ internal static class StoreErrors
         $"DynamoDB has throttled a unit of {table} for {waited.TotalSeconds:0} s. Nothing of it is written. Give the table more write capacity, or make fewer calls at the same time; then make the call again.",
         table, cause);
 
+    /// <summary>What the source and the definition need so that calls can have keys.</summary>
+    public static StoreException NoCallTable(BillingColumns names, Exception? inner = null) => new(
+        StoreError.NotSupported, BillingEntity.Call,
+        $$"""
+        A call with a key is kept as a row of the entity {{BillingEntity.Call}}, and the definition has none whose primary key is {{names.CallKey}} alone, a text with a binary collation. Create its table on the source:
+        {{CallTable.Sql(names)}}
+        and add the entity to migration.json before the export:
+        {{CallTable.Definition(names)}}
+        """,
+        inner);
+
+    public static StoreException MadeAndGone(string entity) => new(
+        StoreError.Conflict, entity, $"The call was made before, and the row of {entity} that it wrote is not there: it was deleted since, or belongs to a large bill run that is not finished yet.");
+
+    public static StoreException KeyOfLargeDeletion(string entity, Exception inner) => new(
+        StoreError.NotSupported, entity, $"A deletion of more than 100 items is done in parts on DynamoDB, and takes no key. Nothing is deleted. Delete {entity} without one: repeated, that ends with Conflict when the row is gone.", inner);
+
     public static StoreException Overflow(string entity, string column) =>
         new(StoreError.ValueInvalid, column, $"The sum would not fit {entity}.{column}. Nothing is changed.");
 
@@ -43,7 +60,7 @@ internal static class StoreErrors
 
     public static MigrationException OutcomeUnknown(string entity, Exception cause) => new(
         OutcomeUnknownId, MigrationErrorKind.Unreachable,
-        $"The way to the backend broke while a unit of {entity} was being committed: it is written, or it is not. Read its rows again before it is repeated.", entity, cause);
+        $"The way to the backend broke while a unit of {entity} was being committed: it is written, or it is not. A call with a key (UnitOfWork.Once) is safe to make again; read the rows of any other again before it is repeated.", entity, cause);
 
     public static MigrationException RouteUnknown(string table, TimeSpan waited, Exception? cause) => new(
         RouteUnknownId, MigrationErrorKind.Unreachable,
