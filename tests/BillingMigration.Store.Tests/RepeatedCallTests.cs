@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using BillingMigration.Control;
 using BillingMigration.Definition;
 using BillingMigration.Store.DynamoDb;
@@ -104,6 +105,19 @@ public sealed class RepeatedCallTests(SampleStores stores)
 
     [Theory]
     [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
+    public async Task A_bill_run_that_finds_a_charge_is_answered_by_the_same_call_that_had_none(Backend backend)
+    {
+        await using var shop = await ShopAsync(backend == Backend.MariaDb);
+        await using var store = await shop.OpenAsync(backend);
+        await using var other = new LateReader(store, async () => await store.RunBillAsync(1L, WriteTests.Bill(1L, "FIRST"), "key", null, Cancel));
+        await store.RunBillAsync(1L, WriteTests.Bill(1L, "BEFORE"), null, Cancel);
+        other.Then = () => store.PostChargeAsync(WriteTests.Charge(1L, 5), null, Cancel);
+        Assert.Null(await other.RunBillAsync(1L, WriteTests.Bill(1L, "SECOND"), "key", null, Cancel));
+        Assert.Null(await store.FindAsync(BillingEntity.Bill, "bill_number", "SECOND", Cancel));
+    }
+
+    [Theory]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task A_key_of_another_call_is_refused(Backend backend)
     {
         await using var shop = await ShopAsync(backend == Backend.MariaDb);
@@ -139,6 +153,7 @@ public sealed class RepeatedCallTests(SampleStores stores)
     {
         await using var shop = await WritableShop.CreateAsync(stores, backend == Backend.MariaDb);
         await using var store = await shop.OpenAsync(backend);
+        var docs = await File.ReadAllTextAsync(Repository.PathOf("docs", "store.md"), Cancel);
         foreach (var call in new Func<Task>[]
         {
             () => store.PostChargeAsync(WriteTests.Charge(1L, 5), "key", null, Cancel),
@@ -148,7 +163,8 @@ public sealed class RepeatedCallTests(SampleStores stores)
         {
             var refusal = await Assert.ThrowsAsync<StoreException>(call);
             Assert.Equal((StoreError.NotSupported, BillingEntity.Call), (refusal.Error, refusal.Subject));
-            // Both are what the shop of the other tests is made of.
+            // Both are what the shop of the other tests is made of, and what the documentation says.
+            Assert.All([CallTable.Sql(new()), CallTable.Definition(new())], text => Assert.Contains($"\n{text}\n", docs, StringComparison.Ordinal));
             Assert.Contains($"\n{CallTable.Sql(new())}\n", refusal.Message, StringComparison.Ordinal);
             Assert.EndsWith($"\n{CallTable.Definition(new())}", refusal.Message, StringComparison.Ordinal);
         }
@@ -270,6 +286,37 @@ public sealed class RepeatedCallTests(SampleStores stores)
         await using var store = await shop.OpenDynamoDbAsync(new QuickTime(30), proxy.Url);
         using var lost = proxy.Faults.While(HttpFault.LoseAnswer, "TransactWriteItems");
         Assert.Equal("WriteOutcomeUnknown", (await Assert.ThrowsAsync<MigrationException>(() => call(store))).ErrorId);
+    }
+
+    /// <summary>Another makes the same call, and more, right after it was found that nobody has made it.</summary>
+    private sealed class LateReader(IBillingStore store, Func<Task> same) : IBillingStore
+    {
+        private bool isMade;
+
+        public Func<Task> Then { get; set; } = () => Task.CompletedTask;
+
+        public async Task<BillingRecord?> GetAsync(string entity, IReadOnlyDictionary<string, object> key, CancellationToken cancellationToken = default)
+        {
+            var found = await store.GetAsync(entity, key, cancellationToken);
+            if (entity == BillingEntity.Call && !isMade)
+            {
+                isMade = true;
+                await same();
+                await Then();
+            }
+
+            return found;
+        }
+
+        public IAsyncEnumerable<BillingRecord> QueryAsync(RecordQuery query, CancellationToken cancellationToken = default) => store.QueryAsync(query, cancellationToken);
+
+        public Task<RecordPage> PageAsync(RecordQuery query, int size, string? continuation = null, CancellationToken cancellationToken = default) => store.PageAsync(query, size, continuation, cancellationToken);
+
+        public Task<IReadOnlyList<TotalRow>> TotalAsync(TotalQuery query, CancellationToken cancellationToken = default) => store.TotalAsync(query, cancellationToken);
+
+        public Task<ImmutableArray<BillingRecord?>> WriteAsync(UnitOfWork work, CancellationToken cancellationToken = default) => store.WriteAsync(work, cancellationToken);
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 
     /// <summary>The way breaks when the server has committed.</summary>

@@ -116,7 +116,9 @@ public static class BillingOperations
 
             values = values.SetItems(Sums(unbilled.Sum(c => Amount(c, names.ChargeAmount)), unbilled.Sum(c => Amount(c, names.ChargeTax)), names));
             var unit = new UnitOfWork { Key = key, Names = names, Call = call, Answered = 1 }.Insert(BillingEntity.Bill, values);
-            return (await store.WriteAsync(unbilled.Aggregate(unit, (work, charge) => work.Update(charge, Change(names.BillId, new ValueOf(0, names.BillId)))), cancellationToken))[..1];
+            var rows = await store.WriteAsync(unbilled.Aggregate(unit, (work, charge) => work.Update(charge, Change(names.BillId, new ValueOf(0, names.BillId)))), cancellationToken);
+            // Empty: the same call was quicker, and had nothing to bill.
+            return rows is [var made, ..] ? [made] : [];
         }
 
         async Task<ImmutableArray<BillingRecord?>> NothingAsync() =>
