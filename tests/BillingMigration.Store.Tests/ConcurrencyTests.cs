@@ -1,3 +1,5 @@
+using BillingMigration.Testing;
+
 namespace BillingMigration.Store.Tests;
 
 /// <summary>Many clients on one account: no update is lost, nothing is charged twice, sums are exact.</summary>
@@ -13,9 +15,9 @@ public sealed class ConcurrencyTests(SampleStores stores)
     {
         await using var shop = await WritableShop.CreateAsync(stores, backend == Backend.MariaDb);
         await using var store = await shop.OpenAsync(backend);
-        var account = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("BUSY"), Cancel);
+        var account = await store.InsertAsync(BillingEntity.Account, SampleRows.Account("BUSY"), Cancel);
         var id = account["account_id"]!;
-        await Task.WhenAll(Enumerable.Range(1, Clients).Select(n => store.PostChargeAsync(WriteTests.Charge(id, n), null, Cancel)));
+        await Task.WhenAll(Enumerable.Range(1, Clients).Select(n => store.PostChargeAsync(SampleRows.Charge(id, n), null, Cancel)));
 
         var charges = await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", id), Cancel);
         Assert.Equal(Enumerable.Range(1, Clients).Select(n => (decimal)n), charges.Select(c => c.Get<decimal>("amount")).Order());
@@ -29,13 +31,13 @@ public sealed class ConcurrencyTests(SampleStores stores)
     {
         await using var shop = await WritableShop.CreateAsync(stores, backend == Backend.MariaDb);
         await using var store = await shop.OpenAsync(backend);
-        var id = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("BILLED"), Cancel))["account_id"]!;
+        var id = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("BILLED"), Cancel))["account_id"]!;
         for (var n = 1; n <= 20; n++)
         {
-            await store.PostChargeAsync(WriteTests.Charge(id, n), null, Cancel);
+            await store.PostChargeAsync(SampleRows.Charge(id, n), null, Cancel);
         }
 
-        var bills = (await Task.WhenAll(Enumerable.Range(1, 8).Select(n => store.RunBillAsync(id, WriteTests.Bill(id, $"RUN-{n}"), null, Cancel)))).OfType<BillingRecord>().ToArray();
+        var bills = (await Task.WhenAll(Enumerable.Range(1, 8).Select(n => store.RunBillAsync(id, SampleRows.Bill(id, $"RUN-{n}"), null, Cancel)))).OfType<BillingRecord>().ToArray();
         var bill = Assert.Single(bills);
         Assert.Equal(210m, bill["subtotal"]);
         Assert.Equal(20, (await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", bill["bill_id"]), Cancel)).Count);

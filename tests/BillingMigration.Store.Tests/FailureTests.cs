@@ -20,7 +20,7 @@ public sealed class FailureTests(SampleStores stores)
 
         // More often than the SDK tries by itself.
         using var lost = proxy.Faults.Next(6, HttpFault.LoseAnswer, "TransactWriteItems");
-        var charge = await store.PostChargeAsync(WriteTests.Charge(1, 5), null, Cancel);
+        var charge = await store.PostChargeAsync(SampleRows.Charge(1, 5), null, Cancel);
         Assert.Equal(6, lost.Hits);
         Assert.Equal(account.Get<decimal>("balance") + 5.95m, (await store.GetAsync(BillingEntity.Account, "account_id", 1, Cancel))!["balance"]);
         Assert.Single(await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("charge_id", charge["charge_id"]), Cancel));
@@ -34,11 +34,11 @@ public sealed class FailureTests(SampleStores stores)
         await using var proxy = await stores.DynamoDbProxyAsync();
         await using var store = await RoutedBillingStore.OpenAsync(
             shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access with { EndpointUrl = proxy.Url }, options: null, TimeProvider.System, Cancel);
-        await store.PostChargeAsync(WriteTests.Charge(1, 5), null, Cancel);
+        await store.PostChargeAsync(SampleRows.Charge(1, 5), null, Cancel);
 
         // Its generated key comes from the control table: the request is reset more often than the SDK tries by itself, and HttpClient with it.
         using var lost = proxy.Faults.Next(40, HttpFault.Reset, "UpdateItem");
-        var account = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("UNSENT"), Cancel);
+        var account = await store.InsertAsync(BillingEntity.Account, SampleRows.Account("UNSENT"), Cancel);
         Assert.Equal(40, lost.Hits);
         Assert.Equal(account, await store.FindAsync(BillingEntity.Account, "account_number", "UNSENT", Cancel));
     }
@@ -56,7 +56,7 @@ public sealed class FailureTests(SampleStores stores)
         gone.Dispose();
 
         using var unanswered = proxy.Faults.While(HttpFault.Reset, "TransactWriteItems");
-        Assert.Equal("WriteOutcomeUnknown", (await Assert.ThrowsAsync<MigrationException>(() => store.UpdateAsync(account, WriteTests.Values(("currency", "USD")), Cancel))).ErrorId);
+        Assert.Equal("WriteOutcomeUnknown", (await Assert.ThrowsAsync<MigrationException>(() => store.UpdateAsync(account, SampleRows.Values(("currency", "USD")), Cancel))).ErrorId);
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class FailureTests(SampleStores stores)
         await using var proxy = await stores.DynamoDbProxyAsync();
         await using var store = await shop.OpenDynamoDbAsync(through: proxy.Url);
         using var denied = proxy.Faults.While(HttpFault.AccessDenied, "TransactWriteItems");
-        var error = await Assert.ThrowsAsync<MigrationException>(() => store.InsertAsync(BillingEntity.Charge, WriteTests.Charge(1, 5), Cancel));
+        var error = await Assert.ThrowsAsync<MigrationException>(() => store.InsertAsync(BillingEntity.Charge, SampleRows.Charge(1, 5), Cancel));
         Assert.Equal((MigrationErrorKind.PermissionDenied, true), (error.Kind, error.Message.Contains("TransactWriteItems", StringComparison.Ordinal)));
     }
 
@@ -95,7 +95,7 @@ public sealed class FailureTests(SampleStores stores)
             () => store.GetAsync(BillingEntity.Account, "account_id", 1, Cancel),
             () => store.ListAsync(charges, Cancel),
             () => store.TotalAsync(new TotalQuery(BillingEntity.Charge, "amount").Where("account_id", 1), Cancel),
-            () => store.InsertAsync(BillingEntity.Charge, WriteTests.Charge(1, 5), Cancel),
+            () => store.InsertAsync(BillingEntity.Charge, SampleRows.Charge(1, 5), Cancel),
         })
         {
             Assert.Equal(MigrationErrorKind.Unreachable, (await Assert.ThrowsAsync<MigrationException>(call)).Kind);

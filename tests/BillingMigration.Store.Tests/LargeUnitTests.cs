@@ -1,5 +1,6 @@
 using BillingMigration.Store.DynamoDb;
 using BillingMigration.Testing.Faults;
+using BillingMigration.Testing;
 
 namespace BillingMigration.Store.Tests;
 
@@ -48,9 +49,9 @@ public sealed class LargeUnitTests(SampleStores stores)
     {
         var (onSource, onTable) = await BothAsync(async store =>
         {
-            var bill = await store.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, "RUN").SetItem("bill_id", 555_555).SetItem("created_at", At), null, Cancel);
+            var bill = await store.RunBillAsync(FirstAccount, SampleRows.Bill(FirstAccount, "RUN").SetItem("bill_id", 555_555).SetItem("created_at", At), null, Cancel);
             Assert.Equal(bill, await store.GetAsync(BillingEntity.Bill, "bill_id", 555_555, Cancel));
-            Assert.Null(await store.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, "AGAIN"), null, Cancel));
+            Assert.Null(await store.RunBillAsync(FirstAccount, SampleRows.Bill(FirstAccount, "AGAIN"), null, Cancel));
         });
         Assert.Equal(onSource, onTable);
     }
@@ -62,12 +63,12 @@ public sealed class LargeUnitTests(SampleStores stores)
         await using var store = await shop.OpenDynamoDbAsync();
         var before = await shop.ItemsAsync();
         var account = (await store.GetAsync(BillingEntity.Account, "account_id", FirstAccount, Cancel))!;
-        var changed = await store.UpdateAsync(account, WriteTests.Values(("currency", "USD")), Cancel);
+        var changed = await store.UpdateAsync(account, SampleRows.Values(("currency", "USD")), Cancel);
         await WriteTests.RefusedAsync(StoreError.Conflict, store.DeleteAsync(account, Cancel));
-        await store.UpdateAsync(changed, WriteTests.Values(("currency", "EUR"), ("updated_at", account["updated_at"])), Cancel);
+        await store.UpdateAsync(changed, SampleRows.Values(("currency", "EUR"), ("updated_at", account["updated_at"])), Cancel);
 
-        await WriteTests.RefusedAsync(StoreError.DuplicateKey, store.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, "LARGE-0"), null, Cancel));
-        Assert.Null(await store.RunBillAsync(999_999, WriteTests.Bill(999_999, "NONE"), null, Cancel));
+        await WriteTests.RefusedAsync(StoreError.DuplicateKey, store.RunBillAsync(FirstAccount, SampleRows.Bill(FirstAccount, "LARGE-0"), null, Cancel));
+        Assert.Null(await store.RunBillAsync(999_999, SampleRows.Bill(999_999, "NONE"), null, Cancel));
         Assert.Equal(before, await shop.ItemsAsync());
         Assert.Equal(0, await store.FinishLargeUnitsAsync(Cancel));
     }
@@ -94,7 +95,7 @@ public sealed class LargeUnitTests(SampleStores stores)
             if (wasOpen && isThere)
             {
                 // It had not been decided, and was undone: the account is not held any more.
-                await store.PostChargeAsync(WriteTests.Charge(id, 1), null, Cancel);
+                await store.PostChargeAsync(SampleRows.Charge(id, 1), null, Cancel);
             }
         });
         Assert.InRange(finished, 3, Accounts);
@@ -107,7 +108,7 @@ public sealed class LargeUnitTests(SampleStores stores)
     {
         var finished = await BreakOffEverywhereAsync(
             losesAnswer,
-            (store, account) => store.RunBillAsync(account["account_id"]!, WriteTests.Bill(account["account_id"]!, $"RUN-{account["account_id"]}"), null, Cancel),
+            (store, account) => store.RunBillAsync(account["account_id"]!, SampleRows.Bill(account["account_id"]!, $"RUN-{account["account_id"]}"), null, Cancel),
             async (store, account, wasOpen) =>
             {
                 var id = account["account_id"]!;
@@ -118,7 +119,7 @@ public sealed class LargeUnitTests(SampleStores stores)
                 if (bill is null)
                 {
                     Assert.Equal(Charges * 9 / 10, unbilled.Length);
-                    bill = await store.RunBillAsync(id, WriteTests.Bill(id, $"RUN-{id}"), null, Cancel);
+                    bill = await store.RunBillAsync(id, SampleRows.Bill(id, $"RUN-{id}"), null, Cancel);
                     charges = await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", id), Cancel);
                 }
 
@@ -141,7 +142,7 @@ public sealed class LargeUnitTests(SampleStores stores)
 
         // Its second part is swallowed, and sent again when the connection is cut.
         using var swallowed = proxy.Faults.After(2, HttpFault.Swallow, times: 1, "TransactWriteItems");
-        var run = slow.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, "RUN"), null, Cancel);
+        var run = slow.RunBillAsync(FirstAccount, SampleRows.Bill(FirstAccount, "RUN"), null, Cancel);
         await swallowed.FirstHit;
         Assert.Equal(1, await other.FinishLargeUnitsAsync(Cancel));
         var bill = await other.FindAsync(BillingEntity.Bill, "bill_number", "RUN", Cancel);
@@ -161,7 +162,7 @@ public sealed class LargeUnitTests(SampleStores stores)
         await using var proxy = await stores.DynamoDbProxyAsync();
         await using var store = await shop.OpenDynamoDbAsync(through: proxy.Url);
         using var begun = proxy.Faults.After(1, HttpFault.Swallow, times: 1, "TransactWriteItems");
-        var run = store.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, "RUN"), null, Cancel);
+        var run = store.RunBillAsync(FirstAccount, SampleRows.Bill(FirstAccount, "RUN"), null, Cancel);
         await begun.FirstHit;
 
         // More often than the SDK tries by itself, and HttpClient with it.
@@ -185,7 +186,7 @@ public sealed class LargeUnitTests(SampleStores stores)
         await using var proxy = await stores.DynamoDbProxyAsync();
         await using var store = await shop.OpenDynamoDbAsync(new QuickTime(30), proxy.Url);
         using var begun = proxy.Faults.After(1, HttpFault.Swallow, times: 1, "TransactWriteItems");
-        var run = store.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, "RUN"), null, Cancel);
+        var run = store.RunBillAsync(FirstAccount, SampleRows.Bill(FirstAccount, "RUN"), null, Cancel);
         await begun.FirstHit;
         using var lost = proxy.Faults.While(HttpFault.Reset, operation);
         proxy.Faults.ResetConnections();
@@ -208,11 +209,11 @@ public sealed class LargeUnitTests(SampleStores stores)
             var random = new Random(w);
             for (var n = 0; !end.IsCancellationRequested; n++)
             {
-                await store.PostChargeAsync(WriteTests.Charge(FirstAccount, n), null, Cancel);
+                await store.PostChargeAsync(SampleRows.Charge(FirstAccount, n), null, Cancel);
                 var charge = (await store.GetAsync(BillingEntity.Charge, "charge_id", (FirstAccount * 10) + random.Next(Charges), Cancel))!;
                 try
                 {
-                    await store.UpdateAsync(charge, WriteTests.Values(("description", $"{w} {n}")), Cancel);
+                    await store.UpdateAsync(charge, SampleRows.Values(("description", $"{w} {n}")), Cancel);
                 }
                 catch (StoreException e) when (e.Error == StoreError.Conflict)
                 {
@@ -220,7 +221,7 @@ public sealed class LargeUnitTests(SampleStores stores)
                 }
             }
         }).ToArray();
-        var bills = (await Task.WhenAll(Enumerable.Range(0, 3).Select(n => store.RunBillAsync(FirstAccount, WriteTests.Bill(FirstAccount, $"RUN-{n}"), null, Cancel)))).OfType<BillingRecord>().ToArray();
+        var bills = (await Task.WhenAll(Enumerable.Range(0, 3).Select(n => store.RunBillAsync(FirstAccount, SampleRows.Bill(FirstAccount, $"RUN-{n}"), null, Cancel)))).OfType<BillingRecord>().ToArray();
         await end.CancelAsync();
         await Task.WhenAll(writers);
 

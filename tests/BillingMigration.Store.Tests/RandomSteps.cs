@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using BillingMigration.Testing;
 
 namespace BillingMigration.Store.Tests;
 
@@ -98,31 +99,31 @@ internal sealed class RandomSteps(IReadOnlyDictionary<string, List<long>> ids, b
 
     private ImmutableDictionary<string, object?> Insert(string entity) => entity switch
     {
-        BillingEntity.Customer => WriteTests.Values(("customer_number", Number("C")), ("last_name", Text()), ("address", """{"zip": "1", "city": "Köln", "no": [1, 2.50, -0.0, 1e20]}"""), ("birth_date", new DateOnly(1980, 2, random.Next(1, 28)))),
-        BillingEntity.Account => WriteTests.Account(Number("A")).SetItem("customer_id", Some(BillingEntity.Customer)).SetItem("balance", Amount()),
-        BillingEntity.Subscriber => WriteTests.Values(("account_id", Some(BillingEntity.Account)), ("phone_number", Number("+")), ("activated_at", Point()), ("features", "SMS,VOICE"), ("pin_hash", new byte[] { 1, 2, 3 })),
+        BillingEntity.Customer => SampleRows.Values(("customer_number", Number("C")), ("last_name", Text()), ("address", """{"zip": "1", "city": "Köln", "no": [1, 2.50, -0.0, 1e20]}"""), ("birth_date", new DateOnly(1980, 2, random.Next(1, 28)))),
+        BillingEntity.Account => SampleRows.Account(Number("A")).SetItem("customer_id", Some(BillingEntity.Customer)).SetItem("balance", Amount()),
+        BillingEntity.Subscriber => SampleRows.Values(("account_id", Some(BillingEntity.Account)), ("phone_number", Number("+")), ("activated_at", Point()), ("features", "SMS,VOICE"), ("pin_hash", new byte[] { 1, 2, 3 })),
         BillingEntity.Agreement => Agreement(),
-        BillingEntity.Bill => WriteTests.Bill(Some(BillingEntity.Account), Number("B")).SetItem("status", random.Next(2) == 0 ? "PAID" : "overdue").SetItem("bill_date", new DateOnly(2026, random.Next(1, 13), 1)),
-        _ => WriteTests.Charge(Some(BillingEntity.Account), Amount()).SetItem("charged_at", Point()).SetItem("bill_id", random.Next(3) == 0 ? Some(BillingEntity.Bill) : null).SetItem("subscriber_id", random.Next(3) == 0 ? Some(BillingEntity.Subscriber) : null),
+        BillingEntity.Bill => SampleRows.Bill(Some(BillingEntity.Account), Number("B")).SetItem("status", random.Next(2) == 0 ? "PAID" : "overdue").SetItem("bill_date", new DateOnly(2026, random.Next(1, 13), 1)),
+        _ => SampleRows.Charge(Some(BillingEntity.Account), Amount()).SetItem("charged_at", Point()).SetItem("bill_id", random.Next(3) == 0 ? Some(BillingEntity.Bill) : null).SetItem("subscriber_id", random.Next(3) == 0 ? Some(BillingEntity.Subscriber) : null),
     };
 
     /// <summary>Some of them fit their subscriber's account.</summary>
     private ImmutableDictionary<string, object?> Agreement()
     {
         var subscriber = Some(BillingEntity.Subscriber);
-        return WriteTests.Values(
+        return SampleRows.Values(
             ("subscriber_id", subscriber), ("account_id", Some(BillingEntity.Account)), ("product_code", Text()), ("monthly_fee", Amount()), ("start_date", new DateOnly(2026, 1, 1)),
             ("end_date", random.Next(2) == 0 ? null : new DateOnly(2027, random.Next(1, 13), 1)), ("terms", random.Next(2) == 0 ? null : """{"months":24,"a":{"bb":1,"a":2}}"""));
     }
 
     private ImmutableDictionary<string, object?> Update(string entity) => entity switch
     {
-        BillingEntity.Customer => WriteTests.Values(("notes", random.Next(3) == 0 ? null : Text()), ("marketing_consent", random.Next(2))),
-        BillingEntity.Account => random.Next(4) == 0 ? WriteTests.Values(("account_number", Number("A"))) : WriteTests.Values(("balance", Amount()), ("status", "SUSPENDED")),
-        BillingEntity.Subscriber => random.Next(3) == 0 ? WriteTests.Values(("phone_number", Number("+"))) : WriteTests.Values(("display_name", Text()), ("imsi", (ulong)random.NextInt64())),
-        BillingEntity.Agreement => WriteTests.Values(("end_date", random.Next(2) == 0 ? null : new DateOnly(2028, 1, random.Next(1, 28))), ("discount_percent", 12.345m)),
-        BillingEntity.Bill => WriteTests.Values(("status", random.Next(2) == 0 ? "PAID" : "ISSUED"), ("amount_paid", Amount()), ("bill_date", new DateOnly(2026, 5, random.Next(1, 28)))),
-        _ => WriteTests.Values(("charged_at", Point()), ("bill_id", random.Next(2) == 0 ? null : Some(BillingEntity.Bill)), ("amount", Amount())),
+        BillingEntity.Customer => SampleRows.Values(("notes", random.Next(3) == 0 ? null : Text()), ("marketing_consent", random.Next(2))),
+        BillingEntity.Account => random.Next(4) == 0 ? SampleRows.Values(("account_number", Number("A"))) : SampleRows.Values(("balance", Amount()), ("status", "SUSPENDED")),
+        BillingEntity.Subscriber => random.Next(3) == 0 ? SampleRows.Values(("phone_number", Number("+"))) : SampleRows.Values(("display_name", Text()), ("imsi", (ulong)random.NextInt64())),
+        BillingEntity.Agreement => SampleRows.Values(("end_date", random.Next(2) == 0 ? null : new DateOnly(2028, 1, random.Next(1, 28))), ("discount_percent", 12.345m)),
+        BillingEntity.Bill => SampleRows.Values(("status", random.Next(2) == 0 ? "PAID" : "ISSUED"), ("amount_paid", Amount()), ("bill_date", new DateOnly(2026, 5, random.Next(1, 28)))),
+        _ => SampleRows.Values(("charged_at", Point()), ("bill_id", random.Next(2) == 0 ? null : Some(BillingEntity.Bill)), ("amount", Amount())),
     };
 
     /// <summary>One in ten nobody has.</summary>
@@ -195,7 +196,7 @@ internal sealed record RandomUnit(ImmutableArray<RandomWrite> Writes) : RandomSt
 internal sealed record RandomBillRun(long Account, string Number) : RandomStep
 {
     public override async Task<string> RunAsync(IBillingStore store, CancellationToken cancellationToken) =>
-        Text(await store.RunBillAsync(Account, WriteTests.Bill(Account, Number), null, cancellationToken));
+        Text(await store.RunBillAsync(Account, SampleRows.Bill(Account, Number), null, cancellationToken));
 }
 
 internal sealed record RandomPayment(long Bill, decimal Amount) : RandomStep

@@ -24,26 +24,26 @@ public sealed class RepeatedCallTests(SampleStores stores)
         await using var store = await shop.OpenAsync(backend);
         await using var other = await shop.OpenAsync(backend);
         var balance = await BalanceAsync(store, 1L);
-        var charge = await store.PostChargeAsync(WriteTests.Charge(1L, 5), "post", null, Cancel);
+        var charge = await store.PostChargeAsync(SampleRows.Charge(1L, 5), "post", null, Cancel);
         var call = await CallAsync(store, "post");
         Assert.Equal($$$"""{"call":"PostCharge 1","rows":[{"change":"insert","entity":"CHARGE","key":{"charge_id":"{{{charge["charge_id"]}}}"}},{"change":"add","entity":"BILLING_ACCOUNT","key":{"account_id":"1"}}]}""", call!["answer"]);
 
-        Assert.Equal(charge, await other.PostChargeAsync(WriteTests.Charge(1L, 5), "post", null, Cancel));
+        Assert.Equal(charge, await other.PostChargeAsync(SampleRows.Charge(1L, 5), "post", null, Cancel));
         Assert.Equal(balance + 5.95m, await BalanceAsync(store, 1L));
         Assert.Single(await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", 1).Where("amount", 5m), Cancel));
         Assert.Equal(call, await CallAsync(store, "post"));
 
-        var account = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("KEYED"), "insert", Cancel);
-        Assert.Equal(account, await other.InsertAsync(BillingEntity.Account, WriteTests.Account("KEYED"), "insert", Cancel));
-        var changed = await store.UpdateAsync(account, WriteTests.Values(("currency", "USD")), "update", Cancel);
+        var account = await store.InsertAsync(BillingEntity.Account, SampleRows.Account("KEYED"), "insert", Cancel);
+        Assert.Equal(account, await other.InsertAsync(BillingEntity.Account, SampleRows.Account("KEYED"), "insert", Cancel));
+        var changed = await store.UpdateAsync(account, SampleRows.Values(("currency", "USD")), "update", Cancel);
         // The record is not what it was read as any more: a call without a key would end with Conflict.
-        Assert.Equal(changed, await other.UpdateAsync(account, WriteTests.Values(("currency", "USD")), "update", Cancel));
+        Assert.Equal(changed, await other.UpdateAsync(account, SampleRows.Values(("currency", "USD")), "update", Cancel));
         await store.DeleteAsync(changed, "delete", Cancel);
         await other.DeleteAsync(changed, "delete", Cancel);
 
         // What the call wrote is gone since then.
-        Assert.Equal(BillingEntity.Account, await WriteTests.RefusedAsync(StoreError.Conflict, other.UpdateAsync(account, WriteTests.Values(("currency", "USD")), "update", Cancel)));
-        Assert.Equal([null], await other.WriteAsync(new UnitOfWork().Insert(BillingEntity.Account, WriteTests.Account("KEYED")).Once("insert"), Cancel));
+        Assert.Equal(BillingEntity.Account, await WriteTests.RefusedAsync(StoreError.Conflict, other.UpdateAsync(account, SampleRows.Values(("currency", "USD")), "update", Cancel)));
+        Assert.Equal([null], await other.WriteAsync(new UnitOfWork().Insert(BillingEntity.Account, SampleRows.Account("KEYED")).Once("insert"), Cancel));
     }
 
     [Theory]
@@ -53,8 +53,8 @@ public sealed class RepeatedCallTests(SampleStores stores)
         await using var shop = await ShopAsync(backend == Backend.MariaDb);
         await using var store = await shop.OpenAsync(backend);
         var balance = await BalanceAsync(store, 1L);
-        await LoseAnswerAsync(shop, backend, lost => lost.PostChargeAsync(WriteTests.Charge(1L, 5), "lost", null, Cancel));
-        var charge = await store.PostChargeAsync(WriteTests.Charge(1L, 5), "lost", null, Cancel);
+        await LoseAnswerAsync(shop, backend, lost => lost.PostChargeAsync(SampleRows.Charge(1L, 5), "lost", null, Cancel));
+        var charge = await store.PostChargeAsync(SampleRows.Charge(1L, 5), "lost", null, Cancel);
         Assert.Equal(balance + 5.95m, await BalanceAsync(store, 1L));
         Assert.Equal(charge, Assert.Single(await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", 1).Where("amount", 5m), Cancel)));
     }
@@ -66,11 +66,11 @@ public sealed class RepeatedCallTests(SampleStores stores)
         await using var shop = await ShopAsync(backend == Backend.MariaDb);
         await using var one = await shop.OpenAsync(backend);
         await using var two = await shop.OpenAsync(backend);
-        var id = (await one.InsertAsync(BillingEntity.Account, WriteTests.Account("AT-ONCE"), Cancel))["account_id"]!;
-        Assert.Single((await AtOnceAsync(store => store.PostChargeAsync(WriteTests.Charge(id, 10), "post", null, Cancel))).Distinct());
+        var id = (await one.InsertAsync(BillingEntity.Account, SampleRows.Account("AT-ONCE"), Cancel))["account_id"]!;
+        Assert.Single((await AtOnceAsync(store => store.PostChargeAsync(SampleRows.Charge(id, 10), "post", null, Cancel))).Distinct());
         Assert.Equal(11.9m, await BalanceAsync(one, id));
 
-        var bill = Assert.Single((await AtOnceAsync(store => store.RunBillAsync(id, WriteTests.Bill(id, "AT-ONCE"), "bill", null, Cancel))).Distinct())!;
+        var bill = Assert.Single((await AtOnceAsync(store => store.RunBillAsync(id, SampleRows.Bill(id, "AT-ONCE"), "bill", null, Cancel))).Distinct())!;
         Assert.Equal(11.9m, bill["total"]);
         Assert.Single((await AtOnceAsync(store => store.PayAsync(bill["bill_id"]!, 11.9m, At, "pay", null, Cancel))).Distinct());
         Assert.Equal(0m, await BalanceAsync(one, id));
@@ -85,15 +85,15 @@ public sealed class RepeatedCallTests(SampleStores stores)
         await using var shop = await ShopAsync(backend == Backend.MariaDb);
         await using var store = await shop.OpenAsync(backend);
         await using var other = await shop.OpenAsync(backend);
-        var id = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("BILLED"), Cancel))["account_id"]!;
-        Assert.Null(await store.RunBillAsync(id, WriteTests.Bill(id, "NOTHING"), "nothing", null, Cancel));
-        await store.PostChargeAsync(WriteTests.Charge(id, 10), null, Cancel);
+        var id = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("BILLED"), Cancel))["account_id"]!;
+        Assert.Null(await store.RunBillAsync(id, SampleRows.Bill(id, "NOTHING"), "nothing", null, Cancel));
+        await store.PostChargeAsync(SampleRows.Charge(id, 10), null, Cancel);
         // That there was nothing to bill is the answer, though there is something now.
-        Assert.Null(await other.RunBillAsync(id, WriteTests.Bill(id, "NOTHING"), "nothing", null, Cancel));
+        Assert.Null(await other.RunBillAsync(id, SampleRows.Bill(id, "NOTHING"), "nothing", null, Cancel));
 
-        var bill = (await store.RunBillAsync(id, WriteTests.Bill(id, "RUN"), "run", null, Cancel))!;
-        await store.PostChargeAsync(WriteTests.Charge(id, 3), null, Cancel);
-        Assert.Equal(bill, await other.RunBillAsync(id, WriteTests.Bill(id, "RUN"), "run", null, Cancel));
+        var bill = (await store.RunBillAsync(id, SampleRows.Bill(id, "RUN"), "run", null, Cancel))!;
+        await store.PostChargeAsync(SampleRows.Charge(id, 3), null, Cancel);
+        Assert.Equal(bill, await other.RunBillAsync(id, SampleRows.Bill(id, "RUN"), "run", null, Cancel));
         Assert.Equal(10m, bill["subtotal"]);
 
         // All is paid: without the key it would be refused as more than what is open.
@@ -109,10 +109,10 @@ public sealed class RepeatedCallTests(SampleStores stores)
     {
         await using var shop = await ShopAsync(backend == Backend.MariaDb);
         await using var store = await shop.OpenAsync(backend);
-        await using var other = new LateReader(store, async () => await store.RunBillAsync(1L, WriteTests.Bill(1L, "FIRST"), "key", null, Cancel));
-        await store.RunBillAsync(1L, WriteTests.Bill(1L, "BEFORE"), null, Cancel);
-        other.Then = () => store.PostChargeAsync(WriteTests.Charge(1L, 5), null, Cancel);
-        Assert.Null(await other.RunBillAsync(1L, WriteTests.Bill(1L, "SECOND"), "key", null, Cancel));
+        await using var other = new LateReader(store, async () => await store.RunBillAsync(1L, SampleRows.Bill(1L, "FIRST"), "key", null, Cancel));
+        await store.RunBillAsync(1L, SampleRows.Bill(1L, "BEFORE"), null, Cancel);
+        other.Then = () => store.PostChargeAsync(SampleRows.Charge(1L, 5), null, Cancel);
+        Assert.Null(await other.RunBillAsync(1L, SampleRows.Bill(1L, "SECOND"), "key", null, Cancel));
         Assert.Null(await store.FindAsync(BillingEntity.Bill, "bill_number", "SECOND", Cancel));
     }
 
@@ -122,17 +122,17 @@ public sealed class RepeatedCallTests(SampleStores stores)
     {
         await using var shop = await ShopAsync(backend == Backend.MariaDb);
         await using var store = await shop.OpenAsync(backend);
-        await store.PostChargeAsync(WriteTests.Charge(1L, 5), "key", null, Cancel);
+        await store.PostChargeAsync(SampleRows.Charge(1L, 5), "key", null, Cancel);
         var customer = (await store.GetAsync(BillingEntity.Customer, "customer_id", 1, Cancel))!;
         var next = (await store.GetAsync(BillingEntity.Customer, "customer_id", 2, Cancel))!;
-        await store.UpdateAsync(customer, WriteTests.Values(("email", "one@example.org")), "update", Cancel);
+        await store.UpdateAsync(customer, SampleRows.Values(("email", "one@example.org")), "update", Cancel);
         foreach (var call in new Func<Task>[]
         {
-            () => store.InsertAsync(BillingEntity.Charge, WriteTests.Charge(1L, 5), "key", Cancel),
-            () => store.PostChargeAsync(WriteTests.Charge(2L, 5), "key", null, Cancel),
-            () => store.RunBillAsync(1L, WriteTests.Bill(1L, "KEY"), "key", null, Cancel),
+            () => store.InsertAsync(BillingEntity.Charge, SampleRows.Charge(1L, 5), "key", Cancel),
+            () => store.PostChargeAsync(SampleRows.Charge(2L, 5), "key", null, Cancel),
+            () => store.RunBillAsync(1L, SampleRows.Bill(1L, "KEY"), "key", null, Cancel),
             () => store.PayAsync(1L, 1, At, "key", null, Cancel),
-            () => store.UpdateAsync(next, WriteTests.Values(("email", "two@example.org")), "update", Cancel),
+            () => store.UpdateAsync(next, SampleRows.Values(("email", "two@example.org")), "update", Cancel),
             () => store.DeleteAsync(customer, "update", Cancel),
             () => store.PayAsync(1L, 1, At, "", null, Cancel),
             () => store.DeleteAsync(customer, "blank ", Cancel),
@@ -143,8 +143,8 @@ public sealed class RepeatedCallTests(SampleStores stores)
 
         Assert.Equal(next, await store.GetAsync(BillingEntity.Customer, "customer_id", 2, Cancel));
         // Keys are told apart by their bytes.
-        await store.PostChargeAsync(WriteTests.Charge(1L, 6), "KEY", null, Cancel);
-        Assert.Equal(6m, (await store.PostChargeAsync(WriteTests.Charge(1L, 6), "KEY", null, Cancel))["amount"]);
+        await store.PostChargeAsync(SampleRows.Charge(1L, 6), "KEY", null, Cancel);
+        Assert.Equal(6m, (await store.PostChargeAsync(SampleRows.Charge(1L, 6), "KEY", null, Cancel))["amount"]);
     }
 
     [Theory]
@@ -156,8 +156,8 @@ public sealed class RepeatedCallTests(SampleStores stores)
         var docs = await File.ReadAllTextAsync(Repository.PathOf("docs", "store.md"), Cancel);
         foreach (var call in new Func<Task>[]
         {
-            () => store.PostChargeAsync(WriteTests.Charge(1L, 5), "key", null, Cancel),
-            () => store.RunBillAsync(1L, WriteTests.Bill(1L, "KEY"), "key", null, Cancel),
+            () => store.PostChargeAsync(SampleRows.Charge(1L, 5), "key", null, Cancel),
+            () => store.RunBillAsync(1L, SampleRows.Bill(1L, "KEY"), "key", null, Cancel),
             () => store.PayAsync(1L, 1, At, "key", null, Cancel),
         })
         {
@@ -177,18 +177,18 @@ public sealed class RepeatedCallTests(SampleStores stores)
     {
         await using var shop = await ShopAsync(mariaDb);
         var backend = mariaDb ? Backend.MariaDb : Backend.MySql;
-        var id = await WithAsync(shop, backend, async store => (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("SWITCHED"), Cancel))["account_id"]!);
-        await LoseAnswerAsync(shop, backend, lost => lost.PostChargeAsync(WriteTests.Charge(id, 5), "lost", null, Cancel));
-        await WithAsync(shop, backend, store => store.RunBillAsync(id, WriteTests.Bill(id, "SWITCHED"), "bill", null, Cancel));
+        var id = await WithAsync(shop, backend, async store => (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("SWITCHED"), Cancel))["account_id"]!);
+        await LoseAnswerAsync(shop, backend, lost => lost.PostChargeAsync(SampleRows.Charge(id, 5), "lost", null, Cancel));
+        await WithAsync(shop, backend, store => store.RunBillAsync(id, SampleRows.Bill(id, "SWITCHED"), "bill", null, Cancel));
         await shop.SyncAsync();
         await shop.RouteAsync(RouteState.Shadow, RouteState.Draining, RouteState.DynamoDb);
 
         await using var routed = await RoutedBillingStore.OpenAsync(shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, options: null, TimeProvider.System, Cancel);
-        var charge = await routed.PostChargeAsync(WriteTests.Charge(id, 5), "lost", null, Cancel);
+        var charge = await routed.PostChargeAsync(SampleRows.Charge(id, 5), "lost", null, Cancel);
         Assert.Equal(charge, Assert.Single(await routed.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", id), Cancel)));
         Assert.Equal(5.95m, await BalanceAsync(routed, id));
-        Assert.Equal("SWITCHED", (await routed.RunBillAsync(id, WriteTests.Bill(id, "SWITCHED"), "bill", null, Cancel))!["bill_number"]);
-        Assert.Null(await routed.RunBillAsync(id, WriteTests.Bill(id, "NEXT"), "next", null, Cancel));
+        Assert.Equal("SWITCHED", (await routed.RunBillAsync(id, SampleRows.Bill(id, "SWITCHED"), "bill", null, Cancel))!["bill_number"]);
+        Assert.Null(await routed.RunBillAsync(id, SampleRows.Bill(id, "NEXT"), "next", null, Cancel));
         Assert.NotNull(await CallAsync(routed, "next"));
     }
 
@@ -199,13 +199,13 @@ public sealed class RepeatedCallTests(SampleStores stores)
         await using var routed = await RoutedBillingStore.OpenAsync(shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, options: null, TimeProvider.System, Cancel);
         var found = new ConcurrentQueue<StoreDifference>();
         await using var both = new ComparingBillingStore(await shop.OpenAsync(Backend.MySql), await shop.OpenAsync(Backend.DynamoDb), found.Enqueue);
-        var id = (await routed.InsertAsync(BillingEntity.Account, WriteTests.Account("HANDED"), "insert", Cancel))["account_id"]!;
-        Assert.Null(await routed.RunBillAsync(id, WriteTests.Bill(id, "NOTHING"), "nothing", null, Cancel));
-        var charge = await routed.PostChargeAsync(WriteTests.Charge(id, 10), "post", null, Cancel);
-        Assert.Equal(charge, await both.PostChargeAsync(WriteTests.Charge(id, 10), "post", null, Cancel));
-        Assert.Null(await both.RunBillAsync(id, WriteTests.Bill(id, "NOTHING"), "nothing", null, Cancel));
-        var bill = (await both.RunBillAsync(id, WriteTests.Bill(id, "HANDED"), "bill", null, Cancel))!;
-        Assert.Equal(bill, await routed.RunBillAsync(id, WriteTests.Bill(id, "HANDED"), "bill", null, Cancel));
+        var id = (await routed.InsertAsync(BillingEntity.Account, SampleRows.Account("HANDED"), "insert", Cancel))["account_id"]!;
+        Assert.Null(await routed.RunBillAsync(id, SampleRows.Bill(id, "NOTHING"), "nothing", null, Cancel));
+        var charge = await routed.PostChargeAsync(SampleRows.Charge(id, 10), "post", null, Cancel);
+        Assert.Equal(charge, await both.PostChargeAsync(SampleRows.Charge(id, 10), "post", null, Cancel));
+        Assert.Null(await both.RunBillAsync(id, SampleRows.Bill(id, "NOTHING"), "nothing", null, Cancel));
+        var bill = (await both.RunBillAsync(id, SampleRows.Bill(id, "HANDED"), "bill", null, Cancel))!;
+        Assert.Equal(bill, await routed.RunBillAsync(id, SampleRows.Bill(id, "HANDED"), "bill", null, Cancel));
         var paid = await routed.PayAsync(bill["bill_id"]!, 11.9m, At, "pay", null, Cancel);
         Assert.Equal(paid, await both.PayAsync(bill["bill_id"]!, 11.9m, At, "pay", null, Cancel));
         Assert.Equal(0m, await BalanceAsync(routed, id));
@@ -220,7 +220,7 @@ public sealed class RepeatedCallTests(SampleStores stores)
         {
             await using var lost = await shop.OpenDynamoDbAsync(new QuickTime(30), proxy.Url);
             using var begun = proxy.Faults.After(1, HttpFault.Swallow, times: 1, "TransactWriteItems");
-            var run = lost.RunBillAsync(Account, WriteTests.Bill(Account, "LARGE"), "large", null, Cancel);
+            var run = lost.RunBillAsync(Account, SampleRows.Bill(Account, "LARGE"), "large", null, Cancel);
             await begun.FirstHit;
             using var cut = proxy.Faults.While(HttpFault.Reset);
             proxy.Faults.ResetConnections();
@@ -229,9 +229,9 @@ public sealed class RepeatedCallTests(SampleStores stores)
 
         await using var store = await shop.OpenDynamoDbAsync();
         // It is decided, and its bill is written last.
-        Assert.Equal(BillingEntity.Bill, await WriteTests.RefusedAsync(StoreError.Conflict, store.RunBillAsync(Account, WriteTests.Bill(Account, "LARGE"), "large", null, Cancel)));
+        Assert.Equal(BillingEntity.Bill, await WriteTests.RefusedAsync(StoreError.Conflict, store.RunBillAsync(Account, SampleRows.Bill(Account, "LARGE"), "large", null, Cancel)));
         await store.FinishAllLargeUnitsAsync(Cancel);
-        var bill = (await store.RunBillAsync(Account, WriteTests.Bill(Account, "LARGE"), "large", null, Cancel))!;
+        var bill = (await store.RunBillAsync(Account, SampleRows.Bill(Account, "LARGE"), "large", null, Cancel))!;
         Assert.Equal(bill, await store.FindAsync(BillingEntity.Bill, "bill_number", "LARGE", Cancel));
         Assert.True((await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", bill["bill_id"]), Cancel)).Count > 100);
 
@@ -248,9 +248,9 @@ public sealed class RepeatedCallTests(SampleStores stores)
     {
         await using var shop = await ShopAsync(backend == Backend.MariaDb);
         await using var store = await shop.OpenAsync(backend);
-        var first = await store.PostChargeAsync(WriteTests.Charge(1L, 5), "old", null, Cancel);
+        var first = await store.PostChargeAsync(SampleRows.Charge(1L, 5), "old", null, Cancel);
         await store.DeleteAsync((await CallAsync(store, "old"))!, Cancel);
-        Assert.NotEqual(first, await store.PostChargeAsync(WriteTests.Charge(1L, 5), "old", null, Cancel));
+        Assert.NotEqual(first, await store.PostChargeAsync(SampleRows.Charge(1L, 5), "old", null, Cancel));
     }
 
     private Task<WritableShop> ShopAsync(bool mariaDb, string sql = "SELECT 1") =>

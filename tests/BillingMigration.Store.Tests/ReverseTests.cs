@@ -6,6 +6,7 @@ using BillingMigration.Definition;
 using BillingMigration.Integrity;
 using BillingMigration.Model;
 using BillingMigration.Reverse;
+using BillingMigration.Testing;
 
 namespace BillingMigration.Store.Tests;
 
@@ -22,10 +23,10 @@ public sealed class ReverseTests(SampleStores stores)
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb);
         await using var store = await shop.OpenAsync();
         await shop.SwitchAsync(RouteState.DynamoDb);
-        var one = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ONE"), Cancel);
-        var two = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("TWO"), Cancel);
-        var gone = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("GONE"), Cancel);
-        var charge = await store.InsertAsync(BillingEntity.Charge, WriteTests.Charge(gone["account_id"]!, 5), Cancel);
+        var one = await store.InsertAsync(BillingEntity.Account, SampleRows.Account("ONE"), Cancel);
+        var two = await store.InsertAsync(BillingEntity.Account, SampleRows.Account("TWO"), Cancel);
+        var gone = await store.InsertAsync(BillingEntity.Account, SampleRows.Account("GONE"), Cancel);
+        var charge = await store.InsertAsync(BillingEntity.Charge, SampleRows.Charge(gone["account_id"]!, 5), Cancel);
         Assert.NotNull(charge);
         Assert.True((await WriteBackAsync(shop)).IsCaughtUp);
         await shop.RequireEqualAsync();
@@ -54,7 +55,7 @@ public sealed class ReverseTests(SampleStores stores)
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false, AgreementsBySubscriber);
         await using var store = await shop.OpenAsync();
         await shop.SwitchAsync(RouteState.DynamoDb);
-        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("LOOKUP"), Cancel))["account_id"]!;
+        var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("LOOKUP"), Cancel))["account_id"]!;
         var subscriber = await store.InsertAsync(BillingEntity.Subscriber, Subscriber(account, "+1555"), Cancel);
         var first = await store.InsertAsync(BillingEntity.Agreement, Agreement(account, subscriber["subscriber_id"]!), Cancel);
         var second = await store.InsertAsync(BillingEntity.Agreement, Agreement(account, subscriber["subscriber_id"]!), Cancel);
@@ -62,9 +63,9 @@ public sealed class ReverseTests(SampleStores stores)
         await shop.RequireEqualAsync();
 
         // One moves with a new subscriber of another account, one goes, one goes with its subscriber, and one takes its place.
-        var other = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("OTHER"), Cancel))["account_id"]!;
+        var other = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("OTHER"), Cancel))["account_id"]!;
         var moved = await store.InsertAsync(BillingEntity.Subscriber, Subscriber(other, "+1666"), Cancel);
-        await store.UpdateAsync(first, WriteTests.Values(("subscriber_id", moved["subscriber_id"]), ("account_id", other)), Cancel);
+        await store.UpdateAsync(first, SampleRows.Values(("subscriber_id", moved["subscriber_id"]), ("account_id", other)), Cancel);
         await store.DeleteAsync(second, Cancel);
         await store.DeleteAsync(subscriber, Cancel);
         subscriber = await store.InsertAsync(BillingEntity.Subscriber, Subscriber(account, "+1777"), Cancel);
@@ -116,13 +117,13 @@ public sealed class ReverseTests(SampleStores stores)
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
         await using var store = await shop.OpenAsync();
         await shop.SwitchAsync(RouteState.DynamoDb);
-        var one = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ONE"), Cancel);
+        var one = await store.InsertAsync(BillingEntity.Account, SampleRows.Account("ONE"), Cancel);
         await shop.SwitchAsync(RouteState.MySql);
         one = (await store.GetAsync(BillingEntity.Account, "account_id", one["account_id"]!, Cancel))!;
         await SetAsync(store, one, "account_number", "ANOTHER");
         await shop.SwitchAsync(RouteState.DynamoDb);
-        await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ONE"), Cancel);
-        var taken = await Assert.ThrowsAsync<StoreException>(() => store.InsertAsync(BillingEntity.Account, WriteTests.Account("ONE"), Cancel));
+        await store.InsertAsync(BillingEntity.Account, SampleRows.Account("ONE"), Cancel);
+        var taken = await Assert.ThrowsAsync<StoreException>(() => store.InsertAsync(BillingEntity.Account, SampleRows.Account("ONE"), Cancel));
         Assert.Equal(StoreError.DuplicateKey, taken.Error);
         await shop.SwitchAsync(RouteState.MySql);
         await shop.RequireEqualAsync();
@@ -135,7 +136,7 @@ public sealed class ReverseTests(SampleStores stores)
         await using var store = await shop.OpenAsync();
         await shop.SwitchAsync(RouteState.DynamoDb);
         await shop.Database.ExecuteAsync("SET SESSION sql_log_bin = 0; ALTER TABLE billing_account ADD CONSTRAINT rich CHECK (credit_limit IS NULL OR credit_limit < 1000000)");
-        var account = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("RICH").Add("credit_limit", 2_000_000m), Cancel);
+        var account = await store.InsertAsync(BillingEntity.Account, SampleRows.Account("RICH").Add("credit_limit", 2_000_000m), Cancel);
         var refused = await Assert.ThrowsAsync<MigrationException>(() => WriteBackAsync(shop));
         Assert.Equal("RowRefused", refused.ErrorId);
         Assert.DoesNotContain("2000000", refused.ToString(), StringComparison.Ordinal);
@@ -157,7 +158,7 @@ public sealed class ReverseTests(SampleStores stores)
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
         await using var store = await shop.OpenAsync();
         await shop.SwitchAsync(RouteState.DynamoDb);
-        await store.InsertAsync(BillingEntity.Account, WriteTests.Account("NEW"), Cancel);
+        await store.InsertAsync(BillingEntity.Account, SampleRows.Account("NEW"), Cancel);
         await using var session = await shop.Migration.ConnectAsync();
         await using (var lease = await session.Control.AcquireLeaseAsync("REVERSE", Cancel))
         {
@@ -206,8 +207,8 @@ public sealed class ReverseTests(SampleStores stores)
     };
 
     private static ImmutableDictionary<string, object?> Subscriber(object account, string number) =>
-        WriteTests.Values(("account_id", account), ("phone_number", number), ("activated_at", new DateTime(2026, 1, 1)));
+        SampleRows.Values(("account_id", account), ("phone_number", number), ("activated_at", new DateTime(2026, 1, 1)));
 
     private static ImmutableDictionary<string, object?> Agreement(object account, object subscriber) =>
-        WriteTests.Values(("account_id", account), ("subscriber_id", subscriber), ("product_code", "FLAT"), ("monthly_fee", 9.99m), ("start_date", new DateOnly(2026, 1, 1)));
+        SampleRows.Values(("account_id", account), ("subscriber_id", subscriber), ("product_code", "FLAT"), ("monthly_fee", 9.99m), ("start_date", new DateOnly(2026, 1, 1)));
 }

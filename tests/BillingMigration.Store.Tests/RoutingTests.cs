@@ -24,7 +24,7 @@ public sealed class RoutingTests(SampleStores stores)
         var readings = new ConcurrentQueue<ShadowReading>();
         await using var store = await RoutedBillingStore.OpenAsync(
             shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, new RoutingOptions { OnDifference = differences.Enqueue, OnReading = readings.Enqueue }, TimeProvider.System, Cancel);
-        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ROUTED"), Cancel))["account_id"]!;
+        var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("ROUTED"), Cancel))["account_id"]!;
         await shop.SyncAsync();
         using var clients = new PostingClients(store, account);
 
@@ -61,7 +61,7 @@ public sealed class RoutingTests(SampleStores stores)
         await using var lease = await session.Control.AcquireLeaseAsync("SWITCH", Cancel);
         await using var writes = await RoutedBillingStore.OpenAsync(shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, null, TimeProvider.System, Cancel);
         await using var reads = await RoutedBillingStore.OpenAsync(shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, null, TimeProvider.System, Cancel);
-        await writes.InsertAsync(BillingEntity.Account, WriteTests.Account("ROUTED"), Cancel);
+        await writes.InsertAsync(BillingEntity.Account, SampleRows.Account("ROUTED"), Cancel);
         Assert.Equal(0, Assert.Single(await session.Control.ListRoutersAsync(Cancel)).Ready);
 
         var shadow = await WritableShop.MoveAsync(session, lease, RouteState.Shadow);
@@ -69,7 +69,7 @@ public sealed class RoutingTests(SampleStores stores)
         Assert.Equal(shadow.Epoch, Assert.Single(await session.Control.ListRoutersAsync(Cancel)).Ready);
 
         // One that writes for the first time says it together with that.
-        await reads.InsertAsync(BillingEntity.Account, WriteTests.Account("LATER"), Cancel);
+        await reads.InsertAsync(BillingEntity.Account, SampleRows.Account("LATER"), Cancel);
         await Cutover.ReadyWait.WaitAsync(session, shadow, Cancel);
         Assert.All(await session.Control.ListRoutersAsync(Cancel), router => Assert.Equal(shadow.Epoch, router.Ready));
     }
@@ -120,7 +120,7 @@ public sealed class RoutingTests(SampleStores stores)
         await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
         await shop.RouteAsync(RouteState.Shadow, RouteState.Draining, RouteState.DynamoDb);
         await using var store = await RoutedBillingStore.OpenAsync(shop.Migration.Definition, shop.Migration.Credential, SampleMigration.Access, options: null, TimeProvider.System, Cancel);
-        var first = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("KEYS-0"), Cancel)).Get<long>("account_id");
+        var first = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("KEYS-0"), Cancel)).Get<long>("account_id");
 
         // A block of keys that was asked for when the switch had raised those of the source already: the source gives them too.
         await shop.RouteAsync(RouteState.Draining, RouteState.MySql);
@@ -129,7 +129,7 @@ public sealed class RoutingTests(SampleStores stores)
         {
             for (var n = 1; n < 6; n++)
             {
-                await source.InsertAsync(BillingEntity.Account, WriteTests.Account($"KEYS-{n}").SetItem("account_id", first + n), Cancel);
+                await source.InsertAsync(BillingEntity.Account, SampleRows.Account($"KEYS-{n}").SetItem("account_id", first + n), Cancel);
             }
         }
 
@@ -142,7 +142,7 @@ public sealed class RoutingTests(SampleStores stores)
         }
 
         await shop.RouteAsync(RouteState.DynamoDb);
-        var next = await store.InsertAsync(BillingEntity.Account, WriteTests.Account("KEYS-6"), Cancel);
+        var next = await store.InsertAsync(BillingEntity.Account, SampleRows.Account("KEYS-6"), Cancel);
         Assert.True(next.Get<long>("account_id") > first + 5, $"{next["account_id"]} after {first}");
     }
 
@@ -154,7 +154,7 @@ public sealed class RoutingTests(SampleStores stores)
         await using var shop = await WritableShop.CreateAsync(stores, mariaDb);
         await shop.Database.ExecuteAsync("ALTER TABLE billing_account COMMENT 'moved with AUTO_INCREMENT=7'");
         await using var source = await shop.OpenAsync(Backend.MySql);
-        var gone = await source.InsertAsync(BillingEntity.Account, WriteTests.Account("GONE"), Cancel);
+        var gone = await source.InsertAsync(BillingEntity.Account, SampleRows.Account("GONE"), Cancel);
         await source.DeleteAsync(gone, Cancel);
         await using (var session = await shop.Migration.ConnectAsync())
         {
@@ -162,7 +162,7 @@ public sealed class RoutingTests(SampleStores stores)
         }
 
         await using var table = await shop.OpenDynamoDbAsync();
-        var next = await table.InsertAsync(BillingEntity.Account, WriteTests.Account("NEXT"), Cancel);
+        var next = await table.InsertAsync(BillingEntity.Account, SampleRows.Account("NEXT"), Cancel);
         Assert.True(next.Get<long>("account_id") > gone.Get<long>("account_id"), $"{next["account_id"]} after {gone["account_id"]}");
     }
 

@@ -65,7 +65,7 @@ public sealed class StoreViewTests(SampleStores stores)
         Assert.Equal(StoreError.ColumnUnknown, await RefusedAsync(() => seen.Store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", 1).Where("description", "x"), Cancel)));
         Assert.Equal(StoreError.ColumnUnknown, await RefusedAsync(() => seen.Store.TotalAsync(new TotalQuery(BillingEntity.Charge, "tax_amount").Where("account_id", 1), Cancel)));
         Assert.Equal(StoreError.NoAccessPath, await RefusedAsync(() => seen.Store.ListAsync(new RecordQuery(BillingEntity.Account).Where("status", "ACTIVE"), Cancel)));
-        Assert.Equal(StoreError.NotSupported, await RefusedAsync(() => seen.Store.InsertAsync(BillingEntity.Customer, WriteTests.Values(("customer_number", "V-1")), Cancel)));
+        Assert.Equal(StoreError.NotSupported, await RefusedAsync(() => seen.Store.InsertAsync(BillingEntity.Customer, SampleRows.Values(("customer_number", "V-1")), Cancel)));
     }
 
     /// <summary>The rights are what keeps an application from the rest, not its own good will.</summary>

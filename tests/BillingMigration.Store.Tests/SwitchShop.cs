@@ -132,7 +132,7 @@ internal sealed class PostingClients : IDisposable
         {
             var amount = (decimal)((client * 100_000) + i);
             var began = TimeProvider.System.GetTimestamp();
-            await store.PostChargeAsync(WriteTests.Charge(account, amount), null, CancellationToken.None);
+            await store.PostChargeAsync(SampleRows.Charge(account, amount), null, CancellationToken.None);
             acknowledged.Add(amount);
             Interlocked.Increment(ref posted);
             var took = TimeProvider.System.GetElapsedTime(began);

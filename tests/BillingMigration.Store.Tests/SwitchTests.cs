@@ -18,7 +18,7 @@ public sealed class SwitchTests(SampleStores stores)
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb);
         await using var store = await shop.OpenAsync();
-        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ROUTED"), Cancel))["account_id"]!;
+        var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("ROUTED"), Cancel))["account_id"]!;
         using var clients = new PostingClients(store, account);
         await clients.PostedAsync(50);
 
@@ -72,7 +72,7 @@ public sealed class SwitchTests(SampleStores stores)
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb);
         await using var store = await shop.OpenAsync();
-        await store.InsertAsync(BillingEntity.Account, WriteTests.Account("FIRST"), Cancel);
+        await store.InsertAsync(BillingEntity.Account, SampleRows.Account("FIRST"), Cancel);
         await shop.SwitchAsync(RouteState.DynamoDb);
         await using var session = await shop.Migration.ConnectAsync();
         var writes = 0;
@@ -81,13 +81,13 @@ public sealed class SwitchTests(SampleStores stores)
         {
             while (!enough.IsCancellationRequested)
             {
-                await store.InsertAsync(BillingEntity.Account, WriteTests.Account($"NEW-{Interlocked.Increment(ref writes)}"), Cancel);
+                await store.InsertAsync(BillingEntity.Account, SampleRows.Account($"NEW-{Interlocked.Increment(ref writes)}"), Cancel);
                 await Task.Delay(20, Cancel);
             }
         }
 
         var writing = WriteAsync();
-        await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ALONE"), Cancel);
+        await store.InsertAsync(BillingEntity.Account, SampleRows.Account("ALONE"), Cancel);
         // Nobody writes it back: what the table has more is no difference yet.
         var alone = await CheckAsync(TimeSpan.FromSeconds(1));
         Assert.Equal(IntegrityOutcome.NotDecidable, alone.Outcome);
@@ -115,7 +115,7 @@ public sealed class SwitchTests(SampleStores stores)
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb);
         await using var store = await shop.OpenAsync();
-        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("BUSY"), Cancel))["account_id"]!;
+        var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("BUSY"), Cancel))["account_id"]!;
         using var clients = new PostingClients(store, account);
         await using var session = await shop.Migration.ConnectAsync();
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
@@ -187,7 +187,7 @@ public sealed class SwitchTests(SampleStores stores)
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
         await using var store = await shop.OpenAsync();
-        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ROUTED"), Cancel))["account_id"]!;
+        var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("ROUTED"), Cancel))["account_id"]!;
         using var clients = new PostingClients(store, account);
         await using var session = await shop.Migration.ConnectAsync();
 
@@ -250,7 +250,7 @@ public sealed class SwitchTests(SampleStores stores)
         await using (var store = await shop.OpenAsync())
         {
             Assert.Empty(await session.Control.ListRoutersAsync(Cancel));
-            var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("ROUTED"), Cancel))["account_id"]!;
+            var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("ROUTED"), Cancel))["account_id"]!;
             using var clients = new PostingClients(store, account);
             await clients.PostedAsync(20);
             var known = Assert.Single(await session.Control.ListRoutersAsync(Cancel));
@@ -291,7 +291,7 @@ public sealed class SwitchTests(SampleStores stores)
         await using var session = await slow.ConnectAsync();
         var held = proxy.Faults.While(HttpFault.EmptyStream, "GetRecords");
         await using var store = await shop.OpenAsync();
-        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("LATE"), Cancel))["account_id"]!;
+        var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("LATE"), Cancel))["account_id"]!;
 
         var hits = long.MaxValue;
         var steps = new Steps(step => hits = step == "WriteBack" ? held.Hits : hits);
@@ -357,7 +357,7 @@ public sealed class SwitchTests(SampleStores stores)
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb);
         await using var store = await shop.OpenAsync();
-        var account = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("LOCKED"), Cancel))["account_id"]!;
+        var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("LOCKED"), Cancel))["account_id"]!;
         using var clients = new PostingClients(store, account);
         await clients.PostedAsync(20);
         SwitchOptions Locking(SwitchOptions o, params string[] accounts) => o with { Fence = SourceFence.AccountLock, FenceAccounts = [.. accounts] };

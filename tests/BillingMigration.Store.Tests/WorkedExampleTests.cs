@@ -18,17 +18,17 @@ public sealed class WorkedExampleTests(SampleStores stores)
     private static ImmutableArray<ImmutableArray<(string Entity, ImmutableDictionary<string, object?> Row, (string Column, object? Value) Change, string PageBy)>> Rows { get; } =
     [
         [
-            (BillingEntity.Customer, WriteTests.Values(("id", ClientId), ("client_no", "C-1"), ("full_name", "Ada")), ("client_no", "C-2"), "id"),
-            (BillingEntity.Account, WriteTests.Values(("acct_code", "A-1"), ("client_id", ClientId), ("balance", 1.5m)), ("balance", 2m), "client_id"),
-            (BillingEntity.Subscriber, WriteTests.Values(("acct_code", "A-1"), ("line_no", 1), ("msisdn", "+49")), ("msisdn", "+50"), "acct_code"),
-            (BillingEntity.Bill, WriteTests.Values(("invoice_id", 7L), ("acct_code", "A-1"), ("issued", new DateOnly(2026, 1, 31)), ("state", "NEW")), ("state", "PAID"), "acct_code"),
-            (BillingEntity.Charge, WriteTests.Values(("invoice_id", 7L), ("pos", 1), ("amount", 1.25m)), ("amount", 2m), "invoice_id"),
+            (BillingEntity.Customer, SampleRows.Values(("id", ClientId), ("client_no", "C-1"), ("full_name", "Ada")), ("client_no", "C-2"), "id"),
+            (BillingEntity.Account, SampleRows.Values(("acct_code", "A-1"), ("client_id", ClientId), ("balance", 1.5m)), ("balance", 2m), "client_id"),
+            (BillingEntity.Subscriber, SampleRows.Values(("acct_code", "A-1"), ("line_no", 1), ("msisdn", "+49")), ("msisdn", "+50"), "acct_code"),
+            (BillingEntity.Bill, SampleRows.Values(("invoice_id", 7L), ("acct_code", "A-1"), ("issued", new DateOnly(2026, 1, 31)), ("state", "NEW")), ("state", "PAID"), "acct_code"),
+            (BillingEntity.Charge, SampleRows.Values(("invoice_id", 7L), ("pos", 1), ("amount", 1.25m)), ("amount", 2m), "invoice_id"),
         ],
         [
-            (BillingEntity.Customer, WriteTests.Values(("member_id", 1), ("member_no", "M-1"), ("name", "Ada")), ("name", "Bob"), "member_id"),
-            (BillingEntity.Account, WriteTests.Values(("contract_id", 2), ("member_id", 1), ("opened", new DateOnly(2026, 1, 1))), ("opened", new DateOnly(2026, 1, 2)), "member_id"),
-            ("PAYMENT", WriteTests.Values(("payment_id", 3L), ("contract_id", 2), ("paid_on", new DateOnly(2026, 1, 31)), ("amount", 5m)), ("paid_on", new DateOnly(2026, 2, 1)), "contract_id"),
-            ("TAG", WriteTests.Values(("contract_id", 2), ("tag", "vip")), ("tag", "gold"), "contract_id"),
+            (BillingEntity.Customer, SampleRows.Values(("member_id", 1), ("member_no", "M-1"), ("name", "Ada")), ("name", "Bob"), "member_id"),
+            (BillingEntity.Account, SampleRows.Values(("contract_id", 2), ("member_id", 1), ("opened", new DateOnly(2026, 1, 1))), ("opened", new DateOnly(2026, 1, 2)), "member_id"),
+            ("PAYMENT", SampleRows.Values(("payment_id", 3L), ("contract_id", 2), ("paid_on", new DateOnly(2026, 1, 31)), ("amount", 5m)), ("paid_on", new DateOnly(2026, 2, 1)), "contract_id"),
+            ("TAG", SampleRows.Values(("contract_id", 2), ("tag", "vip")), ("tag", "gold"), "contract_id"),
         ],
     ];
 
@@ -46,7 +46,7 @@ public sealed class WorkedExampleTests(SampleStores stores)
             var row = await store.InsertAsync(entity, values, Cancel);
             await WriteTests.RefusedAsync(StoreError.DuplicateKey, store.InsertAsync(entity, values, Cancel));
             Assert.Equal(row, await store.GetAsync(entity, KeyOf(row), Cancel));
-            row = await store.UpdateAsync(row, WriteTests.Values(change), Cancel);
+            row = await store.UpdateAsync(row, SampleRows.Values(change), Cancel);
             Assert.Equal(row, await store.GetAsync(entity, KeyOf(row), Cancel));
             var page = await store.PageAsync(new RecordQuery(entity).Where(pageBy, values[pageBy]), 10, null, Cancel);
             Assert.Equal([row], page.Records);

@@ -1,12 +1,10 @@
-using System.Collections.Immutable;
+using static BillingMigration.Testing.SampleRows;
 
 namespace BillingMigration.Store.Tests;
 
 /// <summary>What an application writes is stored, or refused, the same on every backend.</summary>
 public sealed class WriteTests(SampleStores stores)
 {
-    private static readonly DateTime At = new(2026, 1, 31, 12, 0, 0);
-
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Theory]
@@ -198,18 +196,6 @@ public sealed class WriteTests(SampleStores stores)
         var secret = await Assert.ThrowsAsync<StoreException>(() => store.InsertAsync(BillingEntity.Account, Account("X").SetItem("iban", new string('7', 40)), Cancel));
         Assert.DoesNotContain("7777", secret.Message, StringComparison.Ordinal);
     }
-
-    internal static ImmutableDictionary<string, object?> Values(params (string Column, object? Value)[] values) => values.ToImmutableDictionary(v => v.Column, v => v.Value);
-
-    internal static ImmutableDictionary<string, object?> Charge(object account, decimal amount) => Values(
-        ("account_id", account), ("charge_type", "USAGE"), ("description", "a call"), ("amount", amount), ("tax_amount", amount * 0.19m), ("charged_at", At));
-
-    internal static ImmutableDictionary<string, object?> Account(string number) => Values(
-        ("customer_id", 1L), ("account_number", number), ("currency", "EUR"), ("bill_cycle_day", 5), ("opened_at", At), ("iban", "DE00"));
-
-    internal static ImmutableDictionary<string, object?> Bill(object account, string number) => Values(
-        ("account_id", account), ("bill_number", number), ("status", "ISSUED"), ("period_start", new DateOnly(2026, 1, 1)), ("period_end", new DateOnly(2026, 1, 31)), ("bill_date", new DateOnly(2026, 2, 1)),
-        ("due_date", new DateOnly(2026, 2, 15)), ("subtotal", 10m), ("tax_amount", 1.9m), ("total", 11.9m));
 
     internal static async Task<string> RefusedAsync(StoreError error, Task write)
     {

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
-using BillingMigration.Simulation;
 
-namespace BillingMigration.Store.Tests.Simulation;
+namespace BillingMigration.Simulation.Tests;
 
 /// <summary>A malformed request gets an error answer; it never ends the run of the virtual time.</summary>
 public sealed class SimulatedDynamoDbMalformedTests

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace BillingMigration.Store.Tests.Simulation;
+namespace BillingMigration.Simulation.Tests;
 
 /// <summary>
 /// Random requests on a table "t" (p S, s N) with two sparse indexes, valid ones and invalid ones. Left out, because DynamoDB Local

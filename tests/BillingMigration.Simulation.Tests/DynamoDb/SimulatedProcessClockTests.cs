@@ -1,6 +1,5 @@
-using BillingMigration.Simulation;
 
-namespace BillingMigration.Store.Tests.Simulation;
+namespace BillingMigration.Simulation.Tests;
 
 /// <summary>The clock of a simulated process, and its freezes.</summary>
 public sealed class SimulatedProcessClockTests

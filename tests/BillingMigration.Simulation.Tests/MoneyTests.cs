@@ -2,11 +2,11 @@
 #pragma warning disable xUnit1051
 
 using BillingMigration.Model;
-using BillingMigration.Simulation;
 using BillingMigration.Store.DynamoDb;
+using BillingMigration.Testing;
 using BillingMigration.Torture;
 
-namespace BillingMigration.Store.Tests;
+namespace BillingMigration.Simulation.Tests;
 
 /// <summary>What DynamoDB and networks do and the emulator does not, one thing at a time: money stays right, and what is told is true.</summary>
 public sealed class MoneyTests
@@ -36,7 +36,7 @@ public sealed class MoneyTests
         stores.MigrateAccount(1);
         var store = stores.Open();
         stores.NextTransactions(Fault.LoseAnswer, Fault.Conflict, Fault.LoseAnswer);
-        var charge = stores.Run(() => store.PostChargeAsync(WriteTests.Charge(1L, 10m)));
+        var charge = stores.Run(() => store.PostChargeAsync(SampleRows.Charge(1L, 10m)));
         Assert.Equal(charge, stores.Run(() => store.GetAsync(BillingEntity.Charge, "charge_id", charge["charge_id"]!)));
         Assert.Single(stores.Items(), i => i.Key.Contains("CHARGE#", StringComparison.Ordinal));
     }
@@ -51,8 +51,8 @@ public sealed class MoneyTests
         stores.Run(async () =>
         {
             // Its first request is on its way for half a minute; meanwhile the account is given a number that it clashes with, and then another.
-            var late = store.InsertAsync(BillingEntity.Account, WriteTests.Account("X"));
-            var taken = await other.InsertAsync(BillingEntity.Account, WriteTests.Account("X"));
+            var late = store.InsertAsync(BillingEntity.Account, SampleRows.Account("X"));
+            var taken = await other.InsertAsync(BillingEntity.Account, SampleRows.Account("X"));
             Assert.Equal(StoreError.DuplicateKey, (await Assert.ThrowsAsync<StoreException>(() => late)).Error);
             await other.DeleteAsync(taken);
         });
@@ -68,10 +68,10 @@ public sealed class MoneyTests
         var later = stores.OpenLater(stores.Shop.LaterTables);
         stores.Run(async () =>
         {
-            var charge = await later.PostChargeAsync(WriteTests.Charge(1L, 10m).SetItem(SimulatedShop.LaterColumn, 7));
+            var charge = await later.PostChargeAsync(SampleRows.Charge(1L, 10m).SetItem(SimulatedShop.LaterColumn, 7));
             var seen = (await old.GetAsync(BillingEntity.Charge, "charge_id", charge["charge_id"]!))!;
-            seen = await old.UpdateAsync(seen, WriteTests.Values(("description", "changed")));
-            await old.UpdateAsync(seen, WriteTests.Values(("charged_at", SimulatedStores.At.AddDays(1))));
+            seen = await old.UpdateAsync(seen, SampleRows.Values(("description", "changed")));
+            await old.UpdateAsync(seen, SampleRows.Values(("charged_at", SimulatedStores.At.AddDays(1))));
             charge = (await later.GetAsync(BillingEntity.Charge, "charge_id", charge["charge_id"]!))!;
             Assert.Equal((7L, "changed"), (charge[SimulatedShop.LaterColumn], charge["description"]));
         });
@@ -91,7 +91,7 @@ public sealed class MoneyTests
         {
             var account = (await later.GetAsync(BillingEntity.Account, "account_id", 1L))!;
             Assert.Equal(5L, account[SimulatedShop.LaterColumn]);
-            Assert.Equal(6L, (await later.UpdateAsync(account, WriteTests.Values((SimulatedShop.LaterColumn, 6))))[SimulatedShop.LaterColumn]);
+            Assert.Equal(6L, (await later.UpdateAsync(account, SampleRows.Values((SimulatedShop.LaterColumn, 6))))[SimulatedShop.LaterColumn]);
         });
     }
 
@@ -102,14 +102,14 @@ public sealed class MoneyTests
         stores.MigrateAccount(1);
         for (var n = 1; n <= 130; n++)
         {
-            stores.Migrate(BillingEntity.Charge, n, [.. WriteTests.Charge(1L, 9_000_000_000m).SetItem("tax_amount", 0m).Select(v => (v.Key, v.Value))]);
+            stores.Migrate(BillingEntity.Charge, n, [.. SampleRows.Charge(1L, 9_000_000_000m).SetItem("tax_amount", 0m).Select(v => (v.Key, v.Value))]);
         }
 
         var store = stores.Open();
         var before = stores.Items();
         stores.Run(async () =>
         {
-            Assert.Equal(StoreError.ValueInvalid, (await Assert.ThrowsAsync<StoreException>(() => store.RunBillAsync(1L, WriteTests.Bill(1L, "RUN")))).Error);
+            Assert.Equal(StoreError.ValueInvalid, (await Assert.ThrowsAsync<StoreException>(() => store.RunBillAsync(1L, SampleRows.Bill(1L, "RUN")))).Error);
             Assert.Equal(0, await store.FinishLargeUnitsAsync());
         });
         Assert.Equal(before, stores.Items());
@@ -127,11 +127,11 @@ public sealed class MoneyTests
         stores.MigrateAccount(1);
         for (var n = 1; n <= charges; n++)
         {
-            stores.Migrate(BillingEntity.Charge, n, [.. WriteTests.Charge(1L, 2m).SetItem("tax_amount", null).Select(v => (v.Key, v.Value))]);
+            stores.Migrate(BillingEntity.Charge, n, [.. SampleRows.Charge(1L, 2m).SetItem("tax_amount", null).Select(v => (v.Key, v.Value))]);
         }
 
         var store = stores.Open();
-        var bill = stores.Run(() => store.RunBillAsync(1L, WriteTests.Bill(1L, "RUN")))!;
+        var bill = stores.Run(() => store.RunBillAsync(1L, SampleRows.Bill(1L, "RUN")))!;
         Assert.Equal((2m * charges, 0m, 2m * charges), (bill["subtotal"], bill["tax_amount"], bill["total"]));
         Assert.Equal(0, stores.OpenUnits());
     }
@@ -144,14 +144,14 @@ public sealed class MoneyTests
         var (store, other) = (stores.Open(), stores.Open("other"));
         stores.Run(async () =>
         {
-            var subscriber = await store.InsertAsync(BillingEntity.Subscriber, WriteTests.Values(("account_id", 1L), ("phone_number", "+49"), ("activated_at", SimulatedStores.At)));
+            var subscriber = await store.InsertAsync(BillingEntity.Subscriber, SampleRows.Values(("account_id", 1L), ("phone_number", "+49"), ("activated_at", SimulatedStores.At)));
             Assert.Equal(subscriber, await other.FindAsync(BillingEntity.Subscriber, "phone_number", "+49"));
             Assert.Equal(subscriber, await other.GetAsync(BillingEntity.Subscriber, "subscriber_id", subscriber["subscriber_id"]!));
-            var twice = WriteTests.Values(("account_id", 1L), ("phone_number", "+49"), ("activated_at", SimulatedStores.At));
+            var twice = SampleRows.Values(("account_id", 1L), ("phone_number", "+49"), ("activated_at", SimulatedStores.At));
             Assert.Equal(StoreError.DuplicateKey, (await Assert.ThrowsAsync<StoreException>(() => other.InsertAsync(BillingEntity.Subscriber, twice))).Error);
 
-            await store.PostChargeAsync(WriteTests.Charge(1L, 10m).SetItem("subscriber_id", subscriber["subscriber_id"]));
-            Assert.Equal(10m, (await other.RunBillAsync(1L, WriteTests.Bill(1L, "RUN")))!["subtotal"]);
+            await store.PostChargeAsync(SampleRows.Charge(1L, 10m).SetItem("subscriber_id", subscriber["subscriber_id"]));
+            Assert.Equal(10m, (await other.RunBillAsync(1L, SampleRows.Bill(1L, "RUN")))!["subtotal"]);
         });
     }
 
@@ -165,12 +165,12 @@ public sealed class MoneyTests
         var (store, other) = (stores.Open(), stores.Open("other"));
         stores.Run(async () =>
         {
-            await store.InsertAsync(BillingEntity.Account, WriteTests.Account("NEW").SetItem("customer_id", 3L));
+            await store.InsertAsync(BillingEntity.Account, SampleRows.Account("NEW").SetItem("customer_id", 3L));
             var refused = await Assert.ThrowsAsync<StoreException>(async () => await other.DeleteAsync((await other.GetAsync(BillingEntity.Customer, "customer_id", 3L))!));
             Assert.Equal(StoreError.HasChildren, refused.Error);
 
             // It refers to bill and subscriber of another account, which are in another partition.
-            var charge = await store.PostChargeAsync(WriteTests.Charge(2L, 10m).SetItem("bill_id", 1L).SetItem("subscriber_id", 1L));
+            var charge = await store.PostChargeAsync(SampleRows.Charge(2L, 10m).SetItem("bill_id", 1L).SetItem("subscriber_id", 1L));
             await other.DeleteAsync((await other.GetAsync(BillingEntity.Bill, "bill_id", 1L))!);
             await other.DeleteAsync((await other.GetAsync(BillingEntity.Subscriber, "subscriber_id", 1L))!);
             charge = (await other.GetAsync(BillingEntity.Charge, "charge_id", charge["charge_id"]!))!;
@@ -188,7 +188,7 @@ public sealed class MoneyTests
         {
             var customer = (await store.GetAsync(BillingEntity.Customer, "customer_id", 1L))!;
             var refused = Enumerable.Range(0, 20).Select(_ => Assert.ThrowsAsync<StoreException>(() => store.DeleteAsync(customer))).ToArray();
-            await Task.WhenAll(Enumerable.Range(0, 20).Select(n => other.InsertAsync(BillingEntity.Account, WriteTests.Account($"N{n}"))));
+            await Task.WhenAll(Enumerable.Range(0, 20).Select(n => other.InsertAsync(BillingEntity.Account, SampleRows.Account($"N{n}"))));
             Assert.All(await Task.WhenAll(refused), e => Assert.Equal(StoreError.HasChildren, e.Error));
         });
     }
@@ -219,12 +219,12 @@ public sealed class MoneyTests
         var (store, other) = (stores.Open(), stores.Open("other"));
         stores.Run(async () =>
         {
-            var charge = await store.InsertAsync(BillingEntity.Charge, WriteTests.Charge(1L, 10m).SetItems(Enumerable.Range(1, 200).Select(n => KeyValuePair.Create<string, object?>($"extra{n}", n))));
-            var changed = await store.UpdateAsync(charge, WriteTests.Values(("extra200", 1)));
-            Assert.Equal(StoreError.Conflict, (await Assert.ThrowsAsync<StoreException>(() => other.UpdateAsync(charge, WriteTests.Values(("extra1", 0))))).Error);
+            var charge = await store.InsertAsync(BillingEntity.Charge, SampleRows.Charge(1L, 10m).SetItems(Enumerable.Range(1, 200).Select(n => KeyValuePair.Create<string, object?>($"extra{n}", n))));
+            var changed = await store.UpdateAsync(charge, SampleRows.Values(("extra200", 1)));
+            Assert.Equal(StoreError.Conflict, (await Assert.ThrowsAsync<StoreException>(() => other.UpdateAsync(charge, SampleRows.Values(("extra1", 0))))).Error);
 
             // Two who read the same: one of them wins.
-            var both = new[] { store, other }.Select(async s => await Record.ExceptionAsync(() => s.UpdateAsync(changed, WriteTests.Values(("extra2", s == store ? 8 : 9))))).ToArray();
+            var both = new[] { store, other }.Select(async s => await Record.ExceptionAsync(() => s.UpdateAsync(changed, SampleRows.Values(("extra2", s == store ? 8 : 9))))).ToArray();
             Assert.Single(await Task.WhenAll(both), e => e is StoreException { Error: StoreError.Conflict });
             await other.DeleteAsync((await other.GetAsync(BillingEntity.Charge, "charge_id", charge["charge_id"]!))!);
         });
@@ -237,8 +237,8 @@ public sealed class MoneyTests
         stores.MigrateAccount(1);
         var apps = Enumerable.Range(0, 4).Select(n => stores.Open($"app-{n}")).ToArray();
         stores.Run(() => Task.WhenAll(Enumerable.Range(0, 200).Select(n => n % 2 == 0
-            ? apps[n % 4].InsertAsync(BillingEntity.Charge, WriteTests.Charge(1L, 1m))
-            : apps[n % 4].PostChargeAsync(WriteTests.Charge(1L, 1m).SetItem("tax_amount", 0m)))));
+            ? apps[n % 4].InsertAsync(BillingEntity.Charge, SampleRows.Charge(1L, 1m))
+            : apps[n % 4].PostChargeAsync(SampleRows.Charge(1L, 1m).SetItem("tax_amount", 0m)))));
         Assert.Equal(200, stores.Items().Keys.Count(k => k.Contains("CHARGE#", StringComparison.Ordinal)));
         Assert.Equal(200m, stores.Run(() => apps[0].GetAsync(BillingEntity.Account, "account_id", 1L))!["balance"]);
     }
@@ -255,7 +255,7 @@ public sealed class MoneyTests
             using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(random.Next(1, 120)), stores.Time);
             try
             {
-                await store.PostChargeAsync(WriteTests.Charge(1L, 1m).SetItem("description", $"call {n}"), null, cancel.Token);
+                await store.PostChargeAsync(SampleRows.Charge(1L, 1m).SetItem("description", $"call {n}"), null, cancel.Token);
                 return $"call {n}";
             }
             catch (OperationCanceledException)
@@ -276,16 +276,16 @@ public sealed class MoneyTests
         var store = stores.Open();
         stores.Run(async () =>
         {
-            var first = (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("G1"))).Get<long>("account_id");
-            await store.InsertAsync(BillingEntity.Account, WriteTests.Account("E1").SetItem("account_id", first + 1));
-            await store.InsertAsync(BillingEntity.Account, WriteTests.Account("E2").SetItem("account_id", first + 500));
-            Assert.Equal(first + 501, (await store.InsertAsync(BillingEntity.Account, WriteTests.Account("G2"))).Get<long>("account_id"));
+            var first = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("G1"))).Get<long>("account_id");
+            await store.InsertAsync(BillingEntity.Account, SampleRows.Account("E1").SetItem("account_id", first + 1));
+            await store.InsertAsync(BillingEntity.Account, SampleRows.Account("E2").SetItem("account_id", first + 500));
+            Assert.Equal(first + 501, (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("G2"))).Get<long>("account_id"));
 
             var account = (await store.GetAsync(BillingEntity.Account, "account_id", first))!;
-            var child = WriteTests.Values(("account_id", 7_000L), ("phone_number", "+7"), ("activated_at", SimulatedStores.At));
-            var early = new UnitOfWork().Insert(BillingEntity.Subscriber, child).Insert(BillingEntity.Account, WriteTests.Account("P").SetItem("account_id", 7_000L));
+            var child = SampleRows.Values(("account_id", 7_000L), ("phone_number", "+7"), ("activated_at", SimulatedStores.At));
+            var early = new UnitOfWork().Insert(BillingEntity.Subscriber, child).Insert(BillingEntity.Account, SampleRows.Account("P").SetItem("account_id", 7_000L));
             Assert.Equal(StoreError.ParentMissing, (await Assert.ThrowsAsync<StoreException>(() => store.WriteAsync(early))).Error);
-            await store.WriteAsync(new UnitOfWork().Delete(account).Insert(BillingEntity.Account, WriteTests.Account("AGAIN").SetItem("account_id", first)));
+            await store.WriteAsync(new UnitOfWork().Delete(account).Insert(BillingEntity.Account, SampleRows.Account("AGAIN").SetItem("account_id", first)));
             Assert.Equal("AGAIN", (await store.GetAsync(BillingEntity.Account, "account_id", first))!["account_number"]);
         });
     }
@@ -296,7 +296,7 @@ public sealed class MoneyTests
         using var stores = new SimulatedStores();
         var store = stores.Open();
         var notes = new string('x', 60_000);
-        var work = Enumerable.Range(0, 80).Aggregate(new UnitOfWork(), (unit, n) => unit.Insert(BillingEntity.Customer, WriteTests.Values(("customer_number", $"L{n}"), ("address", "{}"), ("notes", notes))));
+        var work = Enumerable.Range(0, 80).Aggregate(new UnitOfWork(), (unit, n) => unit.Insert(BillingEntity.Customer, SampleRows.Values(("customer_number", $"L{n}"), ("address", "{}"), ("notes", notes))));
         Assert.Equal(StoreError.TooManyRows, stores.Run(() => Assert.ThrowsAsync<StoreException>(() => store.WriteAsync(work))).Error);
     }
 
@@ -308,11 +308,11 @@ public sealed class MoneyTests
         var store = stores.Open();
         stores.Run(async () =>
         {
-            var calls = Enumerable.Range(0, 40).Select(_ => store.PostChargeAsync(WriteTests.Charge(1L, 1m))).ToArray();
+            var calls = Enumerable.Range(0, 40).Select(_ => store.PostChargeAsync(SampleRows.Charge(1L, 1m))).ToArray();
             await store.DisposeAsync();
             await store.DisposeAsync();
             await Task.WhenAll(calls);
-            await Assert.ThrowsAsync<ObjectDisposedException>(() => store.PostChargeAsync(WriteTests.Charge(1L, 1m)));
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => store.PostChargeAsync(SampleRows.Charge(1L, 1m)));
         });
         Assert.Equal(40, stores.Items().Keys.Count(k => k.Contains("CHARGE#", StringComparison.Ordinal)));
     }
@@ -335,7 +335,7 @@ public sealed class MoneyTests
         foreach (var (fault, isConflict) in new[] { (Fault.Conflict, true), (Fault.Throttle, false) })
         {
             stores.DynamoDb.Script = request => request.Operation == "TransactWriteItems" && !request.Json.Contains("NOTHING#", StringComparison.Ordinal) ? fault : null;
-            var error = stores.Run(() => Record.ExceptionAsync(() => store.PostChargeAsync(WriteTests.Charge(1L, 1m))).AsTask());
+            var error = stores.Run(() => Record.ExceptionAsync(() => store.PostChargeAsync(SampleRows.Charge(1L, 1m))).AsTask());
             Assert.True(isConflict ? error is StoreException { Error: StoreError.Conflict } : error is MigrationException { ErrorId: "Throttled" }, error?.ToString());
         }
 

@@ -1,9 +1,8 @@
 using Amazon.DynamoDBv2;
 using Amazon.DynamoDBv2.Model;
 using Amazon.Runtime;
-using BillingMigration.Simulation;
 
-namespace BillingMigration.Store.Tests.Simulation;
+namespace BillingMigration.Simulation.Tests;
 
 /// <summary>The limits of items, keys, pages and expressions, reads of an earlier state, and AWS's own client.</summary>
 public sealed class SimulatedDynamoDbLimitTests

@@ -1,9 +1,9 @@
 using BillingMigration.Model;
-using BillingMigration.Simulation;
 using BillingMigration.Store.DynamoDb;
+using BillingMigration.Testing;
 using BillingMigration.Torture;
 
-namespace BillingMigration.Store.Tests;
+namespace BillingMigration.Simulation.Tests;
 
 /// <summary>Stores of several application processes on one simulated table, with rows as the migration leaves them.</summary>
 internal sealed class SimulatedStores : IDisposable
@@ -50,7 +50,7 @@ internal sealed class SimulatedStores : IDisposable
         Migrate(BillingEntity.Customer, id, ("customer_number", $"C{id}"), ("address", "{}"));
         Migrate(BillingEntity.Account, id, ("customer_id", id), ("account_number", $"A{id}"), ("currency", "EUR"), ("bill_cycle_day", 5), ("opened_at", At), ("balance", 100m));
         Migrate(BillingEntity.Subscriber, id, ("account_id", id), ("phone_number", $"+{id}"), ("activated_at", At));
-        Migrate(BillingEntity.Bill, id, [.. WriteTests.Bill(id, $"B{id}").SetItem("total", 158m).Select(v => (v.Key, v.Value))]);
+        Migrate(BillingEntity.Bill, id, [.. SampleRows.Bill(id, $"B{id}").SetItem("total", 158m).Select(v => (v.Key, v.Value))]);
     }
 
     public static DateTime At { get; } = new(2026, 2, 1, 0, 0, 0, DateTimeKind.Unspecified);

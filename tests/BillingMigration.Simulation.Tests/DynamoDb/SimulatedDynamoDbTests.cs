@@ -1,6 +1,5 @@
-using BillingMigration.Simulation;
 
-namespace BillingMigration.Store.Tests.Simulation;
+namespace BillingMigration.Simulation.Tests;
 
 /// <summary>What AWS does and DynamoDB Local does not.</summary>
 public sealed class SimulatedDynamoDbTests

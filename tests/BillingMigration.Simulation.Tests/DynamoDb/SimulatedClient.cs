@@ -1,8 +1,7 @@
 using System.Text;
 using System.Text.Json;
-using BillingMigration.Simulation;
 
-namespace BillingMigration.Store.Tests.Simulation;
+namespace BillingMigration.Simulation.Tests;
 
 /// <summary>Sends raw DynamoDB requests, to the simulation or to DynamoDB Local.</summary>
 internal sealed class SimulatedClient(HttpMessageHandler handler, Uri endpoint) : IDisposable

@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
-using BillingMigration.Simulation;
 using BillingMigration.Testing;
 
-namespace BillingMigration.Store.Tests.Simulation;
+namespace BillingMigration.Simulation.Tests;
 
 /// <summary>The quiet simulation answers as DynamoDB Local does, to random requests.</summary>
 public sealed class SimulatedDynamoDbAgreementTests : IAsyncLifetime

@@ -1,0 +1,2 @@
+global using BillingMigration.Store;
+global using Xunit;
