@@ -18,6 +18,9 @@ public enum HttpFault
     /// <summary>GetRecords: there is nothing, and the place stays. What was written has not come to the stream yet.</summary>
     EmptyStream,
 
+    /// <summary>Query of an index: there is nothing. What was written has not come to the index yet.</summary>
+    EmptyIndex,
+
     /// <summary>400 <c>ExpiredTokenException</c>.</summary>
     ExpiredCredentials,
 

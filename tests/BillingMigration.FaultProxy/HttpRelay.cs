@@ -43,7 +43,9 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
                 HttpFault.PartialBatch when operation == "BatchWriteItem" => await ForwardPartAsync(request, (_, place) => place.Number >= place.Of / 2, cancellationToken),
                 HttpFault.EmptyStream when operation == "GetRecords" => Answer(
                     200, "OK", "application/x-amz-json-1.0", new JsonObject { ["Records"] = new JsonArray(), ["NextShardIterator"] = JsonNode.Parse(request.Body)!["ShardIterator"]!.DeepClone() }.ToJsonString()),
-                HttpFault.PartialBatch or HttpFault.EmptyStream => await ForwardAsync(request, cancellationToken),
+                HttpFault.EmptyIndex when operation == "Query" && JsonNode.Parse(request.Body)!["IndexName"] is not null => Answer(
+                    200, "OK", "application/x-amz-json-1.0", new JsonObject { ["Items"] = new JsonArray(), ["Count"] = 0, ["ScannedCount"] = 0 }.ToJsonString()),
+                HttpFault.PartialBatch or HttpFault.EmptyStream or HttpFault.EmptyIndex => await ForwardAsync(request, cancellationToken),
                 HttpFault.LoseAnswer => await ForwardAndLoseAsync(request, cancellationToken),
                 HttpFault.Late => await DeliverLateAsync(request, cancellationToken),
                 HttpFault.Swallow => await SwallowAsync(cancellationToken),

@@ -37,6 +37,9 @@ public sealed record IntegrityOptions
     /// <summary><see cref="IntegrityMethod.Since"/> goes on from it, in place of the last good verdict; that verdict is what it builds upon all the same.</summary>
     internal ComparedSoFar? GoOnFrom { get; init; }
 
+    /// <summary>Told each row that <see cref="IntegrityMethod.Since"/> compares.</summary>
+    internal Action<Suspect>? OnChanged { get; init; }
+
     /// <summary>Changed rows that are asked for together: fewer leave the source more time for others.</summary>
     internal int ChangesAtOnce { get; init; } = 1_000;
 

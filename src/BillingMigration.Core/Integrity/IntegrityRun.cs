@@ -224,6 +224,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
             var examined = await examiner.ReadItemsAsync(await examiner.ReadRowsAsync(part, abort), abort);
             foreach (var one in examined)
             {
+                options.OnChanged?.Invoke(one.Suspect);
                 if (one.Refusal.ReasonId is not null)
                 {
                     findings.AddRefused(one.Suspect.Entity, one.Suspect.Row!);

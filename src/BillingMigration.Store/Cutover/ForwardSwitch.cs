@@ -14,13 +14,15 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
 {
     private readonly TaskCompletionSource<SourcePosition> fenced = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource stopFollowing = new();
-    private readonly Proof proof = new(work.Session, looksBefore: 3, rowsBefore: 100);
+    private readonly IndexWatch indexes = new(work.Session);
     private Task<SyncResult>? following;
     private BillingModel? model;
     private Lease? reverseLease;
     private ReverseRun? reverse;
 
     private MigrationSession Session => work.Session;
+
+    private Proof Proof => field ??= new Proof(Session, looksBefore: 3, rowsBefore: 100, indexes);
 
     /// <summary>Everything that can be done while applications work.</summary>
     public async Task PrepareAsync(CancellationToken cancellationToken)
@@ -32,7 +34,7 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
         await work.StepAsync("Schema", () => StoreSchema.SaveAsync(Session, cancellationToken));
         if (proves)
         {
-            await work.StepAsync("Compare", () => proof.WarmAsync(cancellationToken));
+            await work.StepAsync("Compare", () => Proof.WarmAsync(cancellationToken));
         }
     }
 
@@ -61,7 +63,8 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
         });
         if (proves)
         {
-            await work.StepAsync("Prove", () => proof.RequireAsync(cancellationToken));
+            await work.StepAsync("Prove", () => Proof.RequireAsync(cancellationToken));
+            await work.StepAsync("Indexes", () => indexes.WaitAsync(cancellationToken));
         }
 
         // Generated keys go on above those of the source.

@@ -34,6 +34,7 @@ internal static class Planning
         }, Moment);
         yield return new("Sync", "the last changes are written into the table.", null);
         yield return new("Prove", "what changed since the last comparison is compared again.", null);
+        yield return new("Indexes", "the table's indexes are asked until they show what was written last.", null);
         yield return new("Keys", "generated keys go on above those of the source.", Moment);
         yield return new("Flip", "calls go on, on the table.", Moment);
         yield return new("WriteBack", "the source may be written by the way back only, which is tried.", null);

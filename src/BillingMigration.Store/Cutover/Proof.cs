@@ -7,7 +7,8 @@ namespace BillingMigration.Store.Cutover;
 /// <param name="session">Of the migration.</param>
 /// <param name="looksBefore">How often what does not agree is looked at again before calls wait: what is on its way then is left for later.</param>
 /// <param name="rowsBefore">Changed rows that are asked for together before calls wait: the fewer, the more the applications' own calls come between.</param>
-internal sealed class Proof(MigrationSession session, int looksBefore, int rowsBefore)
+/// <param name="indexes">Shown every row that is compared; null: nobody asks the indexes for them.</param>
+internal sealed class Proof(MigrationSession session, int looksBefore, int rowsBefore, IndexWatch? indexes = null)
 {
     private const int MostRounds = 5;
 
@@ -16,7 +17,7 @@ internal sealed class Proof(MigrationSession session, int looksBefore, int rowsB
 
     private ComparedSoFar? soFar;
 
-    private IntegrityOptions Options => new() { Method = IntegrityMethod.Since, GoOnFrom = soFar };
+    private IntegrityOptions Options => new() { Method = IntegrityMethod.Since, GoOnFrom = soFar, OnChanged = indexes is null ? null : indexes.Add };
 
     /// <summary>Before the calls wait: again and again, until what is left to compare is small.</summary>
     /// <exception cref="MigrationException"><c>SwitchNotEqual</c>: there are differences, and nobody need wait to hear of them.</exception>
@@ -31,6 +32,7 @@ internal sealed class Proof(MigrationSession session, int looksBefore, int rowsB
             }
 
             soFar = result.SoFar ?? soFar;
+            await (indexes?.LookAsync(cancellationToken) ?? Task.CompletedTask);
             if (result.Entities.Sum(e => e.Rows) <= FewRows)
             {
                 return;

@@ -156,8 +156,8 @@ internal sealed class DynamoDbWriter
                 throw;
             }
 
-            // Whether it landed before calls went to the other side is not known: done here, it may count no more.
-            return e is NotRoutedException ? throw StoreErrors.OutcomeUnknown(side.Model.Definition.Target.Table, e) : answers[done];
+            // Later than whoever switches waits, it may have landed when calls went to the other side already: done here, it may count no more.
+            return e is NotRoutedException && !sender.IsWaitedFor(token) ? throw StoreErrors.OutcomeUnknown(side.Model.Definition.Target.Table, e) : answers[done];
         }
     }
 
