@@ -38,8 +38,6 @@ public sealed class PageOrderTests(SampleStores stores)
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    [InlineData(3)]
-    [InlineData(4)]
     public async Task Pages_of_generated_tables_are_the_list_on_every_backend(int seed)
     {
         var random = new Random(seed);
@@ -59,7 +57,7 @@ public sealed class PageOrderTests(SampleStores stores)
             {
                 var what = $"{name}, {query.Entity} by {query.OrderBy}, descending {query.Descending}\n{sql}";
                 Same(expected, await store.ListAsync(query, Cancel), what);
-                for (var size = 1; size <= expected.Count + 1; size++)
+                foreach (var size in new[] { 1, 2, 3, expected.Count, expected.Count + 1 }.Distinct())
                 {
                     Same(expected, await PagesAsync(_ => store, query, size), $"Pages of {size}, {what}");
                 }

@@ -312,6 +312,35 @@ public sealed class SwitchTests(SampleStores stores)
     }
 
     [Fact]
+    public async Task Calls_go_to_the_table_when_its_indexes_show_what_was_written_last()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
+        await using (var writer = await shop.Database.OpenAsync())
+        {
+            await ExecuteAsync(writer, "UPDATE billing_account SET account_number = 'MOVED' WHERE account_id = 1");
+        }
+
+        var dynamoDb = (await stores.Servers.DynamoDbAsync()).Endpoint;
+        await using var proxy = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
+        await using var behind = SampleMigration.Create(shop.Database.ConnectionString, proxy.Url);
+        behind.Definition = behind.Definition with { Target = behind.Definition.Target with { Table = shop.Migration.Definition.Target.Table } };
+        await using var session = await behind.ConnectAsync();
+        var held = proxy.Faults.While(HttpFault.EmptyIndex, "Query");
+
+        var asked = long.MaxValue;
+        var steps = new Steps(step => asked = step == "Indexes" ? held.Hits : asked);
+        var switching = new BackendSwitch(session, new SwitchOptions { To = RouteState.DynamoDb, Reason = "a test", MaxStall = TimeSpan.FromMinutes(2) }).RunAsync(steps, Cancel);
+        while (held.Hits < asked || held.Hits - asked < 5)
+        {
+            await Task.WhenAny(switching, Task.Delay(10, Cancel));
+            Assert.False(switching.IsCompleted, "It has ended though an index is behind.");
+        }
+
+        held.Dispose();
+        Assert.Equal(RouteState.DynamoDb, (await switching).Route.State);
+    }
+
+    [Fact]
     public async Task A_way_that_breaks_while_calls_wait_is_named_and_worth_another_attempt()
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);

@@ -18,6 +18,7 @@ public sealed class GetBillingMigrationCommand : SessionCmdlet
         var to = state.Route.Backend == StoreBackend.MySql ? RouteState.DynamoDb : RouteState.MySql;
         var result = ResultObject.Of(state, session);
         result.Properties.Add(new PSNoteProperty("Gates", Run(token => new BackendSwitch(session, new SwitchOptions { To = to }).PlanAsync(token)).Gates));
+        result.Properties.Add(new PSNoteProperty("UnitsSetAside", Run(token => SetAsideUnit.ListAsync(session, token)).ToArray()));
         WriteObject(result);
     }
 }

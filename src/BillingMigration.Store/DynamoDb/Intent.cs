@@ -20,7 +20,10 @@ internal sealed record Intent(string What, string Id, string Owner, EntityModel 
     public const string Deletion = "DELETION";
     public const string BillRun = "BILLRUN";
 
-    public RowBuffer Row { get; } = ItemCodec.Decode(Entity, Item);
+    private RowBuffer? row;
+
+    /// <exception cref="MigrationException">The item is not one of this model.</exception>
+    public RowBuffer Row => row ??= ItemCodec.Decode(Entity, Item);
 
     /// <summary>True: nothing can refuse it any more.</summary>
     public bool IsDecided { get; init; }
