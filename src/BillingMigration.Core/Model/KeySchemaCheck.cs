@@ -117,7 +117,7 @@ internal sealed class KeySchemaCheck(
                 Add(at, $"The key template '{template}' follows '{nullable}', which may be NULL: such a row would have no key.", "Follow a foreign key whose columns are NOT NULL.");
             }
         }
-        else if (column.ComparesByCollation() && !part.IsCollated)
+        else if (column.ComparesByCollation() && part.Format is null)
         {
             CheckCollation(at, template, column);
         }
