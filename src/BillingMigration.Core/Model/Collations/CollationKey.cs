@@ -9,6 +9,10 @@ namespace BillingMigration.Model;
 /// (<c>acc-0001</c> becomes <c>ACC-0001</c>), one that is equal to several others becomes these (<c>ß</c> becomes <c>SS</c>), one that has no weight becomes nothing, and blanks at the end go where the collation pads.
 /// The key of a key is itself.
 /// </summary>
+/// <remarks>
+/// Exact for code points one by one, and for pairs up to U+1FFF that are something else together (<c>uca1400</c> has 685 of them, the other collations none). Contractions of three code points and those of
+/// later scripts are not looked for; random texts of these have shown no difference. Collations of single languages have more contractions, and are not known.
+/// </remarks>
 public sealed class CollationKey
 {
     private readonly SearchValues<byte> stays;
