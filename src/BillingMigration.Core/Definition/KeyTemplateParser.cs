@@ -121,12 +121,12 @@ internal static class KeyTemplateParser
 
     private static DefinitionProblem? FormatProblem(string inner, string format)
     {
-        if (format is "yyyy" or "yyyy-MM" or "yyyy-MM-dd")
+        if (format is "yyyy" or "yyyy-MM" or "yyyy-MM-dd" or KeyColumn.Collated)
         {
             return null;
         }
 
-        const string Formats = "Use D1 to D20 (an integer with leading zeros), yyyy, yyyy-MM or yyyy-MM-dd (a date cut short).";
+        const string Formats = "Use D1 to D20 (an integer with leading zeros), yyyy, yyyy-MM or yyyy-MM-dd (a date cut short), or collated (a text as its collation compares it).";
         if (format.Length < 2 || format[0] != 'D' || !format.AsSpan(1).ContainsOnlyDigits() || format[1] == '0' && format.Length > 2)
         {
             return Problem($"The placeholder '{{{inner}}}' has the unknown format '{format}'.", Formats);

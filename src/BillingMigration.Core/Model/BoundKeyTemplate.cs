@@ -25,12 +25,13 @@ public sealed class BoundKeyTemplate
         Literal,
         Value,
         Padded,
+        Collated,
         Cut,
         Shard,
     }
 
     /// <param name="Width">Padded: digits; Cut: bytes; Shard: digits of the shard number.</param>
-    private sealed record Piece(Render Render, byte[] Literal, int RowIndex, AttributeForm Form, int Width, int Shards);
+    private sealed record Piece(Render Render, byte[] Literal, int RowIndex, AttributeForm Form, int Width, int Shards, CollationKey? Collation = null);
 
     internal static BoundKeyTemplate Bind(
         EntityDefinition definition, KeyTemplate template, ImmutableArray<RowColumn> row, Func<EntityDefinition, ColumnSchema, AttributeForm> formOf)
@@ -60,12 +61,17 @@ public sealed class BoundKeyTemplate
             {
                 { Shards: int shards } => new Piece(Render.Shard, [], index, form, Math.Max(2, (shards - 1).ToString(System.Globalization.CultureInfo.InvariantCulture).Length), shards),
                 { Format: ['D', .. var width] } => new Piece(Render.Padded, [], index, form, int.Parse(width, System.Globalization.CultureInfo.InvariantCulture), 0),
+                { IsCollated: true } => new Piece(Render.Collated, [], index, form, 0, 0, CollationOf(definition, template, schema)),
                 { Format: { } format } => new Piece(Render.Cut, [], index, form, format.Length, 0),
                 _ => new Piece(Render.Value, [], index, form, 0, 0),
             };
         });
         return new BoundKeyTemplate(template, [.. pieces]);
     }
+
+    private static CollationKey CollationOf(EntityDefinition definition, KeyTemplate template, ColumnSchema column) =>
+        (column.IsShortText() ? CollationKey.Of(column) : null) ?? throw EntityModel.Misfit(
+            definition, $"uses {{{column.Name}:{KeyColumn.Collated}}} in the key template \"{template.Text}\", but {CollationKey.WhyUnknown(column)}");
 
     /// <summary>Text that every value begins with; empty when it begins with a column's.</summary>
     public string LiteralPrefix => pieces is [{ Render: Render.Literal } first, ..] ? Encoding.UTF8.GetString(first.Literal) : "";
@@ -108,6 +114,9 @@ public sealed class BoundKeyTemplate
 
     /// <summary>Number of shards that a column's values are spread over; 0 when it stands in the key otherwise.</summary>
     internal int ShardsOf(int rowIndex) => pieces.Where(p => p.Render == Render.Shard && p.RowIndex == rowIndex).Select(p => p.Shards).FirstOrDefault();
+
+    /// <summary>True when the column stands in the key as its collation compares it.</summary>
+    internal bool IsCollated(int rowIndex) => pieces.Any(p => p.Render == Render.Collated && p.RowIndex == rowIndex);
 
     /// <summary>True when a date is cut to its month.</summary>
     internal bool IsMonthOf(int rowIndex) => pieces.Any(p => p.Render == Render.Cut && p.RowIndex == rowIndex && p.Width == "yyyy-MM".Length);
@@ -160,6 +169,11 @@ public sealed class BoundKeyTemplate
                 case Render.Shard:
                     AppendShard(piece, canonical, into);
                     break;
+                case Render.Collated:
+                    var start = into.Written.Length;
+                    piece.Collation!.Append(canonical, into);
+                    EscapeFrom(start, into);
+                    break;
                 default:
                     AppendValue(piece.Form, canonical, into);
                     break;
@@ -169,7 +183,7 @@ public sealed class BoundKeyTemplate
         return true;
     }
 
-    /// <summary>Takes values of a row out of a key that was rendered from it; those that are cut or sharded, and all behind a piece that does not end with <c>#</c>, are left out.</summary>
+    /// <summary>Takes values of a row out of a key that was rendered from it; those that are cut, sharded or collated, and all behind a piece that does not end with <c>#</c>, are left out.</summary>
     /// <param name="isWanted">By the index in the row's layout.</param>
     internal void Read(string key, RowBuffer into, Func<int, bool> isWanted)
     {
@@ -242,6 +256,16 @@ public sealed class BoundKeyTemplate
 
         into.Append(canonical);
     }
+
+    private static void EscapeFrom(int start, ScratchBuffer into)
+    {
+        if (into.Written[start..].IndexOfAny((byte)'#', (byte)'%') >= 0)
+        {
+            var plain = into.Written[start..].ToArray();
+            into.CutTo(start);
+            AppendValue(AttributeForm.Text, plain, into);
+        }
+    }
 }
 
 /// <summary>A growing byte buffer for one key value at a time.</summary>
@@ -260,6 +284,16 @@ internal sealed class ScratchBuffer
         bytes.CopyTo(data.AsSpan(length));
         length += bytes.Length;
     }
+
+    public void Append(byte value)
+    {
+        Grow(1);
+        data[length++] = value;
+    }
+
+    public void CutTo(int end) => length = end;
+
+    public void TrimBlanks(int start) => length = start + data.AsSpan(start, length - start).TrimEnd((byte)' ').Length;
 
     public void AppendZeros(int count)
     {

@@ -70,6 +70,12 @@ internal sealed class KeySchemaCheck(
         {
             Add(at, $"{named} with the format {part.Format}, which is for DATE, DATETIME and TIMESTAMP.", $"Write {{{Reference(part)}}}.");
         }
+        else if (part.IsCollated && (!column.IsShortText() || CollationKey.Of(column) is null))
+        {
+            Add(at, $"The key template '{template}' uses {{{Reference(part)}:{KeyColumn.Collated}}}, but {CollationKey.WhyUnknown(column)}.", column.IsShortText()
+                ? $"Write {{{Reference(part)}}} and have applications write equal texts alike, or give the column {table.Name}.{column.Name} a collation of those that docs/definition.md names."
+                : $"Write {{{Reference(part)}}}.");
+        }
         else if (part.Shards is not null && !column.CanBeSharded())
         {
             Add(at, $"{named} for shards, which are for integers, short texts and short binary columns.", "Take the shard from the primary key.");
@@ -111,13 +117,34 @@ internal sealed class KeySchemaCheck(
                 Add(at, $"The key template '{template}' follows '{nullable}', which may be NULL: such a row would have no key.", "Follow a foreign key whose columns are NOT NULL.");
             }
         }
-        else if (column.Collation?.EndsWith("_bin", StringComparison.Ordinal) == false && column.IsShortText()
-            && table.ForeignKeys.FirstOrDefault(k => k.Columns.Contains(column.Name, StringComparer.OrdinalIgnoreCase)) is { } key)
+        else if (column.ComparesByCollation() && part.Format is null)
+        {
+            CheckCollation(at, template, column);
+        }
+    }
+
+    /// <summary>Texts that are equal to the source are to be one key.</summary>
+    private void CheckCollation(string at, KeyTemplate template, ColumnSchema column)
+    {
+        var isKnown = CollationKey.Of(column) is not null;
+        if (table.ForeignKeys.FirstOrDefault(k => k.Columns.Contains(column.Name, StringComparer.OrdinalIgnoreCase)) is { } key)
         {
             Add(
                 at,
                 $"The key template '{template}' uses the foreign key column '{column.Name}', whose collation {column.Collation} finds a parent written in other case too; the child would then lie in another partition.",
-                $"If that can be, add a lookup to '{key.ReferencedTable}' and use the parent's own column.",
+                isKnown
+                    ? $"Write {{{column.Name}:{KeyColumn.Collated}}} here, and {KeyColumn.Collated} for the parent's column in the keys of '{key.ReferencedTable}' too."
+                    : $"If that can be, add a lookup to '{key.ReferencedTable}' and use the parent's own column.",
+                DefinitionSeverity.Warning);
+        }
+        else if (table.PrimaryKey.Contains(column.Name, StringComparer.OrdinalIgnoreCase) || table.UniqueKeys.Any(k => k.Columns.Contains(column.Name, StringComparer.OrdinalIgnoreCase)))
+        {
+            Add(
+                at,
+                $"The key template '{template}' uses '{column.Name}' of a primary or unique key, whose collation {column.Collation} takes different texts for equal: after the switch there could be two rows where the source allows one.",
+                isKnown
+                    ? $"Write {{{column.Name}:{KeyColumn.Collated}}}: texts that the source takes for equal are then one key."
+                    : $"Have applications write equal texts alike: {CollationKey.WhyUnknown(column)}.",
                 DefinitionSeverity.Warning);
         }
     }
@@ -143,7 +170,7 @@ internal sealed class KeySchemaCheck(
 
     private bool IsWhole(KeyColumn part) => part is { Lookup: null, Shards: null } && part.Format switch
     {
-        null or ['D', ..] => true,
+        null or ['D', ..] or KeyColumn.Collated => true,
         "yyyy-MM-dd" => table.FindColumn(part.Column) is { DataType: "date" },
         _ => false,
     };

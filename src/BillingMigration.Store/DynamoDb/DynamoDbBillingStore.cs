@@ -152,8 +152,9 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
         return true;
     });
 
-    private protected override Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken) =>
-        finder.FindAsync(entity, key, entity.PrimaryKey, cancellationToken);
+    private protected override async Task<RowBuffer?> GetAsync(EntityModel entity, RowBuffer key, CancellationToken cancellationToken) =>
+        // The row may hold the key in other letters: that is the same to the key, and another to who looks for it.
+        await finder.FindAsync(entity, key, entity.PrimaryKey, cancellationToken) is { } row && !row.Differs(key, entity.PrimaryKey) ? row : null;
 
     private protected override IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken)
     {
@@ -187,7 +188,7 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
             like.Set(condition.Index, condition.Values!.Value[0]!);
         }
 
-        if (!isShown && query.After is null && await finder.FindClaimedAsync(query.Model, like, key, cancellationToken) is { } claimed)
+        if (!isShown && query.After is null && await finder.FindClaimedAsync(query.Model, like, key, cancellationToken) is { } claimed && !claimed.Differs(like, key))
         {
             yield return claimed;
         }

@@ -47,8 +47,8 @@ internal sealed class ParentParts(TableSide side)
         var missing = StoreErrors.ParentMissing(reference.Name);
 
         // In the unit's own order, as the source checks each statement: the last change before this one that says something of the parent.
-        var earlier = changes.Take(place + 1).LastOrDefault(c => c.Model == parent && ((c.After is { } a && !a.Differs(wanted, columns)) || (c.Before is { } b && !b.Differs(wanted, columns))));
-        var isWritten = earlier?.After is { } after && !after.Differs(wanted, columns);
+        var earlier = changes.Take(place + 1).LastOrDefault(c => c.Model == parent && ((c.After is { } a && parent.IsSame(a, wanted, columns)) || (c.Before is { } b && parent.IsSame(b, wanted, columns))));
+        var isWritten = earlier?.After is { } after && parent.IsSame(after, wanted, columns);
         if (earlier is not null && !isWritten)
         {
             throw missing;
@@ -61,11 +61,11 @@ internal sealed class ParentParts(TableSide side)
         {
             key = RowFinder.KeyOf(parent, await side.Rows.WithLookupsAsync(parent, earlier!.After!, changes, cancellationToken), null)!.Value;
         }
-        else if (changes.Skip(place + 1).Any(c => c is { Before: null, After: { } later } && c.Model == parent && !later.Differs(wanted, columns)))
+        else if (changes.Skip(place + 1).Any(c => c is { Before: null, After: { } later } && c.Model == parent && parent.IsSame(later, wanted, columns)))
         {
             throw missing;
         }
-        else if (RowFinder.KeyOf(parent, wanted, columns) is { } derived)
+        else if (RowFinder.KeyOf(parent, wanted, columns) is { } derived && !Others(reference).Any(parent.ComparesByCollation))
         {
             key = derived;
             if (refersAnew)
@@ -76,7 +76,7 @@ internal sealed class ParentParts(TableSide side)
         else if (await side.Rows.FindAsync(parent, wanted, columns, cancellationToken) is { } there)
         {
             key = RowFinder.KeyOf(parent, await side.Rows.WithLookupsAsync(parent, there, [], cancellationToken), null)!.Value;
-            parts.Require(Attributes(key), Referred(reference, wanted), new Refusal.LookAgain());
+            parts.Require(Attributes(key), Referred(reference, there), new Refusal.LookAgain());
         }
         else if (refersAnew)
         {
@@ -125,9 +125,7 @@ internal sealed class ParentParts(TableSide side)
     /// <summary>The item has what the child refers to; most of it stands in its key.</summary>
     private ItemCondition Referred(Reference reference, RowBuffer wanted)
     {
-        var parent = reference.Parent;
-        var inKey = parent.Keys[0].PartitionKey.Concat(parent.Keys[0].SortKey).SelectMany(t => t.RowIndexes).ToHashSet();
-        var others = reference.ParentColumns.Where(c => !inKey.Contains(c)).ToArray();
+        var (parent, others) = (reference.Parent, Others(reference));
         if (others.Length == 0)
         {
             return ItemCondition.Present;
@@ -135,6 +133,13 @@ internal sealed class ParentParts(TableSide side)
 
         var item = side.Items.Encode(parent, wanted);
         return ItemCondition.Has(others.Select(c => parent.Attributes.First(a => a.RowIndex == c).Name).Select(n => KeyValuePair.Create(n, item[n])), []);
+    }
+
+    /// <summary>What the child refers to besides the columns of the parent's own key.</summary>
+    private static int[] Others(Reference reference)
+    {
+        var inKey = reference.Parent.Keys[0].PartitionKey.Concat(reference.Parent.Keys[0].SortKey).SelectMany(t => t.RowIndexes).ToHashSet();
+        return [.. reference.ParentColumns.Where(c => !inKey.Contains(c))];
     }
 
     private static Dictionary<string, AttributeValue> Attributes(ItemKey key) => new() { [EntityModel.PartitionKey] = new(key.Pk), [EntityModel.SortKey] = new(key.Sk) };

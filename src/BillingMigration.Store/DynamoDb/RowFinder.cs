@@ -15,12 +15,12 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
     /// <summary>A key that no item has.</summary>
     public static ReadOnlyMemory<byte> NoItem { get; } = Json(new ItemKey("REHEARSAL", "REHEARSAL"));
 
-    /// <summary>The row that has the same values as <paramref name="like"/> in some columns that are unique; null: none has.</summary>
+    /// <summary>The row that has the same values as <paramref name="like"/> in some columns that are unique, as the source compares them; null: none has.</summary>
     public async Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
     {
         if (KeyOf(entity, like, columns) is { } key)
         {
-            return await GetAsync(entity, key, cancellationToken) is { } row && !row.Differs(like, columns) ? row : null;
+            return await GetAsync(entity, key, cancellationToken) is { } row && entity.IsSame(row, like, columns) ? row : null;
         }
 
         return await FindMigratedAsync(entity, like, columns, cancellationToken) ?? await FindClaimedAsync(entity, like, columns, cancellationToken);
@@ -28,7 +28,8 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
 
     /// <summary>The way to the rows that have the same values as <paramref name="like"/> in some columns.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.NoAccessPath"/>.</exception>
-    public static AccessPath PathTo(EntityModel entity, RowBuffer like, ImmutableArray<int> columns) => AccessPath.Find(entity, Conditions(like, columns), null);
+    public static AccessPath PathTo(EntityModel entity, RowBuffer like, ImmutableArray<int> columns) =>
+        AccessPath.Find(entity, Conditions(like, columns), null, key => columns.Any(c => entity.ComparesByCollation(c) && !key.IsCollated(c)) ? 1 : 0);
 
     /// <summary>The way to the rows that refer to a parent.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.NoAccessPath"/>.</exception>
@@ -52,8 +53,7 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
         // A view does not see claims.
         foreach (var value in model.Definition.View is not null ? [] : UniqueValue.Of(entity, like).Where(v => v.Columns.Length == columns.Length && v.Columns.All(columns.Contains)))
         {
-            // It may hold the value in other letters: that is the same to the key, and another to who looks for it.
-            return await FindClaimAsync(value, cancellationToken) is { } claim && await HolderAsync(entity, value, claim, cancellationToken) is { } holder && !holder.Differs(like, columns) ? holder : null;
+            return await FindClaimAsync(value, cancellationToken) is { } claim && await HolderAsync(entity, value, claim, cancellationToken) is { } holder && entity.IsSame(holder, like, columns) ? holder : null;
         }
 
         return null;
@@ -114,7 +114,7 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
 
         await foreach (var key in ReferringAsync(reference, parentKey, cancellationToken))
         {
-            if (shown.Add(key) && await GetAsync(child, key, cancellationToken) is { } row && !row.Differs(like, columns))
+            if (shown.Add(key) && await GetAsync(child, key, cancellationToken) is { } row && child.IsSame(row, like, columns))
             {
                 yield return row;
             }
@@ -153,7 +153,7 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
 
             full = ReferenceEquals(full, row) ? row.Copy() : full;
             var known = columns.Any(like.IsNull) ? null
-                : unit.Where(c => c.Model == parent && c.After is { } after && !after.Differs(like, columns.ToImmutable())).Select(c => c.After).FirstOrDefault()
+                : unit.Where(c => c.Model == parent && c.After is { } after && parent.IsSame(after, like, columns.ToImmutable())).Select(c => c.After).FirstOrDefault()
                     ?? await FindAsync(parent, like, columns.ToImmutable(), cancellationToken);
             foreach (var target in targets)
             {
@@ -188,14 +188,13 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
     private async IAsyncEnumerable<RowBuffer> ListAsync(
         EntityModel entity, RowBuffer like, ImmutableArray<int> columns, AccessPath path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var conditions = Conditions(like, columns);
         foreach (var partition in path.Partitions)
         {
             var isConsistent = reader.IsConsistent(entity, path.Key);
             var shown = new List<RowBuffer>();
             await foreach (var row in reader.ReadAsync(entity, path, partition, false, null, null, cancellationToken))
             {
-                if (!conditions.All(c => c.Holds(entity, row)))
+                if (!entity.IsSame(row, like, columns))
                 {
                     continue;
                 }
@@ -209,7 +208,7 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
                 shown.Add(row);
                 if (shown.Count == ItemReader.MostKeys)
                 {
-                    foreach (var now in await NowAsync(entity, shown, columns, cancellationToken))
+                    foreach (var now in await NowAsync(entity, shown, like, columns, cancellationToken))
                     {
                         yield return now;
                     }
@@ -218,7 +217,7 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
                 }
             }
 
-            foreach (var now in shown.Count > 0 ? await NowAsync(entity, shown, columns, cancellationToken) : [])
+            foreach (var now in shown.Count > 0 ? await NowAsync(entity, shown, like, columns, cancellationToken) : [])
             {
                 yield return now;
             }
@@ -248,11 +247,11 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
         [.. columns.Select(c => new BoundQueryCondition(c, [like.IsNull(c) ? null : like[c].ToArray()], null, null))];
 
     /// <summary>Rows that an index shows as the table has them; those that are gone, or have other values in some columns, are left out.</summary>
-    private async Task<List<RowBuffer>> NowAsync(EntityModel entity, List<RowBuffer> shown, ImmutableArray<int> columns, CancellationToken cancellationToken)
+    private async Task<List<RowBuffer>> NowAsync(EntityModel entity, List<RowBuffer> shown, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
     {
         var decoder = new RowDecoder(entity);
         var found = await items.GetAsync([.. shown.Select(row => Json(KeyOf(entity, row, null)!.Value))], cancellationToken);
-        return [.. found.Select(item => decoder.TryDecode(item.Span)).OfType<RowBuffer>().Where(row => !row.Differs(shown[0], columns))];
+        return [.. found.Select(item => decoder.TryDecode(item.Span)).OfType<RowBuffer>().Where(row => entity.IsSame(row, like, columns))];
     }
 
     private static ReadOnlyMemory<byte> Json(ItemKey key) => JsonSerializer.SerializeToUtf8Bytes(new { pk = new { S = key.Pk }, sk = new { S = key.Sk } });

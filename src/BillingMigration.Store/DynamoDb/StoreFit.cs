@@ -78,7 +78,7 @@ public sealed class StoreFit
         RequireItem(StoreOperation.Delete, deleted, entity);
         foreach (var reference in Reference.To(model, entity))
         {
-            Require(StoreOperation.Delete, deleted, reference.Child, reference.ChildColumns, () => RowFinder.PathToChildren(reference.Child, reference.ChildRow(samples[entity]), reference.ChildColumns));
+            Require(StoreOperation.Delete, deleted, reference.Child, reference.ChildColumns, () => RowFinder.PathToChildren(reference.Child, reference.ChildRow(samples[entity]), reference.ChildColumns).Path);
             if (reference.Cascades)
             {
                 CheckDelete(deleted, reference.Child, seen);
@@ -98,7 +98,7 @@ public sealed class StoreFit
         {
             int[] columns = [.. template.RowIndexes.Concat(key.When is { } when ? [when.RowIndex] : []).Distinct()];
             var conditions = columns.Select(i => new BoundQueryCondition(i, [key.When is { } when && when.RowIndex == i ? when.In[0] : samples[entity][i].ToArray()], null, null));
-            return columns.All(i => entity.Attributes.Any(a => a.RowIndex == i)) && HasPath(() => AccessPath.Find(entity, [.. conditions], null));
+            return columns.All(i => entity.Attributes.Any(a => a.RowIndex == i)) && PathOf(() => AccessPath.Find(entity, [.. conditions], null)) is not null;
         }));
         if (!pages)
         {
@@ -154,26 +154,48 @@ public sealed class StoreFit
         {
             Require(operation, entity, of, columns, () => RowFinder.PathTo(of, samples[of], columns));
         }
+        else if (operation != StoreOperation.Get)
+        {
+            RequireCollated(operation, entity, of, columns, of.Keys[0]);
+        }
     }
 
-    private void Require<T>(StoreOperation operation, EntityModel entity, EntityModel of, ImmutableArray<int> columns, Func<T> path)
+    private void Require(StoreOperation operation, EntityModel entity, EntityModel of, ImmutableArray<int> columns, Func<AccessPath> path)
     {
-        if (!HasPath(path))
+        if (PathOf(path) is not { } found)
         {
             Add(operation, entity, of, columns);
         }
+        else if (operation != StoreOperation.Get)
+        {
+            RequireCollated(operation, entity, of, columns, found.Key);
+        }
     }
 
-    private static bool HasPath<T>(Func<T> path)
+    /// <summary>Rows are looked for as the source compares their texts.</summary>
+    private void RequireCollated(StoreOperation operation, EntityModel entity, EntityModel of, ImmutableArray<int> columns, KeyModel key)
+    {
+        var exact = columns.Where(c => of.ComparesByCollation(c) && !key.IsCollated(c)).Select(c => of.Row[c].Column).ToArray();
+        if (exact.Length > 0)
+        {
+            var (names, place) = (string.Join(", ", exact.Select(c => c.Name)), key.Index is { } index ? $"the index {index}" : "the key of the table");
+            var written = string.Join(" and ", exact.Where(c => CollationKey.Of(c) is not null).Select(c => $"{{{c.Name}:{KeyColumn.Collated}}}"));
+            found.Add((operation, new StoreGap(
+                entity.Entity, [], of.Entity, [.. exact.Select(c => c.Name)],
+                $"The source takes texts of {names} for equal that differ, by {string.Join(", ", exact.Select(c => c.Collation).Distinct())}, and {place} finds {of.Entity} by the exact text.",
+                written.Length > 0 ? $"Write {written} in {place}." : "Have applications write equal texts alike: only the server can say which these are.") { IsRefused = false, IsLoose = true }));
+        }
+    }
+
+    private static AccessPath? PathOf(Func<AccessPath> path)
     {
         try
         {
-            _ = path();
-            return true;
+            return path();
         }
         catch (StoreException e) when (e.Error == StoreError.NoAccessPath)
         {
-            return false;
+            return null;
         }
     }
 

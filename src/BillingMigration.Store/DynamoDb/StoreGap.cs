@@ -27,11 +27,14 @@ public sealed record StoreGap(string Entity, ImmutableArray<StoreOperation> Oper
     /// <summary>False: it can be done, with a value that the application gives.</summary>
     public bool IsRefused { get; init; } = true;
 
+    /// <summary>True: it is done, also where the source would refuse it, or would find other rows.</summary>
+    public bool IsLoose { get; init; }
+
     /// <summary>The index to add; null: none helps.</summary>
     public StoreIndex? Index { get; init; }
 
     public override string ToString() =>
-        $"{Entity} {(IsRefused ? "does not allow" : "needs a value for")} {string.Join(", ", Operations)}: {Problem} {Remedy}";
+        $"{Entity} {(IsLoose ? "is not held to its collation by" : IsRefused ? "does not allow" : "needs a value for")} {string.Join(", ", Operations)}: {Problem} {Remedy}";
 }
 
 /// <summary>Key templates of an index, as the definition has them.</summary>

@@ -20,19 +20,12 @@ internal sealed record UniqueValue(string Entity, string Constraint, ImmutableAr
         var own = model.Keys[0].PartitionKey.Concat(model.Keys[0].SortKey).SelectMany(t => t.RowIndexes).ToHashSet();
         var keys = model.Table.UniqueKeys.Where(k => !model.Table.PrimaryKey.All(p => k.Columns.Contains(p, StringComparer.OrdinalIgnoreCase)))
             .Select(k => (k.Name, Columns: k.Columns.Select(c => EntityModel.Find(model.Row, null, c)).ToArray()));
-        if (!own.SetEquals(model.PrimaryKey))
+        if (!own.SetEquals(model.PrimaryKey) || model.PrimaryKey.Any(c => model.ComparesByCollation(c) && !model.Keys[0].IsCollated(c)))
         {
             keys = keys.Prepend((PrimaryKey, [.. model.PrimaryKey]));
         }
 
         return keys.Where(k => k.Columns.All(c => c >= 0 && !row.IsNull(c)))
-            .Select(k => new UniqueValue(model.Entity, k.Name, [.. k.Columns], string.Join('\u0001', k.Columns.Select(c => Folded(model.Row[c].Column, row[c])))));
-    }
-
-    /// <summary>Texts that most collations take for equal: without case, and without the blanks at their end. Binary collations tell them apart.</summary>
-    private static string Folded(ColumnSchema column, ReadOnlySpan<byte> value)
-    {
-        var text = KeyText.Of(column, value);
-        return column.Collation is null || column.Collation.EndsWith("_bin", StringComparison.Ordinal) ? text : text.TrimEnd(' ').ToUpperInvariant();
+            .Select(k => new UniqueValue(model.Entity, k.Name, [.. k.Columns], string.Join('\u0001', k.Columns.Select(c => ComparedText.Of(model.Row[c].Column, row[c])))));
     }
 }

@@ -144,7 +144,7 @@ internal sealed class UnitBuilder(TableSide side)
     {
         foreach (var child in children)
         {
-            foreach (var reference in Reference.Of(side.Model, child.Model).Where(r => r.Parent == parent && r.IsSet(child.After!) && !r.ParentRow(child.After!).Differs(row, r.ParentColumns)))
+            foreach (var reference in Reference.Of(side.Model, child.Model).Where(r => r.Parent == parent && r.IsSet(child.After!) && parent.IsSame(r.ParentRow(child.After!), row, r.ParentColumns)))
             {
                 parents.Refer(parts, reference, RowFinder.KeyOf(parent, row, null)!.Value, RowFinder.KeyOf(child.Model, child.After!, null)!.Value);
             }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using BillingMigration.Definition;
 using BillingMigration.Model;
 using BillingMigration.Target;
 
@@ -34,12 +35,13 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
     public ImmutableArray<ImmutableArray<string>> Steps { get; private init; } = [Partitions];
 
     /// <summary>The narrowest way: that which uses most conditions, then the fewest partitions, then the table itself.</summary>
+    /// <param name="rank">Comes before all that: the ways of the smallest. Null: all are alike.</param>
     /// <exception cref="StoreException"><see cref="StoreError.NoAccessPath"/>.</exception>
-    public static AccessPath Find(EntityModel model, ImmutableArray<BoundQueryCondition> conditions, BoundQuery? query)
+    public static AccessPath Find(EntityModel model, ImmutableArray<BoundQueryCondition> conditions, BoundQuery? query, Func<KeyModel, int>? rank = null)
     {
         var ways = model.Keys.Select(key => Try(model, key, conditions, query)).OfType<(AccessPath Path, int Used)>().ToList();
         return ways.Count > 0
-            ? ways.OrderByDescending(w => w.Used).ThenBy(w => w.Path.Partitions.Length).ThenBy(w => w.Path.Key.Index is null ? 0 : 1).First().Path
+            ? ways.OrderBy(w => rank?.Invoke(w.Path.Key) ?? 0).ThenByDescending(w => w.Used).ThenBy(w => w.Path.Partitions.Length).ThenBy(w => w.Path.Key.Index is null ? 0 : 1).First().Path
             : throw new StoreException(
                 StoreError.NoAccessPath, model.Entity,
                 $"No key of the table finds {model.Entity} by {Columns(model, conditions)}: all of it would be read. {Advice(model, conditions)}");
@@ -63,9 +65,10 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
     public static (string PartitionKey, string SortKey) IndexFor(EntityModel model, ImmutableArray<int> equal, ImmutableArray<int> ranges)
     {
         string Name(int index) => model.Row[index].Column.Name;
-        string Sorted(int index) => AttributeForms.For(model.Row[index].Column, null) == AttributeForm.Integer ? $"{{{Name(index)}:D20}}" : $"{{{Name(index)}}}";
+        string Plain(int index) => model.ComparesByCollation(index) && CollationKey.Of(model.Row[index].Column) is not null ? $"{{{Name(index)}:{KeyColumn.Collated}}}" : $"{{{Name(index)}}}";
+        string Sorted(int index) => AttributeForms.For(model.Row[index].Column, null) == AttributeForm.Integer ? $"{{{Name(index)}:D20}}" : Plain(index);
         return (
-            string.Join('#', equal.IsEmpty ? [model.Entity, "ALL"] : equal.Select(i => $"{{{Name(i)}}}").Prepend(model.Entity)),
+            string.Join('#', equal.IsEmpty ? [model.Entity, "ALL"] : equal.Select(Plain).Prepend(model.Entity)),
             string.Join('#', ranges.Concat(model.PrimaryKey.Where(k => !equal.Contains(k))).Distinct().Select(Sorted).Prepend(model.Entity)));
     }
 
@@ -117,7 +120,9 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
             return (new AccessPath(key, [], null, null, true, GivenOrder.Whole), used.Count);
         }
 
-        return (new AccessPath(key, partitions, from, below, used.Count == known.Count && known.Count == conditions.Length, OrderOf(sort, known, query)) { Steps = StepsOf(template, rows, query) ?? [partitions] }, used.Count);
+        // Texts that are equal to the collation share a key, and not to a query.
+        var isExact = used.Count == known.Count && known.Count == conditions.Length && !used.Any(key.IsCollated);
+        return (new AccessPath(key, partitions, from, below, isExact, OrderOf(sort, known, query)) { Steps = StepsOf(template, rows, query) ?? [partitions] }, used.Count);
     }
 
     /// <summary>Months of the column that the query's rows are ordered by, without those that lie before the place after which it goes on. Null: the partitions are none.</summary>

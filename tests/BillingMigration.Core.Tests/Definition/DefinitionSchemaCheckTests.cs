@@ -55,7 +55,7 @@ public sealed class DefinitionSchemaCheckTests(TestServers servers)
     // Keys.
     [InlineData("#{id:D20}\",\n      \"lookups", "\",\n      \"lookups", "$.entities[1].sk", "could get the same key", "Add {id}")]
     [InlineData("BILL#{bill_date}#{id:D20}", "BILL#{id%16}", "$.entities[1].sk", "could get the same key", "Add {id}")]
-    [InlineData("BILL#{bill_date}#{id:D20}", "BILL#{maybe}", "$.entities[1].sk", "could get the same key", "Add {id}", 2)]
+    [InlineData("BILL#{bill_date}#{id:D20}", "BILL#{maybe}", "$.entities[1].sk", "could get the same key", "Add {id}", 3)]
     [InlineData("BILL#{bill_date}", "BILL#{paid_at}", "$.entities[1].sk", "may be NULL", "NOT NULL")]
     [InlineData("BILL#{bill_date}", "BILL#{touched}", "$.entities[1].sk", "changes with every change", "creation time")]
     [InlineData("BILL#{bill_date}", "BILL#{price}", "$.entities[1].sk", "cannot be part of a key", "integers")]
@@ -66,7 +66,9 @@ public sealed class DefinitionSchemaCheckTests(TestServers servers)
     [InlineData("BILL#{bill_date}", "BILL#{code:yyyy}", "$.entities[1].sk", "DATE, DATETIME and TIMESTAMP", "Write {code}")]
     [InlineData("{id%16}", "{total%16}", "$.entities[1].indexes.gsi1.pk", "shards", "primary key")]
     [InlineData("{paid_at}#{id:D20}", "{paid_at}#{id:D5}", "$.entities[1].indexes.gsi1.sk", "can have 19", "D19", 1, DefinitionSeverity.Warning)]
-    [InlineData("BILL#{bill_date}#", "BILL#{account_no}#", "$.entities[1].sk", "collation utf8mb4_general_ci", "lookup to 'account'", 1, DefinitionSeverity.Warning)]
+    [InlineData("BILL#{bill_date}#", "BILL#{account_no}#", "$.entities[1].sk", "collation utf8mb4_general_ci", "Write {account_no:collated} here", 1, DefinitionSeverity.Warning)]
+    [InlineData("BILL#{bill_date}#", "BILL#{code}#", "$.entities[1].sk", "takes different texts for equal", "Write {code:collated}", 1, DefinitionSeverity.Warning)]
+    [InlineData("BILL#{bill_date}#", "BILL#{bill_date:collated}#", "$.entities[1].sk", "only CHAR and VARCHAR", "Write {bill_date}")]
     [InlineData("\"total\": { \"type\": \"S\" }", "\"bill_date\": { \"sensitive\": true }", "$.entities[1].sk", "sensitive column 'bill_date'", "another column", 2)]
     // Columns.
     [InlineData("\"total\": { \"type\": \"S\" }", "\"code\": { \"type\": \"N\" }", "$.entities[1].columns.code.type", "cannot become", "N is for numbers")]
@@ -151,7 +153,21 @@ public sealed class DefinitionSchemaCheckTests(TestServers servers)
 
     [Fact]
     public void A_unique_key_without_NULLs_makes_rows_distinct_too() =>
-        Assert.Empty(Check(Good.Replace("BILL#{bill_date}#{id:D20}", "BILL#{code}", StringComparison.Ordinal), Tables));
+        Assert.Empty(Check(Good.Replace("BILL#{bill_date}#{id:D20}", "BILL#{code:collated}", StringComparison.Ordinal), Tables));
+
+    [Fact]
+    public void Nothing_is_said_of_a_foreign_key_that_stands_in_the_key_as_its_collation_compares_it() =>
+        Assert.Empty(Check(Good.Replace("BILL#{bill_date}#", "BILL#{account_no:collated}#", StringComparison.Ordinal), Tables));
+
+    [Fact]
+    public void A_collation_that_only_the_server_knows_is_named_with_what_to_do_instead()
+    {
+        var columns = Tables[1].Columns.Select(c => c.Name == "code" ? c with { CharacterSet = "latin2", Collation = "latin2_czech_cs" } : c).ToImmutableArray();
+        var found = Assert.Single(Check(Good.Replace("BILL#{bill_date}#", "BILL#{code:collated}#", StringComparison.Ordinal), [Tables[0], Tables[1] with { Columns = columns }]));
+        Assert.Equal("$.entities[1].sk", PathOf(found));
+        Assert.Contains("code has the collation latin2_czech_cs", found.Problem, StringComparison.Ordinal);
+        Assert.Contains("Write {code} and have applications write equal texts alike", found.Remedy, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void A_column_with_a_reserved_name_needs_another()

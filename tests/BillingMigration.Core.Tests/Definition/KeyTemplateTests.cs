@@ -10,6 +10,7 @@ public sealed class KeyTemplateTests
     [InlineData("A#{id}#B")]
     [InlineData("A{id}#B{parent.id:D20}")]
     [InlineData("{d:yyyy}#{e:yyyy-MM}#{f:yyyy-MM-dd}#{g:D1}#{h%2}#{i%1000}")]
+    [InlineData("A#{id:collated}#{parent.id:collated}")]
     [InlineData("{a}-#-{b}")]
     [InlineData("{spaced name}#{größe}")]
     public void Good_templates_parse_and_keep_their_text(string text)
@@ -38,6 +39,8 @@ public sealed class KeyTemplateTests
     [InlineData("A#{id:D}", "unknown format 'D'")]
     [InlineData("A#{id:d5}", "unknown format 'd5'")]
     [InlineData("A#{id:}", "unknown format ''")]
+    [InlineData("A#{id:Collated}", "unknown format 'Collated'")]
+    [InlineData("A#{id:collated%16}", "unknown format 'collated%16'")]
     [InlineData("A#{id:yyyyMM}", "unknown format 'yyyyMM'")]
     [InlineData("A#{id:MM}", "unknown format 'MM'")]
     [InlineData("A#{id%1}", "'1' shards")]

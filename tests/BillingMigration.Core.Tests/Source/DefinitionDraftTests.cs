@@ -116,8 +116,8 @@ public sealed class DefinitionDraftTests(TestServers servers)
         var customer = definition.Entities.Single(e => e.Entity == "CUSTOMER");
         Assert.Equal(["dob", "e_mail", "fullname", "ssn"], customer.Columns.Where(c => c.Value.Sensitive).Select(c => c.Key));
         Assert.Equal("sk_column", customer.Columns["sk"].Attribute);
-        Assert.Equal("CUSTOMER_NUMBER#{client_no}", customer.Indexes["gsi2"].PartitionKey[0].Text);
-        Assert.Equal("PHONE#{msisdn}", definition.Entities.Single(e => e.Entity == "SUBSCRIBER").Indexes["gsi2"].PartitionKey[0].Text);
+        Assert.Equal("CUSTOMER_NUMBER#{client_no:collated}", customer.Indexes["gsi2"].PartitionKey[0].Text);
+        Assert.Equal("PHONE#{msisdn:collated}", definition.Entities.Single(e => e.Entity == "SUBSCRIBER").Indexes["gsi2"].PartitionKey[0].Text);
         Assert.Equal(["SENT"], definition.Entities.Single(e => e.Entity == "BILL").Indexes["gsi3"].When!.In.AsEnumerable());
         Assert.Contains("in 'tbl_contracts.acct_code' (foreign key to 'tbl_subscriptions')", found, StringComparison.Ordinal);
         Assert.Contains("tbl_audit_log, tbl_bills_import, tbl_client_addresses", found, StringComparison.Ordinal);

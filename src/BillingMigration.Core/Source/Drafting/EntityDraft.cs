@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using BillingMigration.Definition;
 using BillingMigration.Model;
 
 namespace BillingMigration.Source.Drafting;
@@ -31,11 +32,14 @@ internal sealed class EntityDraft(EntityProfile profile, TableSchema table)
 
     public ColumnSchema Column(string name) => Table.FindColumn(name)!;
 
-    /// <summary><c>{column}</c> for a partition.</summary>
-    public static string Plain(string column) => $"{{{column}}}";
+    /// <summary><c>{column}</c> for a partition; <c>{column:collated}</c> for a text whose collation takes others for equal.</summary>
+    public string Plain(string column) => Part(column, column);
 
-    /// <summary><c>{column:D20}</c> for integers, so that they sort; <c>{column}</c> else.</summary>
-    public string Sortable(string column) => Column(column).IsInteger() ? $"{{{column}:D20}}" : $"{{{column}}}";
+    /// <summary>The same of a row that is found by a lookup.</summary>
+    public string Plain(string lookup, string column) => Part($"{lookup}.{column}", column);
+
+    /// <summary><c>{column:D20}</c> for integers, so that they sort; as in a partition for what is of a key.</summary>
+    public string Sortable(string column) => Column(column).IsInteger() ? $"{{{column}:D20}}" : IsOfKey(column) ? Plain(column) : $"{{{column}}}";
 
     public string SortableAll(IEnumerable<string> columns) => string.Join('#', columns.Select(Sortable));
 
@@ -58,6 +62,12 @@ internal sealed class EntityDraft(EntityProfile profile, TableSchema table)
         .. TableReference.Find(Table, parent.Table, parent.Label)
             .Select(r => r.Declared ? r : r with { Evidence = Evidence.GetValueOrDefault(parent.Table.Name) }).Where(r => r.Evidence is not { IsRefuted: true }),
     ];
+
+    private string Part(string written, string column) =>
+        Column(column) is var found && found.ComparesByCollation() && CollationKey.Of(found) is not null ? $"{{{written}:{KeyColumn.Collated}}}" : $"{{{written}}}";
+
+    private bool IsOfKey(string column) =>
+        Table.UniqueKeys.Select(k => k.Columns).Concat(Table.ForeignKeys.Select(k => k.Columns)).Append(Table.PrimaryKey).Any(k => k.Contains(column, StringComparer.OrdinalIgnoreCase));
 
     public void AddIndex(string name, JsonNode partitionKey, string sortKey, JsonObject? when = null)
     {

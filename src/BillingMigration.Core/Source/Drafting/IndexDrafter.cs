@@ -32,7 +32,7 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
     public static void DraftParents(EntityDraft entity, EntityDefinition drafted, DraftNotes notes)
     {
         var number = FirstOfParents;
-        foreach (var columns in ChildKeys.Unfound(drafted, entity.Table).GroupBy(w => string.Join('#', w.Columns.Select(EntityDraft.Plain)), StringComparer.OrdinalIgnoreCase))
+        foreach (var columns in ChildKeys.Unfound(drafted, entity.Table).GroupBy(w => string.Join('#', w.Columns.Select(entity.Plain)), StringComparer.OrdinalIgnoreCase))
         {
             var way = columns.First();
             var index = string.Create(CultureInfo.InvariantCulture, $"gsi{number++}");
@@ -118,11 +118,11 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
         }
 
         notes.Rely(child, reference);
-        return ($"{parent.Label}#{string.Join('#', reference.ChildColumns(parent.Table.PrimaryKey)!.Select(EntityDraft.Plain))}", reference);
+        return ($"{parent.Label}#{string.Join('#', reference.ChildColumns(parent.Table.PrimaryKey)!.Select(child.Plain))}", reference);
     }
 
     private static string ByDate(EntityDraft entity) =>
-        $"{entity.Label}#{(PartitionDrafter.DateColumn(entity) is { } date ? EntityDraft.Plain(date) + "#" : string.Empty)}{entity.SortableAll(entity.Table.PrimaryKey)}";
+        $"{entity.Label}#{(PartitionDrafter.DateColumn(entity) is { } date ? entity.Plain(date) + "#" : string.Empty)}{entity.SortableAll(entity.Table.PrimaryKey)}";
 
     /// <summary>The number by which people know the entity: a unique key of one short column.</summary>
     private void DraftNumber(EntityDraft entity)
@@ -142,7 +142,7 @@ internal sealed class IndexDrafter(IReadOnlyDictionary<string, EntityDraft> enti
         }
 
         var index = entity.Indexes.ContainsKey("gsi2") ? "gsi5" : "gsi2";
-        entity.AddIndex(index, $"{NumberLabel(entity, column)}#{{{column.Name}}}", entity.Label);
+        entity.AddIndex(index, $"{NumberLabel(entity, column)}#{entity.Plain(column.Name)}", entity.Label);
         notes.Certain($"{index} finds a {entity.Profile.Entity} by '{column.Name}', which is unique.");
         if (entity.Sensitive.Remove(column.Name))
         {

@@ -77,7 +77,7 @@ internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> 
             if (reference.ChildColumns(parent.PartitionColumns!) is { } columns)
             {
                 child.PartitionColumns = columns;
-                child.PartitionKey = $"{Hub.Label}#{string.Join('#', columns.Select(EntityDraft.Plain))}";
+                child.PartitionKey = $"{Hub.Label}#{string.Join('#', columns.Select(child.Plain))}";
                 var text = $"{child.Profile.Entity} belongs to the account in {string.Join(", ", columns.Select(c => $"'{child.Table.Name}.{c}'"))} ({Why(reference)}).";
                 notes.By(reference, text);
                 notes.Rely(child, reference);
@@ -102,7 +102,7 @@ internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> 
                 var name = parent.Label.ToLowerInvariant();
                 var on = new JsonObject(reference.ParentToChild.Select(p => KeyValuePair.Create<string, JsonNode?>(p.Value, p.Key)));
                 child.Lookups[name] = new JsonObject { ["table"] = parent.Table.Name, ["on"] = on };
-                child.PartitionKey = $"{Hub.Label}#{string.Join('#', parent.PartitionColumns!.Select(c => $"{{{name}.{c}}}"))}";
+                child.PartitionKey = $"{Hub.Label}#{string.Join('#', parent.PartitionColumns!.Select(c => parent.Plain(name, c)))}";
                 notes.Certain($"'{child.Table.Name}' does not hold its account, so {child.Profile.Entity} looks it up in '{parent.Table.Name}' over {string.Join(", ", reference.ParentToChild.Values)}.");
                 return true;
             }
@@ -113,7 +113,7 @@ internal sealed class PartitionDrafter(IReadOnlyDictionary<string, EntityDraft> 
 
     private string SortKey(EntityDraft entity)
     {
-        var own = $"{entity.Label}#{(DateColumn(entity) is { } date ? EntityDraft.Plain(date) + "#" : string.Empty)}{entity.SortableAll(entity.RestOfKey)}";
+        var own = $"{entity.Label}#{(DateColumn(entity) is { } date ? entity.Plain(date) + "#" : string.Empty)}{entity.SortableAll(entity.RestOfKey)}";
         if (DateColumn(entity) is { } used)
         {
             notes.Likely($"{entity.Profile.Entity} sorts by '{used}' inside its account: it is NOT NULL and taken to stay as it is once written.");
