@@ -328,6 +328,8 @@ public sealed class RepeatedCallTests(SampleStores stores)
 
         public IGatedWrite Begin(long? epoch = null) => this;
 
+        public Task<bool> WasWaitedForAsync(long epoch) => Task.FromResult(false);
+
         public void Pass()
         {
         }

@@ -13,6 +13,7 @@ public sealed class RouterPresenceTests
 
     private readonly FakeTimeProvider time = new(DateTimeOffset.UnixEpoch);
     private readonly BlockingCollection<RouterItem> said = [];
+    private RouterItem? known;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -53,6 +54,24 @@ public sealed class RouterPresenceTests
 
         second.Dispose();
         Assert.Equal(Drain.Epoch, Said().Epoch);
+    }
+
+    [Fact]
+    public async Task What_was_written_counts_unless_a_switch_went_on_without_this_store()
+    {
+        await using var presence = Presence();
+        await presence.MakeKnownAsync(First, Cancel);
+        Assert.True(await presence.WasWaitedForAsync(First.Epoch));
+        presence.Look(Drain);
+        Said();
+        Assert.Equal(Drain.Epoch, Said().Epoch);
+        Assert.True(await presence.WasWaitedForAsync(First.Epoch));
+
+        known = null;
+        Assert.False(await presence.WasWaitedForAsync(First.Epoch));
+        var flipped = To(Drain, RouteState.MySql);
+        await presence.MakeKnownAsync(To(flipped, RouteState.Shadow), Cancel);
+        Assert.False(await presence.WasWaitedForAsync(First.Epoch));
     }
 
     [Fact]
@@ -170,10 +189,12 @@ public sealed class RouterPresenceTests
         (item, _) =>
         {
             said.Add(item, Cancel);
+            known = item;
             return Task.CompletedTask;
         },
         (_, _, _) => Task.CompletedTask,
         (_, _) => Task.CompletedTask,
+        (_, _) => Task.FromResult(known),
         time);
 
     private RouterItem Said() => said.Take(Cancel);

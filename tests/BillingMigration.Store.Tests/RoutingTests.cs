@@ -230,7 +230,7 @@ public sealed class RoutingTests(SampleStores stores)
         Assert.Throws<NotRoutedException>(watch.GateOf(StoreBackend.MySql).Begin().Pass);
     }
 
-    private static RouterPresence Known() => new((_, _) => Task.CompletedTask, (_, _, _) => Task.CompletedTask, (_, _) => Task.CompletedTask, TimeProvider.System);
+    private static RouterPresence Known() => new((_, _) => Task.CompletedTask, (_, _, _) => Task.CompletedTask, (_, _) => Task.CompletedTask, (_, _) => Task.FromResult<RouterItem?>(null), TimeProvider.System);
 
     /// <summary>A switch does not go on before its applications know of a change, or what they know has expired.</summary>
     private static async Task KnowsAsync(RoutedBillingStore store, RouteState state)

@@ -53,6 +53,10 @@ public sealed partial class ControlTable
         }
     }
 
+    /// <returns>Null: it is not known as one that writes.</returns>
+    internal async Task<RouterItem?> FindRouterAsync(string id, CancellationToken cancellationToken) =>
+        (await ListRoutersAsync(cancellationToken)).FirstOrDefault(r => r.Id == id);
+
     /// <summary>It writes no more.</summary>
     internal Task RemoveRouterAsync(string id, CancellationToken cancellationToken) =>
         ControlCalls.OnceAsync(ct => Client.DeleteItemAsync(Table, Key(RouterItem.SortKey(id)), ct), cancellationToken);

@@ -52,10 +52,10 @@ internal sealed class SwitchGates(MigrationSession session, SwitchOptions option
 
     private async Task<SwitchGate> StoreAsync(CancellationToken cancellationToken)
     {
-        var gaps = (await StoreFit.CheckAsync(session, cancellationToken)).Where(g => g.IsRefused).ToArray();
+        var gaps = (await StoreFit.CheckAsync(session, cancellationToken)).Where(g => g.IsRefused || g.IsLoose).ToArray();
         return gaps.Length == 0
             ? new SwitchGate(StoreGate, true, "rows of every entity can be read and written on the table.")
-            : new SwitchGate(StoreGate, false, $"what the applications can do on the source cannot all be done on the table: {string.Join(" ", gaps.Select(g => g.ToString()))} Pass over this gate only if no application needs these operations.");
+            : new SwitchGate(StoreGate, false, $"the table does not all that the source does for the applications: {string.Join(" ", gaps.Select(g => g.ToString()))} Pass over this gate only if no application needs it.");
     }
 
     private async Task<SwitchGate> ChangesAsync(SnapshotRun run, CancellationToken cancellationToken)

@@ -156,8 +156,8 @@ internal sealed class DynamoDbWriter
                 throw;
             }
 
-            // Later than whoever switches waits, it may have landed when calls went to the other side already: done here, it may count no more.
-            return e is NotRoutedException && !sender.IsWaitedFor(token) ? throw StoreErrors.OutcomeUnknown(side.Model.Definition.Target.Table, e) : answers[done];
+            // Without that, it may have landed when calls went to the other side already: done here, it may count no more.
+            return e is NotRoutedException && !await sender.CountsAsync(token) ? throw StoreErrors.OutcomeUnknown(side.Model.Definition.Target.Table, e) : answers[done];
         }
     }
 

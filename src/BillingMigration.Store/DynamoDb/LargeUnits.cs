@@ -156,7 +156,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
                 throw;
             }
 
-            return e is NotRoutedException && !beginning.IsWaitedFor(token) ? throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, e) : true;
+            return e is NotRoutedException && !await beginning.CountsAsync(token) ? throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, e) : true;
         }
         finally
         {

@@ -18,8 +18,8 @@ internal sealed class UnitToken(string id)
     /// <summary>An attempt has had no answer, and may still be on its way.</summary>
     public bool IsUnanswered { get; set; }
 
-    /// <summary>When the last attempt passed the gate, by the monotonic and by the wall clock.</summary>
-    public (long Monotonic, DateTimeOffset Wall) LastPassed { get; set; }
+    /// <summary>Epoch of the route under which the first attempt passed the gate, or an earlier one.</summary>
+    public long? Epoch { get; set; }
 }
 
 /// <summary>What became of a transaction.</summary>
@@ -112,8 +112,8 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
         return await UntilAnsweredAsync(() => OnceAsync(request), token) ? null : await FindDoneAsync(token);
     }
 
-    /// <summary>True while whoever switches still waits for what the last attempt under a token may have done: done by now, it counts.</summary>
-    public bool IsWaitedFor(UnitToken token) => IsWithin(token, Control.RouteTimes.SettleTime);
+    /// <summary>True when no switch went on without waiting for what has been done under a token: it counts.</summary>
+    public Task<bool> CountsAsync(UnitToken token) => gate?.WasWaitedForAsync(token.Epoch ?? gate.Epoch) ?? Task.FromResult(true);
 
     private static bool Passes(string code) => code is "None" or "TransactionConflict" or "ThrottlingError" or "ProvisionedThroughputExceeded" or "RequestLimitExceeded";
 
@@ -165,9 +165,9 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
     {
         var atMost = gate?.AttemptTime ?? AttemptTime;
         var (began, at) = (calls.Time.GetTimestamp(), calls.Time.GetUtcNow());
+        token.Epoch ??= gate?.Epoch;
         using var sending = gate?.Begin(parts.Epoch);
         sending?.Pass();
-        token.LastPassed = (began, at);
         if (token.Forms.LastOrDefault() != parts)
         {
             token.Forms.Add(parts);
@@ -184,14 +184,12 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
             throw;
         }
 
-        if (gate is not null && !IsWithin(token, atMost))
+        if (gate is not null && (calls.Time.GetElapsedTime(began) > atMost || calls.Time.GetUtcNow() - at > atMost))
         {
             // A process that stood still between gate and request: calls may go to the other side since, and what has landed here now counts no more.
             throw new TimeoutException("The answer came after the attempt's time.");
         }
     }
-
-    private bool IsWithin(UnitToken token, TimeSpan span) => calls.Time.GetElapsedTime(token.LastPassed.Monotonic) <= span && calls.Time.GetUtcNow() - token.LastPassed.Wall <= span;
 
     private static TransactWriteItemsRequest RequestOf(UnitParts parts, UnitToken token)
     {

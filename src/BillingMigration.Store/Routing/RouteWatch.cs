@@ -93,6 +93,8 @@ internal sealed class RouteWatch : IAsyncDisposable
 
         public long Epoch => watch.Last.Epoch;
 
+        public Task<bool> WasWaitedForAsync(long epoch) => watch.presence.WasWaitedForAsync(epoch);
+
         public IGatedWrite Begin(long? epoch) => watch.presence.Begin(
             () => Volatile.Read(ref watch.seen) is var now && now.Route.Backend == backend && (epoch is null || epoch == now.Route.Epoch) && watch.Accepts(now, writes: true));
     }

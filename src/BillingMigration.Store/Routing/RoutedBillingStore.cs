@@ -59,7 +59,7 @@ public sealed class RoutedBillingStore : IBillingStore, ILargeUnits, IRetryClock
         try
         {
             var control = new ControlTable(target.Client, definition.Target.ControlTableName, definition.Name, time);
-            var presence = new RouterPresence(control.SaveRouterAsync, control.SaveRouterReadyAsync, control.RemoveRouterAsync, time);
+            var presence = new RouterPresence(control.SaveRouterAsync, control.SaveRouterReadyAsync, control.RemoveRouterAsync, control.FindRouterAsync, time);
             var opened = watch = await RouteWatch.OpenAsync(control.FindRouteAsync, control.AskRouteAsync, presence, control.Table, wait, time, cancellationToken);
             backends = new RoutedBackends(async (side, token) => side == StoreBackend.MySql
                 ? await MySqlBillingStore.OpenAsync(definition, credential, opened.GateOf(side), time, token)

@@ -9,9 +9,11 @@ namespace BillingMigration.Store;
 /// <param name="save">Says it.</param>
 /// <param name="saveReady">Says that the side is open that calls may go to next, by id and epoch of the route that announced it.</param>
 /// <param name="remove">Takes it back, by id.</param>
+/// <param name="find">What is known of it, by id.</param>
 /// <param name="time">For what may still be at work.</param>
 internal sealed class RouterPresence(
-    Func<RouterItem, CancellationToken, Task> save, Func<string, long, CancellationToken, Task> saveReady, Func<string, CancellationToken, Task> remove, TimeProvider time) : IAsyncDisposable
+    Func<RouterItem, CancellationToken, Task> save, Func<string, long, CancellationToken, Task> saveReady, Func<string, CancellationToken, Task> remove,
+    Func<string, CancellationToken, Task<RouterItem?>> find, TimeProvider time) : IAsyncDisposable
 {
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
 
@@ -68,6 +70,20 @@ internal sealed class RouterPresence(
         }
 
         return new Attempt(this, mayPass);
+    }
+
+    /// <summary>Asks whether every switch since has waited for what this store wrote under an epoch. A switch that goes on without its word forgets it, and it makes itself known again under a later one.</summary>
+    public async Task<bool> WasWaitedForAsync(long epoch)
+    {
+        using var limit = new CancellationTokenSource(Farewell, time);
+        try
+        {
+            return await find(id, limit.Token) is { } item && item.Epoch <= epoch + 1;
+        }
+        catch (Exception)
+        {
+            return false;
+        }
     }
 
     /// <summary>Told each answer, after it is what attempts go by.</summary>

@@ -12,6 +12,10 @@ internal interface IWriteGate
     /// <summary>Something begins that may end with a commit.</summary>
     /// <param name="epoch">Under which it was prepared, where it may be sent under no other; null: where it does not matter.</param>
     IGatedWrite Begin(long? epoch = null);
+
+    /// <summary>Asks whether every switch since has waited for what passed here: then what is done counts, whenever it landed. False also where nobody can be asked.</summary>
+    /// <param name="epoch">Under which it passed.</param>
+    Task<bool> WasWaitedForAsync(long epoch);
 }
 
 /// <summary>One attempt, from its beginning until it is disposed of. As long as there is one, nobody is told that writes wait.</summary>
