@@ -139,6 +139,9 @@ public sealed class FaultSwitches
     /// <summary>Partition keys whose puts BatchWriteItem leaves unprocessed, as a partition does that is written more than it can take; null: none.</summary>
     public Func<string, bool>? Hot { get; set; }
 
+    /// <summary>How the table's stream is shown; null: as it is.</summary>
+    public StreamSplit? Stream { get; set; }
+
     /// <summary>How far the server's clock is ahead of this machine's: requests signed more than five minutes from it are refused, as DynamoDB refuses them.</summary>
     public TimeSpan Clock { get; set; }
 
@@ -217,6 +220,7 @@ public sealed class FaultSwitches
         RefuseConnections = false;
         ResetAfterBytes = null;
         Allowed = null;
+        Stream = null;
         Clock = TimeSpan.Zero;
         BlackHole = false;
     }

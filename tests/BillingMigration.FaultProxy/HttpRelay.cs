@@ -29,6 +29,8 @@ internal sealed class HttpRelay(FaultProxy proxy, Link link, string host, int po
             {
                 null when IsUntimely(request) => Error(400, "Bad Request", "InvalidSignatureException", "Signature expired: the date of the request is now earlier than the server's time less 5 min."),
                 null when proxy.Faults.Hot is { } hot && operation == "BatchWriteItem" => await ForwardPartAsync(request, (puts, _) => hot(PartitionKeyOf(puts)), cancellationToken),
+                null when proxy.Faults.Stream is { } stream && StreamSplit.Concerns(operation) => await stream.RelayAsync(
+                    operation, request, r => ForwardAsync(r, cancellationToken), body => Answer(200, "OK", "application/x-amz-json-1.0", body)),
                 null => await ForwardAsync(request, cancellationToken),
                 HttpFault.Throttle => Error(400, "Bad Request", "ProvisionedThroughputExceededException", "The level of configured provisioned throughput for the table was exceeded."),
                 HttpFault.InternalError => Error(500, "Internal Server Error", "InternalServerError", "The request processing has failed because of an unknown error."),

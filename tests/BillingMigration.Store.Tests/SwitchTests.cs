@@ -284,11 +284,9 @@ public sealed class SwitchTests(SampleStores stores)
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
         await shop.SwitchAsync(RouteState.DynamoDb);
-        var dynamoDb = (await stores.Servers.DynamoDbAsync()).Endpoint;
-        await using var proxy = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
-        await using var slow = SampleMigration.Create(shop.Database.ConnectionString, proxy.Url);
-        slow.Definition = slow.Definition with { Target = slow.Definition.Target with { Table = shop.Migration.Definition.Target.Table } };
-        await using var session = await slow.ConnectAsync();
+        var (proxy, session) = await ThroughProxyAsync(shop);
+        await using var closing = proxy;
+        await using var ending = session;
         var held = proxy.Faults.While(HttpFault.EmptyStream, "GetRecords");
         await using var store = await shop.OpenAsync();
         var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("LATE"), Cancel))["account_id"]!;
@@ -312,6 +310,33 @@ public sealed class SwitchTests(SampleStores stores)
     }
 
     [Fact]
+    public async Task A_shard_that_is_closed_goes_on_in_one_that_is_listed_later()
+    {
+        await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
+        await shop.SwitchAsync(RouteState.DynamoDb);
+        var (proxy, session) = await ThroughProxyAsync(shop);
+        await using var closing = proxy;
+        await using var ending = session;
+        var split = proxy.Faults.Stream = new StreamSplit { IsClosed = true };
+        await using var store = await shop.OpenAsync();
+        var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("CHILD"), Cancel))["account_id"]!;
+
+        var asked = long.MaxValue;
+        var steps = new Steps(step => asked = step == "WriteBack" ? split.Listings : asked);
+        var switching = new BackendSwitch(session, new SwitchOptions { To = RouteState.MySql, Reason = "a test", MaxStall = TimeSpan.FromMinutes(2) }).RunAsync(steps, Cancel);
+        while (split.Listings < asked || split.Listings - asked < 5)
+        {
+            await Task.WhenAny(switching, Task.Delay(10, Cancel));
+            Assert.False(switching.IsCompleted, "It has ended without the shard that is not listed.");
+        }
+
+        split.ListsChild = true;
+        Assert.Equal(RouteState.MySql, (await switching).Route.State);
+        Assert.NotNull(await store.GetAsync(BillingEntity.Account, "account_id", account, Cancel));
+        await shop.RequireEqualAsync();
+    }
+
+    [Fact]
     public async Task Calls_go_to_the_table_when_its_indexes_show_what_was_written_last()
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
@@ -320,11 +345,9 @@ public sealed class SwitchTests(SampleStores stores)
             await ExecuteAsync(writer, "UPDATE billing_account SET account_number = 'MOVED' WHERE account_id = 1");
         }
 
-        var dynamoDb = (await stores.Servers.DynamoDbAsync()).Endpoint;
-        await using var proxy = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
-        await using var behind = SampleMigration.Create(shop.Database.ConnectionString, proxy.Url);
-        behind.Definition = behind.Definition with { Target = behind.Definition.Target with { Table = shop.Migration.Definition.Target.Table } };
-        await using var session = await behind.ConnectAsync();
+        var (proxy, session) = await ThroughProxyAsync(shop);
+        await using var closing = proxy;
+        await using var ending = session;
         var held = proxy.Faults.While(HttpFault.EmptyIndex, "Query");
 
         var asked = long.MaxValue;
@@ -455,6 +478,16 @@ public sealed class SwitchTests(SampleStores stores)
     {
         var options = new SwitchOptions { To = to, Reason = "a test" };
         return new BackendSwitch(session, with?.Invoke(options) ?? options);
+    }
+
+    /// <summary>A session of the shop's migration whose way to the table goes through a proxy.</summary>
+    private async Task<(FaultProxy Proxy, MigrationSession Session)> ThroughProxyAsync(SwitchShop shop)
+    {
+        var dynamoDb = (await stores.Servers.DynamoDbAsync()).Endpoint;
+        var proxy = FaultProxy.Start(dynamoDb.Host, dynamoDb.Port, ProxiedProtocol.Http);
+        await using var migration = SampleMigration.Create(shop.Database.ConnectionString, proxy.Url);
+        migration.Definition = migration.Definition with { Target = migration.Definition.Target with { Table = shop.Migration.Definition.Target.Table } };
+        return (proxy, await migration.ConnectAsync());
     }
 
     private static async Task ExecuteAsync(MySqlConnector.MySqlConnection connection, string sql)

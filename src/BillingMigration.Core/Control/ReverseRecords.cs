@@ -12,7 +12,7 @@ public sealed record ReverseCheckpoint
     /// <summary>Nothing that was written before needs to be looked at.</summary>
     public required DateTimeOffset Since { get; init; }
 
-    /// <summary>By shard: the last sequence number read; empty: none since <see cref="Since"/>; <see cref="Done"/>: the shard is closed and read.</summary>
+    /// <summary>By shard: the last sequence number read; empty: none since <see cref="Since"/>; <see cref="Done"/>: the shard is closed and read; <see cref="Continued"/>: others go on from it, too.</summary>
     public required ImmutableSortedDictionary<string, string> Shards { get; init; }
 
     /// <summary>Items that were looked at, and rows written because of them.</summary>
@@ -32,6 +32,7 @@ public sealed record ReverseCheckpoint
     public required DateTimeOffset SavedAt { get; init; }
 
     internal const string Done = "*";
+    internal const string Continued = "**";
 }
 
 /// <summary><c>REVERSE</c>: the checkpoint; <c>REVERSE#SETASIDE#{entity}#{key}</c>: rows that the source did not take.</summary>

@@ -55,7 +55,7 @@ internal sealed class ReverseRun : IAsyncDisposable
         started = lookedAt = session.Time.GetTimestamp();
         foreach (var (shard, place) in first.Shards)
         {
-            readers[shard] = new ShardReader(stream, shard, place, first.Since);
+            readers[shard] = Reader(shard, place);
         }
     }
 
@@ -78,7 +78,8 @@ internal sealed class ReverseRun : IAsyncDisposable
         {
             StreamArn = stream.Arn,
             Since = since,
-            Shards = shards.ToImmutableSortedDictionary(s => s.Id, s => s.Closed ? ReverseCheckpoint.Done : "", StringComparer.Ordinal),
+            Shards = shards.ToImmutableSortedDictionary(
+                s => s.Id, s => !s.Closed ? "" : shards.Any(c => c.Parent == s.Id) ? ReverseCheckpoint.Continued : ReverseCheckpoint.Done, StringComparer.Ordinal),
             ToCompare = toCompare,
             UpTo = since,
             SavedAt = since,
@@ -119,8 +120,8 @@ internal sealed class ReverseRun : IAsyncDisposable
             }
 
             var found = await RoundAsync(isLast, cancellationToken);
-            var toldUpTo = found == 0 || isEnd || oldestEnd > began ? began : oldestEnd;
-            isCaughtUp = (found == 0 && (marks?.AreIn(OpenShards) ?? true)) || (!isQuiet && later.Count == 0 && toldUpTo >= (endsAt ?? began));
+            var toldUpTo = HasMoreShards ? DateTimeOffset.MinValue : found == 0 || isEnd || oldestEnd > began ? began : oldestEnd;
+            isCaughtUp = (found == 0 && !HasMoreShards && (marks?.AreIn(OpenShards) ?? true)) || (!isQuiet && later.Count == 0 && toldUpTo >= (endsAt ?? began));
             upTo = later.Count == 0 && toldUpTo > upTo ? toldUpTo : upTo;
             if (isCaughtUp && isLast)
             {
@@ -128,7 +129,7 @@ internal sealed class ReverseRun : IAsyncDisposable
                 return;
             }
 
-            lag = found == 0 ? null : session.Time.GetUtcNow() - toldUpTo;
+            lag = found == 0 && !HasMoreShards ? null : session.Time.GetUtcNow() - upTo;
             if (found == 0)
             {
                 var pause = Task.Delay(session.Target.IsEmulator && isLast ? Pause / 10 : Pause, session.Time, cancellationToken);
@@ -216,6 +217,12 @@ internal sealed class ReverseRun : IAsyncDisposable
         await applier.DisposeAsync();
     }
 
+    /// <summary>
+    /// True when a shard is read to its end and none is listed yet that goes on from it, as there will be: shards close every few hours and under load, and the list follows later
+    /// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html).
+    /// </summary>
+    private bool HasMoreShards => readers.Values.Any(r => r.IsLeaf);
+
     /// <summary>Those that are not read to their end.</summary>
     private IEnumerable<string> OpenShards => readers.Values.Where(r => !r.IsDone).Select(r => r.Shard);
 
@@ -231,7 +238,7 @@ internal sealed class ReverseRun : IAsyncDisposable
     /// <returns>How many records there were; a shard that was read to its end counts too, because others follow it.</returns>
     private async Task<int> RoundAsync(bool lookForShards, CancellationToken cancellationToken)
     {
-        if (lookForShards || session.Time.GetElapsedTime(lookedAt) > LookForShards || readers.Values.All(r => r.IsDone))
+        if (lookForShards || HasMoreShards || session.Time.GetElapsedTime(lookedAt) > LookForShards || readers.Values.All(r => r.IsDone))
         {
             await FindShardsAsync(cancellationToken);
         }
@@ -298,9 +305,15 @@ internal sealed class ReverseRun : IAsyncDisposable
         lookedAt = session.Time.GetTimestamp();
         var shards = await stream.ListShardsAsync(cancellationToken);
         var there = shards.Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
+        var continued = shards.Select(s => s.Parent).ToHashSet(StringComparer.Ordinal);
+        foreach (var leaf in readers.Values.Where(r => r.IsLeaf && continued.Contains(r.Shard)))
+        {
+            leaf.GoesOnInOthers();
+        }
+
         foreach (var gone in readers.Values.Where(r => !there.Contains(r.Shard)).ToArray())
         {
-            if (!gone.IsDone)
+            if (!gone.IsDone || gone.IsLeaf)
             {
                 throw ReverseErrors.StreamTrimmed(session.Definition.Target.Table, savedAt);
             }
@@ -310,9 +323,11 @@ internal sealed class ReverseRun : IAsyncDisposable
 
         foreach (var shard in shards.Where(s => !readers.ContainsKey(s.Id)))
         {
-            readers[shard.Id] = new ShardReader(stream, shard.Id, "", first.Since);
+            readers[shard.Id] = Reader(shard.Id, "");
         }
     }
+
+    private ShardReader Reader(string shard, string place) => new(stream, shard, place, first.Since, () => session.Time.GetUtcNow() - upTo > TableStream.Keeps);
 
     private Suspect? SuspectOf(ReadOnlyMemory<byte> image)
     {

@@ -12,5 +12,6 @@ internal readonly record struct StreamRecord(string SequenceNumber, DateTimeOffs
 internal sealed record StreamPage(IReadOnlyList<StreamRecord> Records, int Passed, string? Next);
 
 /// <summary>A part of the stream.</summary>
+/// <param name="Parent">What was written after that one was closed is in this one; null: it had none, or none that is kept.</param>
 /// <param name="Closed">Nothing is added to it any more.</param>
-internal sealed record StreamShard(string Id, bool Closed);
+internal sealed record StreamShard(string Id, string? Parent, bool Closed);

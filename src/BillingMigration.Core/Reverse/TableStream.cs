@@ -16,6 +16,9 @@ internal sealed class TableStream : IDisposable
     /// <summary>Of one page.</summary>
     public const int MostRecords = 1_000;
 
+    /// <summary>What is older may be trimmed. The stream keeps 24 hours; clocks differ.</summary>
+    public static readonly TimeSpan Keeps = TimeSpan.FromHours(23);
+
     private const string Api = "DynamoDBStreams_20120810";
     private const string Trimmed = "TrimmedDataAccessException";
     private const string Expired = "ExpiredIteratorException";
@@ -61,7 +64,10 @@ internal sealed class TableStream : IDisposable
             foreach (var shard in description.GetProperty("Shards").EnumerateArray())
             {
                 var range = shard.GetProperty("SequenceNumberRange");
-                shards.Add(new StreamShard(shard.GetProperty("ShardId").GetString()!, range.TryGetProperty("EndingSequenceNumber", out var end) && end.ValueKind == JsonValueKind.String));
+                shards.Add(new StreamShard(
+                    shard.GetProperty("ShardId").GetString()!,
+                    shard.TryGetProperty("ParentShardId", out var parent) ? parent.GetString() : null,
+                    range.TryGetProperty("EndingSequenceNumber", out var end) && end.ValueKind == JsonValueKind.String));
             }
 
             after = description.TryGetProperty("LastEvaluatedShardId", out var last) ? last.GetString() : null;

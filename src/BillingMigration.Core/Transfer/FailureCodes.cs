@@ -4,6 +4,7 @@ namespace BillingMigration.Transfer;
 internal static class FailureCodes
 {
     public static bool IsThrottling(string? code) => code is "ProvisionedThroughputExceededException" or "ThrottlingException" or "RequestLimitExceeded"
+        or "LimitExceededException"
         or "Throttling" or "TooManyRequestsException" or "ThrottledException" or "ProvisionedThroughputExceeded" or "ThrottlingError";
 
     public static bool IsExpired(string? code) => code is "ExpiredTokenException" or "ExpiredToken" or "TokenRefreshRequired";
