@@ -28,7 +28,7 @@ internal static class RotationErrors
 
     public static MigrationException LargeUnits(string migration) => new(
         "DataKeyInUse", MigrationErrorKind.Busy,
-        $"A deletion or a bill run of more than 100 items of migration '{migration}' is unfinished, and its rows may be noted under a former data key. Open stores finish it within a minute. Run the same command again then.", migration);
+        $"A deletion or a bill run of more than 100 items of migration '{migration}' is unfinished, and its rows may be noted under a former data key. Open stores finish it within a minute; of one that was set aside, the control table has the reason under INTENT. Run the same command again then.", migration);
 
     public static MigrationException LeaseLost(Lease lease, string migration) => new(
         "LeaseLost", MigrationErrorKind.Busy,

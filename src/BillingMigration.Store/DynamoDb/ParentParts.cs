@@ -134,7 +134,8 @@ internal sealed class ParentParts(TableSide side)
         }
 
         var item = side.Items.Encode(parent, wanted);
-        return ItemCondition.Has(others.Select(c => parent.Attributes.First(a => a.RowIndex == c).Name).Select(n => KeyValuePair.Create(n, item[n])), []);
+        var forms = new StoredForms(parent, item);
+        return ItemCondition.Has(others.Select(c => parent.Attributes.First(a => a.RowIndex == c)).Select(a => KeyValuePair.Create(a.Name, forms.Of(a))), []);
     }
 
     private static Dictionary<string, AttributeValue> Attributes(ItemKey key) => new() { [EntityModel.PartitionKey] = new(key.Pk), [EntityModel.SortKey] = new(key.Sk) };
