@@ -18,8 +18,14 @@ public sealed record RotationOptions
     /// </summary>
     internal TimeSpan Settled { get; init; } = Model.KeyRingKeeper.MostAge + TimeSpan.FromMinutes(2);
 
-    /// <summary>Called before each item is looked at; for tests.</summary>
-    internal Action? OnItem { get; init; }
+    /// <summary>Segments that are read at the same time.</summary>
+    internal int Readers { get; init; } = 8;
+
+    /// <summary>Items of a page that are written at the same time.</summary>
+    internal int WritersPerPage { get; init; } = 4;
+
+    /// <summary>Called before an item is written; for tests.</summary>
+    internal Action? OnWrite { get; init; }
 }
 
 public enum RotationOutcome

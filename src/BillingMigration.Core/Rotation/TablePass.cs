@@ -11,8 +11,6 @@ namespace BillingMigration.Rotation;
 /// <summary>One pass over the segments of the table that are left: finds values under other keys, and rewrites them.</summary>
 internal sealed class TablePass : IDisposable
 {
-    private const int Readers = 8;
-    private const int WritersPerPage = 4;
     private const int Attempts = 10;
 
     private readonly MigrationSession session;
@@ -34,7 +32,7 @@ internal sealed class TablePass : IDisposable
         this.options = options;
         table = session.Definition.Target.Table;
         renewal = new ItemRenewal(session.Definition, cipher);
-        reader = new ItemReader(session.Target, table, metrics, session.Retry, session.Time, new TransferWindow(Readers, session.Retry.AttemptTimeout, session.Time));
+        reader = new ItemReader(session.Target, table, metrics, session.Retry, session.Time, new TransferWindow(options.Readers, session.Retry.AttemptTimeout, session.Time));
         calls = new ControlCalls(session.Target.SingleRequests, table, session.Retry, session.Time);
         readUnits = options.ReadUnitsPerSecond is { } read ? new TokenBucket(read, session.Time) : null;
         writeUnits = (options.WriteUnitsPerSecond ?? session.Definition.Throttle.WriteUnitsPerSecond) is { } write ? new TokenBucket(write, session.Time) : null;
@@ -49,7 +47,7 @@ internal sealed class TablePass : IDisposable
     /// <param name="stopReading">A segment that is under way then is not shown as read.</param>
     public async Task RunAsync(RotationState state, bool write, CancellationToken stopReading, CancellationToken abort)
     {
-        await Parallel.ForEachAsync(state.SegmentsLeft(), new ParallelOptions { MaxDegreeOfParallelism = Readers, CancellationToken = abort }, async (segment, token) =>
+        await Parallel.ForEachAsync(state.SegmentsLeft(), new ParallelOptions { MaxDegreeOfParallelism = options.Readers, CancellationToken = abort }, async (segment, token) =>
         {
             if (stopReading.IsCancellationRequested)
             {
@@ -81,7 +79,6 @@ internal sealed class TablePass : IDisposable
         var stale = new List<(Dictionary<string, AttributeValue> Item, Dictionary<string, AttributeValue> Values)>();
         foreach (var json in page.Items)
         {
-            options.OnItem?.Invoke();
             cancellationToken.ThrowIfCancellationRequested();
             Interlocked.Increment(ref items);
             var item = ItemImage.Parse(json);
@@ -96,7 +93,7 @@ internal sealed class TablePass : IDisposable
         if (write)
         {
             await Parallel.ForEachAsync(
-                stale, new ParallelOptions { MaxDegreeOfParallelism = WritersPerPage, CancellationToken = cancellationToken }, async (one, token) => await RewriteAsync(one.Item, one.Values, state, token));
+                stale, new ParallelOptions { MaxDegreeOfParallelism = options.WritersPerPage, CancellationToken = cancellationToken }, async (one, token) => await RewriteAsync(one.Item, one.Values, state, token));
         }
     }
 
@@ -106,6 +103,7 @@ internal sealed class TablePass : IDisposable
         var key = new Dictionary<string, AttributeValue> { [EntityModel.PartitionKey] = item[EntityModel.PartitionKey], [EntityModel.SortKey] = item[EntityModel.SortKey] };
         for (var attempt = 0; attempt < Attempts && values.Count > 0; attempt++)
         {
+            options.OnWrite?.Invoke();
             await WaitAsync(writeUnits, cancellationToken);
             if (await TryUpdateAsync(key, item, values, cancellationToken))
             {
