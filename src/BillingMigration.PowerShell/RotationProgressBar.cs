@@ -12,7 +12,9 @@ internal sealed class RotationProgressBar(string activity, Action<ProgressRecord
     {
         var waiting = progress.Waiting is { } reason ? $", waits {reason}" : "";
         show(new ProgressRecord(
-            Id, activity, $"pass {progress.Pass}, {PlanText.Number(progress.Items)} items read, {PlanText.Number(progress.Rewritten)} rewritten with key {progress.Number}{waiting}")
+            Id, activity,
+            $"pass {progress.Pass}, {PlanText.Number(progress.Items)} items read, "
+            + $"{PlanText.Number(progress.Rewritten)} rewritten with key {progress.Number}{waiting}")
         {
             PercentComplete = progress.Segments == 0 ? 0 : progress.SegmentsDone * 100 / progress.Segments,
         });

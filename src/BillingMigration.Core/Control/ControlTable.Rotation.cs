@@ -11,7 +11,8 @@ public sealed partial class ControlTable
     /// <summary>Saves how far the rotation is, only while <paramref name="lease"/> holds; with the data keys, both or neither.</summary>
     /// <param name="dataKey">The item of the data keys as it is to be; null: it stays.</param>
     /// <exception cref="MigrationException"><c>LeaseLost</c>.</exception>
-    internal Task SaveRotationAsync(Lease lease, RotationCheckpoint checkpoint, Dictionary<string, AttributeValue>? dataKey, CancellationToken cancellationToken)
+    internal Task SaveRotationAsync(
+        Lease lease, RotationCheckpoint checkpoint, Dictionary<string, AttributeValue>? dataKey, CancellationToken cancellationToken)
     {
         var writes = new List<TransactWriteItem> { new() { Put = new Put { TableName = Table, Item = RotationItem.ToItem(pk, checkpoint) } } };
         if (dataKey is not null)
@@ -33,6 +34,7 @@ public sealed partial class ControlTable
             ExpressionAttributeValues = new Dictionary<string, AttributeValue> { [":p"] = new($"{pk}#INTENT") },
             Limit = 1,
         };
-        return (await calls.RunAsync("Looking for unfinished deletions and bill runs", ct => Client.QueryAsync(request, ct), cancellationToken)).Items is { Count: > 0 };
+        var page = await calls.RunAsync("Looking for unfinished deletions and bill runs", ct => Client.QueryAsync(request, ct), cancellationToken);
+        return page.Items is { Count: > 0 };
     }
 }

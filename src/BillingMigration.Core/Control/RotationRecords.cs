@@ -4,7 +4,10 @@ using Amazon.DynamoDBv2.Model;
 
 namespace BillingMigration.Control;
 
-/// <summary>How far the last rotation of the data key is. A pass reads the whole table in segments and rewrites values under other keys; it is the last one when it finds none.</summary>
+/// <summary>
+/// How far the last rotation of the data key is. A pass reads the whole table in segments and rewrites values under other keys; it is the last one when
+/// it finds none.
+/// </summary>
 public sealed record RotationCheckpoint
 {
     /// <summary>Number of the key that all values are to be encrypted with, 1 to 255.</summary>

@@ -5,8 +5,10 @@ using System.Text;
 namespace BillingMigration.Model;
 
 /// <summary>
-/// Encrypts the values of chosen attributes with a migration's data keys: AES-256-GCM-SIV (RFC 8452). Under one key, the same value in the same attribute of the same item always gives the same
-/// bytes, so that items are compared and found equal without being opened; in any other place it gives others, so that they do not tell which rows share a value, and cannot be
+/// Encrypts the values of chosen attributes with a migration's data keys: AES-256-GCM-SIV (RFC 8452). Under one key, the same value in the same attribute
+/// of the same item always gives the same
+/// bytes, so that items are compared and found equal without being opened; in any other place it gives others, so that they do not tell which rows share
+/// a value, and cannot be
 /// moved to another item. The first byte is the number of the key. What stays to be seen is the value's length, and that it is not NULL. Thread-safe.
 /// </summary>
 public sealed class AttributeCipher
@@ -41,7 +43,8 @@ public sealed class AttributeCipher
     public static AttributeCipher Throwaway() => new(RandomNumberGenerator.GetBytes(KeyBytes));
 
     /// <summary>
-    /// The same cipher, which encrypts with the key that is current now also when another one becomes current: what is encrypted for a comparison alone stays comparable as long as it takes.
+    /// The same cipher, which encrypts with the key that is current now also when another one becomes current: what is encrypted for a comparison alone
+    /// stays comparable as long as it takes.
     /// Not for values that are written.
     /// </summary>
     internal AttributeCipher Pinned() => new(keeper, keeper.Now.Current);
@@ -68,9 +71,10 @@ public sealed class AttributeCipher
         TryDecrypt(place, key, encrypted) is { } value ? Encrypt(place, key, value) : null;
 
     /// <summary>The same value under each of the other keys: what may stand in an item instead of it.</summary>
-    internal IEnumerable<byte[]> Others(byte[] place, byte[] key, byte[] encrypted) => keeper.Now.Keys is { Count: > 1 } keys && TryDecrypt(place, key, encrypted) is { } value
-        ? keys.Values.Where(k => k.Number != encrypted[0]).Select(k => k.Encrypt([.. place, .. key], value))
-        : [];
+    internal IEnumerable<byte[]> Others(byte[] place, byte[] key, byte[] encrypted) =>
+        keeper.Now.Keys is { Count: > 1 } keys && TryDecrypt(place, key, encrypted) is { } value
+            ? keys.Values.Where(k => k.Number != encrypted[0]).Select(k => k.Encrypt([.. place, .. key], value))
+            : [];
 
     private ValueCipher? Find(byte number) => pinned?.Number == number ? pinned : keeper.Find(number);
 

@@ -4,7 +4,10 @@ using BillingMigration.Definition;
 
 namespace BillingMigration.Model;
 
-/// <summary>Finds the values of an item that are encrypted with another key than the current one. Needs no source: it asks the definition which columns are encrypted.</summary>
+/// <summary>
+/// Finds the values of an item that are encrypted with another key than the current one. Needs no source: it asks the definition which columns are
+/// encrypted.
+/// </summary>
 internal sealed class ItemRenewal
 {
     private readonly AttributeCipher cipher;
@@ -28,7 +31,8 @@ internal sealed class ItemRenewal
     public Stale Of(Dictionary<string, AttributeValue> item)
     {
         var (values, unreadable) = (new Dictionary<string, AttributeValue>(), 0);
-        if (!item.TryGetValue(EntityModel.EntityAttribute, out var entity) || entity.S is null || !encrypted.TryGetValue(entity.S, out var names) || names.Count == 0)
+        if (!item.TryGetValue(EntityModel.EntityAttribute, out var entity) || entity.S is null
+            || !encrypted.TryGetValue(entity.S, out var names) || names.Count == 0)
         {
             return new Stale(values, 0);
         }

@@ -3,8 +3,10 @@ using System.Collections.Concurrent;
 namespace BillingMigration.Model;
 
 /// <summary>
-/// The key ring as this process knows it. It is read again in the background a minute after it was read last, before a value is encrypted when it is older than <see cref="MostAge"/>, and at once for
-/// a value whose key it does not have: so a process that was open before a rotation reads what others write, and encrypts with the former key for a bounded time only. Thread-safe.
+/// The key ring as this process knows it. It is read again in the background a minute after it was read last, before a value is encrypted when it is
+/// older than <see cref="MostAge"/>, and at once for
+/// a value whose key it does not have: so a process that was open before a rotation reads what others write, and encrypts with the former key for a
+/// bounded time only. Thread-safe.
 /// </summary>
 internal sealed class KeyRingKeeper
 {
@@ -23,7 +25,8 @@ internal sealed class KeyRingKeeper
     private long triedAt;
 
     /// <param name="first">Read at <paramref name="readAt"/> or after.</param>
-    /// <param name="read">Reads the ring that holds now, told the one that was known; gives the same object when it is the same. Null: the ring never changes.</param>
+    /// <param name="read">Reads the ring that holds now, told the one that was known; gives the same object when it is the same. Null: the ring never
+    /// changes.</param>
     /// <param name="readAt">Timestamp of <paramref name="time"/>.</param>
     public KeyRingKeeper(KeyRing first, Func<KeyRing, CancellationToken, Task<KeyRing>>? read, TimeProvider time, long readAt)
     {
@@ -59,7 +62,10 @@ internal sealed class KeyRingKeeper
         return now;
     }
 
-    /// <summary>The key with a number. One that is not known is looked for in the control table, once a minute at most: a number that no key has is that of a damaged value.</summary>
+    /// <summary>
+    /// The key with a number. One that is not known is looked for in the control table, once a minute at most: a number that no key has is that of a
+    /// damaged value.
+    /// </summary>
     /// <exception cref="MigrationException">The ring cannot be read.</exception>
     public ValueCipher? Find(byte number)
     {

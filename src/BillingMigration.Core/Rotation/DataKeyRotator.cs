@@ -8,7 +8,8 @@ using BillingMigration.Target;
 namespace BillingMigration.Rotation;
 
 /// <summary>
-/// Brings a table's encrypted values under a new data key while all else goes on: a new key becomes current, then passes over the table rewrite what is under others, until a whole pass, begun when
+/// Brings a table's encrypted values under a new data key while all else goes on: a new key becomes current, then passes over the table rewrite what is
+/// under others, until a whole pass, begun when
 /// every process knows the new key, finds nothing. See <c>docs/privacy.md</c>.
 /// </summary>
 public sealed class DataKeyRotator(MigrationSession session, RotationOptions options)
@@ -28,9 +29,12 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
         return new RotationPlan(to.Current, isUnderWay, await CountAsync(cancellationToken), OthersOf(to));
     }
 
-    /// <summary>Begins a rotation, or goes on with the one that is not complete, until it is complete or <see cref="RotationOptions.MaxDuration"/> is over.</summary>
+    /// <summary>
+    /// Begins a rotation, or goes on with the one that is not complete, until it is complete or <see cref="RotationOptions.MaxDuration"/> is over.
+    /// </summary>
     /// <exception cref="OperationCanceledException">Cancelled; the same call goes on.</exception>
-    /// <exception cref="MigrationException"><c>NothingEncrypted</c>, <c>DataKeyMissing</c>, <c>TooManyDataKeys</c>, <c>LeaseHeld</c>, <c>LeaseLost</c>, those of KMS and of the table.</exception>
+    /// <exception cref="MigrationException"><c>NothingEncrypted</c>, <c>DataKeyMissing</c>, <c>TooManyDataKeys</c>, <c>LeaseHeld</c>, <c>LeaseLost</c>,
+    /// those of KMS and of the table.</exception>
     public Task<RotationResult> RunAsync(IProgress<RotationProgress> progress, CancellationToken cancellationToken) => WithLeaseAsync(
         async (lease, cipher, abort) =>
         {
@@ -43,7 +47,10 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
         },
         cancellationToken);
 
-    /// <summary>Gives up all keys but the current one, after a pass that has found no value under them. What was encrypted with them, in backups and restores, cannot be read any more.</summary>
+    /// <summary>
+    /// Gives up all keys but the current one, after a pass that has found no value under them. What was encrypted with them, in backups and restores,
+    /// cannot be read any more.
+    /// </summary>
     /// <exception cref="MigrationException"><c>DataKeyInUse</c>: an item may have a value under them.</exception>
     public Task<RotationResult> GiveUpFormerKeysAsync(IProgress<RotationProgress> progress, CancellationToken cancellationToken) => WithLeaseAsync(
         async (lease, cipher, abort) =>
@@ -57,7 +64,8 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
             }
 
             await cipher.ReadRingAsync(abort.Token);
-            var look = new RotationState(RotationCheckpoint.Begin(rotation.Number, rotation.Pass, rotation.Segments.Length, session.Time.GetUtcNow()), session.Time);
+            var look = new RotationState(
+                RotationCheckpoint.Begin(rotation.Number, rotation.Pass, rotation.Segments.Length, session.Time.GetUtcNow()), session.Time);
             await LookAsync(look, cipher, progress, abort);
             if (look.Checkpoint.Found > 0)
             {
@@ -69,7 +77,8 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
                 throw RotationErrors.LargeUnits(session.Definition.Name);
             }
 
-            await session.Control.SaveRotationAsync(lease, rotation with { SavedAt = session.Time.GetUtcNow() }, item.WithoutOthers().ToItem(keys.Key), abort.Token);
+            await session.Control.SaveRotationAsync(lease, rotation with { SavedAt = session.Time.GetUtcNow() },
+                item.WithoutOthers().ToItem(keys.Key), abort.Token);
             await cipher.ReadRingAsync(abort.Token);
             return Result(RotationOutcome.GivenUp, rotation, OthersOf(item), started);
         },
@@ -82,7 +91,8 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
     private async Task<AttributeCipher> RequireCipherAsync(CancellationToken cancellationToken) =>
         await session.CipherAsync(cancellationToken) ?? throw RotationErrors.NothingEncrypted(session.Definition.Name);
 
-    private async Task<RotationResult> WithLeaseAsync(Func<Lease, AttributeCipher, CancellationTokenSource, Task<RotationResult>> run, CancellationToken cancellationToken)
+    private async Task<RotationResult> WithLeaseAsync(
+        Func<Lease, AttributeCipher, CancellationTokenSource, Task<RotationResult>> run, CancellationToken cancellationToken)
     {
         var cipher = await RequireCipherAsync(cancellationToken);
         await using var lease = await session.Control.AcquireLeaseAsync(Jobs.Rotation, cancellationToken);
@@ -121,8 +131,10 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
         using var pass = new TablePass(session, options, cipher);
         var settledAt = item.CurrentSince + options.Settled;
         var isSettling = false;
-        void Report() => progress.Report(Measure(state, pass, isSettling ? $"until {settledAt:HH:mm:ss} UTC, when every process encrypts with the new key" : null));
-        var reporting = CheckpointTimer.RunAsync(Report, token => session.Control.SaveRotationAsync(lease, state.Checkpoint, null, token), session.Time, abort, end.Token);
+        void Report() => progress.Report(
+            Measure(state, pass, isSettling ? $"until {settledAt:HH:mm:ss} UTC, when every process encrypts with the new key" : null));
+        var reporting = CheckpointTimer.RunAsync(Report,
+            token => session.Control.SaveRotationAsync(lease, state.Checkpoint, null, token), session.Time, abort, end.Token);
         try
         {
             while (true)
@@ -186,7 +198,8 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
     /// <summary>The rotation is not complete then: the next call goes on with it.</summary>
     private async Task<MigrationException> StillUsedAsync(Lease lease, RotationCheckpoint rotation, long items, CancellationToken cancellationToken)
     {
-        var again = RotationCheckpoint.Begin(rotation.Number, rotation.Pass + 1, rotation.Segments.Length, session.Time.GetUtcNow()) with { Rewritten = rotation.Rewritten };
+        var again = RotationCheckpoint.Begin(rotation.Number, rotation.Pass + 1, rotation.Segments.Length, session.Time.GetUtcNow())
+            with { Rewritten = rotation.Rewritten };
         await session.Control.SaveRotationAsync(lease, again, null, cancellationToken);
         return RotationErrors.StillUsed(items, session.Definition.Target.Table);
     }
@@ -194,7 +207,9 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
     private static RotationProgress Measure(RotationState state, TablePass pass, string? waiting)
     {
         var now = state.Checkpoint;
-        return new RotationProgress(now.Number, now.Pass, now.Segments.Cast<bool>().Count(b => b), now.Segments.Length, pass.Items, now.Rewritten, waiting ?? (pass.IsWaiting ? "for the limit of units per second" : null));
+        return new RotationProgress(
+            now.Number, now.Pass, now.Segments.Cast<bool>().Count(b => b), now.Segments.Length, pass.Items, now.Rewritten,
+            waiting ?? (pass.IsWaiting ? "for the limit of units per second" : null));
     }
 
     private RotationResult Result(RotationOutcome outcome, RotationCheckpoint rotation, ImmutableArray<int> others, long started) =>
@@ -204,7 +219,8 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
     {
         try
         {
-            return (await session.Target.Client.DescribeTableAsync(new DescribeTableRequest { TableName = session.Definition.Target.Table }, cancellationToken)).Table.ItemCount ?? 0;
+            return (await session.Target.Client.DescribeTableAsync(
+                new DescribeTableRequest { TableName = session.Definition.Target.Table }, cancellationToken)).Table.ItemCount ?? 0;
         }
         catch (Exception e) when (e is not MigrationException && !cancellationToken.IsCancellationRequested)
         {

@@ -14,7 +14,8 @@ public sealed record RotationOptions
     public double? WriteUnitsPerSecond { get; init; }
 
     /// <summary>
-    /// The last pass begins this long after the new key has become current: by then each process encrypts with it, what was encrypted before has been written, and clocks may differ by a minute.
+    /// The last pass begins this long after the new key has become current: by then each process encrypts with it, what was encrypted before has been
+    /// written, and clocks may differ by a minute.
     /// </summary>
     internal TimeSpan Settled { get; init; } = Model.KeyRingKeeper.MostAge + TimeSpan.FromMinutes(2);
 
@@ -57,4 +58,5 @@ public sealed record RotationProgress(int Number, int Pass, int SegmentsDone, in
 /// <param name="Rewritten">Items, of the whole rotation.</param>
 /// <param name="Unreadable">Values of the last pass that no key opens: Test-MigrationIntegrity names them.</param>
 /// <param name="Others">Numbers of the former keys: those that are kept, or that were given up.</param>
-public sealed record RotationResult(RotationOutcome Outcome, int Number, int Passes, long Rewritten, long Unreadable, ImmutableArray<int> Others, TimeSpan Duration);
+public sealed record RotationResult(
+    RotationOutcome Outcome, int Number, int Passes, long Rewritten, long Unreadable, ImmutableArray<int> Others, TimeSpan Duration);

@@ -32,10 +32,12 @@ internal sealed class TablePass : IDisposable
         this.options = options;
         table = session.Definition.Target.Table;
         renewal = new ItemRenewal(session.Definition, cipher);
-        reader = new ItemReader(session.Target, table, metrics, session.Retry, session.Time, new TransferWindow(options.Readers, session.Retry.AttemptTimeout, session.Time));
+        reader = new ItemReader(
+            session.Target, table, metrics, session.Retry, session.Time, new TransferWindow(options.Readers, session.Retry.AttemptTimeout, session.Time));
         calls = new ControlCalls(session.Target.SingleRequests, table, session.Retry, session.Time);
         readUnits = options.ReadUnitsPerSecond is { } read ? new TokenBucket(read, session.Time) : null;
-        writeUnits = (options.WriteUnitsPerSecond ?? session.Definition.Throttle.WriteUnitsPerSecond) is { } write ? new TokenBucket(write, session.Time) : null;
+        writeUnits = (options.WriteUnitsPerSecond ?? session.Definition.Throttle.WriteUnitsPerSecond) is { } write
+            ? new TokenBucket(write, session.Time) : null;
     }
 
     /// <summary>Items read.</summary>
@@ -47,7 +49,8 @@ internal sealed class TablePass : IDisposable
     /// <param name="stopReading">A segment that is under way then is not shown as read.</param>
     public async Task RunAsync(RotationState state, bool write, CancellationToken stopReading, CancellationToken abort)
     {
-        await Parallel.ForEachAsync(state.SegmentsLeft(), new ParallelOptions { MaxDegreeOfParallelism = options.Readers, CancellationToken = abort }, async (segment, token) =>
+        var together = new ParallelOptions { MaxDegreeOfParallelism = options.Readers, CancellationToken = abort };
+        await Parallel.ForEachAsync(state.SegmentsLeft(), together, async (segment, token) =>
         {
             if (stopReading.IsCancellationRequested)
             {
@@ -92,15 +95,17 @@ internal sealed class TablePass : IDisposable
 
         if (write)
         {
-            await Parallel.ForEachAsync(
-                stale, new ParallelOptions { MaxDegreeOfParallelism = options.WritersPerPage, CancellationToken = cancellationToken }, async (one, token) => await RewriteAsync(one.Item, one.Values, state, token));
+            var together = new ParallelOptions { MaxDegreeOfParallelism = options.WritersPerPage, CancellationToken = cancellationToken };
+            await Parallel.ForEachAsync(stale, together, async (one, token) => await RewriteAsync(one.Item, one.Values, state, token));
         }
     }
 
     /// <summary>An item that somebody else writes meanwhile is looked at again; one that changes all the time is left to the next pass.</summary>
-    private async Task RewriteAsync(Dictionary<string, AttributeValue> item, Dictionary<string, AttributeValue> values, RotationState state, CancellationToken cancellationToken)
+    private async Task RewriteAsync(Dictionary<string, AttributeValue> item, Dictionary<string, AttributeValue> values,
+        RotationState state, CancellationToken cancellationToken)
     {
-        var key = new Dictionary<string, AttributeValue> { [EntityModel.PartitionKey] = item[EntityModel.PartitionKey], [EntityModel.SortKey] = item[EntityModel.SortKey] };
+        string[] keyNames = [EntityModel.PartitionKey, EntityModel.SortKey];
+        var key = keyNames.ToDictionary(name => name, name => item[name]);
         for (var attempt = 0; attempt < Attempts && values.Count > 0; attempt++)
         {
             options.OnWrite?.Invoke();
@@ -112,7 +117,9 @@ internal sealed class TablePass : IDisposable
             }
 
             var now = await calls.RunAsync(
-                "Reading an item", ct => session.Target.SingleRequests.GetItemAsync(new GetItemRequest { TableName = table, Key = key, ConsistentRead = true }, ct), cancellationToken);
+                "Reading an item",
+                ct => session.Target.SingleRequests.GetItemAsync(new GetItemRequest { TableName = table, Key = key, ConsistentRead = true }, ct),
+                cancellationToken);
             if (now.Item is not { Count: > 0 } changed)
             {
                 return;
@@ -123,7 +130,8 @@ internal sealed class TablePass : IDisposable
     }
 
     private async Task<bool> TryUpdateAsync(
-        Dictionary<string, AttributeValue> key, Dictionary<string, AttributeValue> item, Dictionary<string, AttributeValue> values, CancellationToken cancellationToken)
+        Dictionary<string, AttributeValue> key, Dictionary<string, AttributeValue> item,
+        Dictionary<string, AttributeValue> values, CancellationToken cancellationToken)
     {
         var names = values.Keys.ToArray();
         var request = new UpdateItemRequest
@@ -133,12 +141,14 @@ internal sealed class TablePass : IDisposable
             UpdateExpression = "SET " + string.Join(", ", names.Select((_, i) => $"#{i} = :n{i}")),
             ConditionExpression = string.Join(" AND ", names.Select((_, i) => $"#{i} = :o{i}")),
             ExpressionAttributeNames = names.Select((name, i) => (name, i)).ToDictionary(n => $"#{n.i}", n => n.name),
-            ExpressionAttributeValues = names.SelectMany((name, i) => new[] { KeyValuePair.Create($":n{i}", values[name]), KeyValuePair.Create($":o{i}", item[name]) }).ToDictionary(),
+            ExpressionAttributeValues = names
+                .SelectMany((name, i) => new[] { KeyValuePair.Create($":n{i}", values[name]), KeyValuePair.Create($":o{i}", item[name]) }).ToDictionary(),
             ReturnConsumedCapacity = ReturnConsumedCapacity.TOTAL,
         };
         try
         {
-            var answer = await calls.RunAsync("Rewriting an item with the current data key", ct => session.Target.SingleRequests.UpdateItemAsync(request, ct), cancellationToken);
+            var answer = await calls.RunAsync("Rewriting an item with the current data key",
+                ct => session.Target.SingleRequests.UpdateItemAsync(request, ct), cancellationToken);
             writeUnits?.Charge(answer.ConsumedCapacity?.CapacityUnits ?? 0);
             return true;
         }

@@ -9,8 +9,10 @@ using BillingMigration.Model;
 namespace BillingMigration.Target;
 
 /// <summary>
-/// The data keys of a migration's encrypted columns. KMS makes the first when the tables are prepared, and another for each rotation; wrapped by the KMS key they stand in the control table, and KMS
-/// unwraps them for whoever may call <c>kms:Decrypt</c> with it. In the clear they are never written anywhere. KMS's own yearly rotation of the KMS key changes nothing here.
+/// The data keys of a migration's encrypted columns. KMS makes the first when the tables are prepared, and another for each rotation; wrapped by the KMS
+/// key they stand in the control table, and KMS
+/// unwraps them for whoever may call <c>kms:Decrypt</c> with it. In the clear they are never written anywhere. KMS's own yearly rotation of the KMS key
+/// changes nothing here.
 /// </summary>
 internal sealed class DataKey(TargetConnection target, MigrationDefinition definition, TimeProvider time)
 {
@@ -22,7 +24,8 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
     private ImmutableSortedDictionary<byte, WrappedKey> unwrapped = ImmutableSortedDictionary<byte, WrappedKey>.Empty;
 
     /// <summary>Key of the item in the control table.</summary>
-    public Dictionary<string, AttributeValue> Key { get; } = new() { ["pk"] = new AttributeValue($"MIGRATION#{definition.Name}"), ["sk"] = new AttributeValue(DataKeyItem.SortKey) };
+    public Dictionary<string, AttributeValue> Key { get; } =
+        new() { ["pk"] = new AttributeValue($"MIGRATION#{definition.Name}"), ["sk"] = new AttributeValue(DataKeyItem.SortKey) };
 
     /// <summary>What KMS and CloudTrail see of what the key is for; a wrapped key is opened only with the same.</summary>
     private Dictionary<string, string> Context => new() { ["BillingMigration"] = definition.Name, ["Table"] = definition.Target.Table };
@@ -52,7 +55,8 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
         var item = DataKeyItem.Of(await MakeAsync(cancellationToken));
         try
         {
-            await target.Client.PutItemAsync(new PutItemRequest { TableName = table, Item = item.ToItem(Key), ConditionExpression = "attribute_not_exists(pk)" }, cancellationToken);
+            await target.Client.PutItemAsync(
+                new PutItemRequest { TableName = table, Item = item.ToItem(Key), ConditionExpression = "attribute_not_exists(pk)" }, cancellationToken);
             return Step(InitializeStepStatus.Done, $"wrapped by {item.CurrentKey.KmsKey}");
         }
         catch (ConditionalCheckFailedException)
@@ -80,7 +84,8 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
     public async Task<DataKeyItem> RequireAsync(CancellationToken cancellationToken) => await FindAsync(cancellationToken) ?? throw new MigrationException(
         "DataKeyMissing",
         MigrationErrorKind.WrongState,
-        $"The control table '{table}' does not have the data key that the definition's encrypted columns need. Run Initialize-BillingTable, which has KMS make one; if there was one, restore the control table: without it what is encrypted cannot be read.",
+        $"The control table '{table}' does not have the data key that the definition's encrypted columns need. "
+        + "Run Initialize-BillingTable, which has KMS make one; if there was one, restore the control table: without it what is encrypted cannot be read.",
         table);
 
     /// <summary>Has KMS make a key; nothing is written.</summary>
@@ -92,7 +97,11 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
             encryption.KmsKeyId,
             "Making the data key",
             client => client.GenerateDataKeyWithoutPlaintextAsync(
-                new GenerateDataKeyWithoutPlaintextRequest { KeyId = encryption.KmsKeyId, NumberOfBytes = AttributeCipher.KeyBytes, EncryptionContext = Context }, cancellationToken),
+                new GenerateDataKeyWithoutPlaintextRequest
+                {
+                    KeyId = encryption.KmsKeyId, NumberOfBytes = AttributeCipher.KeyBytes, EncryptionContext = Context,
+                },
+                cancellationToken),
             cancellationToken);
         return new WrappedKey(made.KeyId, made.CiphertextBlob.ToArray(), time.GetUtcNow());
     }
@@ -108,7 +117,8 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
         }
 
         unwrapped = item.Keys;
-        return known is not null && known.Current == keys[item.Current] && known.Keys.Values.SequenceEqual(keys.Values) ? known : new KeyRing(keys.ToImmutable(), item.Current);
+        return known is not null && known.Current == keys[item.Current] && known.Keys.Values.SequenceEqual(keys.Values)
+            ? known : new KeyRing(keys.ToImmutable(), item.Current);
     }
 
     private async Task<DataKeyItem?> FindAsync(CancellationToken cancellationToken)
@@ -117,7 +127,8 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
         {
             var answer = await target.Client.GetItemAsync(new GetItemRequest { TableName = table, Key = Key, ConsistentRead = true }, cancellationToken);
             return answer.Item is not { Count: > 0 } item ? null : DataKeyItem.TryRead(item) ?? throw new MigrationException(
-                "DataKeyMissing", MigrationErrorKind.WrongState, $"The data key in the control table '{table}' is not as it was written. Restore the control table to a point in time before that.", table);
+                "DataKeyMissing", MigrationErrorKind.WrongState,
+                $"The data key in the control table '{table}' is not as it was written. Restore the control table to a point in time before that.", table);
         }
         catch (ResourceNotFoundException)
         {
@@ -135,7 +146,8 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
         var answer = await kms.RunAsync(
             key.KmsKey,
             "Unwrapping the data key",
-            client => client.DecryptAsync(new DecryptRequest { CiphertextBlob = new MemoryStream(key.Wrapped), EncryptionContext = Context, KeyId = key.KmsKey }, cancellationToken),
+            client => client.DecryptAsync(
+                new DecryptRequest { CiphertextBlob = new MemoryStream(key.Wrapped), EncryptionContext = Context, KeyId = key.KmsKey }, cancellationToken),
             cancellationToken);
         using var plain = answer.Plaintext;
         var bytes = plain.ToArray();

@@ -11,7 +11,10 @@ internal sealed record WrappedKey(string KmsKey, byte[] Wrapped, DateTimeOffset 
     public bool IsSame(WrappedKey other) => Wrapped.AsSpan().SequenceEqual(other.Wrapped);
 }
 
-/// <summary><c>DATA_KEY</c>: the wrapped data keys by their numbers, and the one that values are encrypted with. Before the first rotation there is one, which has the number 1.</summary>
+/// <summary>
+/// <c>DATA_KEY</c>: the wrapped data keys by their numbers, and the one that values are encrypted with. Before the first rotation there is one, which has
+/// the number 1.
+/// </summary>
 /// <param name="CurrentSince">When the current key became current, by the clock of the process that made it so.</param>
 internal sealed record DataKeyItem(ImmutableSortedDictionary<byte, WrappedKey> Keys, byte Current, DateTimeOffset CurrentSince)
 {
@@ -43,8 +46,9 @@ internal sealed record DataKeyItem(ImmutableSortedDictionary<byte, WrappedKey> K
 
     public Dictionary<string, AttributeValue> ToItem(Dictionary<string, AttributeValue> key)
     {
-        var item = new Dictionary<string, AttributeValue>(key) { ["kind"] = new("DataKey"), [Format] = new() { N = Keys.Count == 1 && Current == 1 ? "1" : "2" } };
-        if (Keys.Count == 1 && Current == 1)
+        var isFirst = Keys.Count == 1 && Current == 1;
+        var item = new Dictionary<string, AttributeValue>(key) { ["kind"] = new("DataKey"), [Format] = new() { N = isFirst ? "1" : "2" } };
+        if (isFirst)
         {
             Set(item, CurrentKey);
             return item;
@@ -52,7 +56,8 @@ internal sealed record DataKeyItem(ImmutableSortedDictionary<byte, WrappedKey> K
 
         item["current"] = new AttributeValue { N = Current.ToString(CultureInfo.InvariantCulture) };
         item["currentSince"] = new AttributeValue(Text(CurrentSince));
-        item["keys"] = new AttributeValue { M = Keys.ToDictionary(k => k.Key.ToString(CultureInfo.InvariantCulture), k => new AttributeValue { M = Set([], k.Value), IsMSet = true }), IsMSet = true };
+        var keys = Keys.ToDictionary(k => k.Key.ToString(CultureInfo.InvariantCulture), k => new AttributeValue { M = Set([], k.Value), IsMSet = true });
+        item["keys"] = new AttributeValue { M = keys, IsMSet = true };
         return item;
     }
 
@@ -75,13 +80,15 @@ internal sealed record DataKeyItem(ImmutableSortedDictionary<byte, WrappedKey> K
             keys[number] = key;
         }
 
-        return item.TryGetValue("current", out var current) && byte.TryParse(current.N, NumberStyles.None, CultureInfo.InvariantCulture, out var used) && keys.ContainsKey(used)
+        return item.TryGetValue("current", out var current)
+            && byte.TryParse(current.N, NumberStyles.None, CultureInfo.InvariantCulture, out var used) && keys.ContainsKey(used)
             && item.TryGetValue("currentSince", out var since) && TryTime(since) is { } time ? new DataKeyItem(keys.ToImmutable(), used, time) : null;
     }
 
     private static WrappedKey? TryReadKey(Dictionary<string, AttributeValue> item) =>
         item.TryGetValue(Wrapped, out var wrapped) && wrapped.B is { } bytes && item.TryGetValue(KmsKey, out var kmsKey)
-            ? new WrappedKey(kmsKey.S, bytes.ToArray(), item.TryGetValue(CreatedAt, out var at) && TryTime(at) is { } time ? time : DateTimeOffset.UnixEpoch) : null;
+            ? new WrappedKey(
+                kmsKey.S, bytes.ToArray(), item.TryGetValue(CreatedAt, out var at) && TryTime(at) is { } time ? time : DateTimeOffset.UnixEpoch) : null;
 
     private static Dictionary<string, AttributeValue> Set(Dictionary<string, AttributeValue> item, WrappedKey key)
     {
@@ -94,5 +101,6 @@ internal sealed record DataKeyItem(ImmutableSortedDictionary<byte, WrappedKey> K
     private static string Text(DateTimeOffset time) => time.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
 
     private static DateTimeOffset? TryTime(AttributeValue value) =>
-        DateTimeOffset.TryParse(value.S, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time : null;
+        DateTimeOffset.TryParse(value.S, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time)
+            ? time : null;
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Management.Automation;
 using BillingMigration.Rotation;
 
@@ -31,16 +30,19 @@ public sealed class UpdateBillingDataKeyCommand : SessionCmdlet
         {
             throw new MigrationException(
                 "MaxDurationTooShort", MigrationErrorKind.InvalidArgument,
-                $"-MaxDuration {MaxDuration} leaves no time for the rotation. Give a duration above zero, for example 02:30:00 for two and a half hours.", MaxDuration);
+                $"-MaxDuration {MaxDuration} leaves no time for the rotation. Give a duration above zero, for example 02:30:00 for two and a half hours.",
+                MaxDuration);
         }
 
         if (RemoveFormerKey && MaxDuration is not null)
         {
             throw new MigrationException(
-                "MaxDurationNotForRemoval", MigrationErrorKind.InvalidArgument, "-RemoveFormerKey reads the whole table before it removes a key, so it takes no -MaxDuration. Leave it out.", MaxDuration);
+                "MaxDurationNotForRemoval", MigrationErrorKind.InvalidArgument,
+                "-RemoveFormerKey reads the whole table before it removes a key, so it takes no -MaxDuration. Leave it out.", MaxDuration);
         }
 
-        var rotator = new DataKeyRotator(session, new RotationOptions { MaxDuration = MaxDuration, ReadUnitsPerSecond = ReadUnitsPerSecond, WriteUnitsPerSecond = WriteUnitsPerSecond });
+        var rotator = new DataKeyRotator(
+            session, new RotationOptions { MaxDuration = MaxDuration, ReadUnitsPerSecond = ReadUnitsPerSecond, WriteUnitsPerSecond = WriteUnitsPerSecond });
         var what = RemoveFormerKey ? Removal(session) : Plan(session, Run(rotator.PlanAsync));
         if (!ShouldProcess(what, what, "Update-BillingDataKey"))
         {
@@ -54,7 +56,9 @@ public sealed class UpdateBillingDataKeyCommand : SessionCmdlet
             var result = Run(token => RemoveFormerKey ? rotator.GiveUpFormerKeysAsync(progress, token) : rotator.RunAsync(progress, token));
             if (result.Unreadable > 0)
             {
-                WriteWarning($"{PlanText.Number(result.Unreadable)} values cannot be decrypted with any data key. Run Test-MigrationIntegrity, which names their items.");
+                WriteWarning(
+                    $"{PlanText.Number(result.Unreadable)} values cannot be decrypted with any data key. "
+                    + "Run Test-MigrationIntegrity, which names their items.");
             }
 
             WriteObject(ResultObject.Of(result, session));
@@ -66,13 +70,16 @@ public sealed class UpdateBillingDataKeyCommand : SessionCmdlet
     }
 
     private static string Removal(MigrationSession session) =>
-        $"Read table {session.Definition.Target.Table} and, when no item has a value under a former data key, remove the former keys: what backups have under them cannot be read any more.";
+        $"Read table {session.Definition.Target.Table} and, when no item has a value under a former data key, "
+        + "remove the former keys: what backups have under them cannot be read any more.";
 
     private static string Plan(MigrationSession session, RotationPlan plan)
     {
-        var begin = plan.IsUnderWay ? $"Go on with the rotation to data key {plan.Number}" : $"Have KMS make data key {plan.Number} with {session.Definition.Target.Encryption!.KmsKeyId} and make it current";
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{begin}; rewrite the items of table {session.Definition.Target.Table} (about {plan.Items:N0}) that have values under {(plan.Others.Length == 1 ? "key" : "keys")} {string.Join(", ", plan.Others)}, which {(plan.Others.Length == 1 ? "is" : "are")} kept.");
+        var begin = plan.IsUnderWay
+            ? $"Go on with the rotation to data key {plan.Number}"
+            : $"Have KMS make data key {plan.Number} with {session.Definition.Target.Encryption!.KmsKeyId} and make it current";
+        var (noun, verb) = plan.Others.Length == 1 ? ("key", "is") : ("keys", "are");
+        var items = $"the items of table {session.Definition.Target.Table} (about {PlanText.Number(plan.Items)})";
+        return $"{begin}; rewrite {items} that have values under {noun} {string.Join(", ", plan.Others)}, which {verb} kept.";
     }
 }

@@ -19,6 +19,7 @@ internal sealed class StoredForms(EntityModel entity, Dictionary<string, Attribu
     private IEnumerable<AttributeValue> Others(AttributeCipher cipher, string name, AttributeValue value)
     {
         key ??= AttributeCipher.KeyOf(Encoding.UTF8.GetBytes(item[EntityModel.PartitionKey].S), Encoding.UTF8.GetBytes(item[EntityModel.SortKey].S));
-        return cipher.Others(AttributeCipher.PlaceOf(entity.Entity, name), key, value.B.ToArray()).Select(other => new AttributeValue { B = new MemoryStream(other) });
+        return cipher.Others(AttributeCipher.PlaceOf(entity.Entity, name), key, value.B.ToArray())
+            .Select(other => new AttributeValue { B = new MemoryStream(other) });
     }
 }
