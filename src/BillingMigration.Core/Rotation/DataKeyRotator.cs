@@ -14,7 +14,7 @@ namespace BillingMigration.Rotation;
 /// </summary>
 public sealed class DataKeyRotator(MigrationSession session, RotationOptions options)
 {
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan OnceMore = TimeSpan.FromMilliseconds(250);
 
     private readonly DataKey keys = new(session.Target, session.Definition, session.Time);
 
@@ -152,9 +152,10 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
                     return true;
                 }
 
-                for (isSettling = done.Found == 0; isSettling && session.Time.GetUtcNow() is var now && now < settledAt;)
+                isSettling = done.Found == 0;
+                while (isSettling && session.Time.GetUtcNow() < settledAt)
                 {
-                    await Task.Delay(settledAt - now < LongestDelay ? settledAt - now : LongestDelay, session.Time, abort.Token);
+                    await Task.Delay(OnceMore, session.Time, abort.Token);
                     if (stopReading.IsCancellationRequested)
                     {
                         return false;
