@@ -154,7 +154,8 @@ public sealed class KeyRingTests
     private static KeyRing Ring(byte current, params byte[] numbers) =>
         new(numbers.ToImmutableSortedDictionary(n => n, n => new ValueCipher(n, Enumerable.Repeat(n, AttributeCipher.KeyBytes).ToArray())), current);
 
-    private static EntityModel Model(AttributeCipher cipher) => ModelFixtures.Bind(Customers, "CUSTOMER#{id}", "X", cipher, ("email", new ColumnDefinition { Encrypt = true }));
+    private static EntityModel Model(AttributeCipher cipher) =>
+        ModelFixtures.Bind(Customers, "CUSTOMER#{id}", "X", cipher, ("email", new ColumnDefinition { Encrypt = true }));
 
     private static string Canonical(EntityModel model, string item)
     {
