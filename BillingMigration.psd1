@@ -32,6 +32,7 @@
         'Switch-BillingBackend'
         'Sync-BillingChanges'
         'Test-MigrationIntegrity'
+        'Update-BillingDataKey'
     )
     PrivateData          = @{
         PSData = @{

@@ -71,9 +71,14 @@ public sealed class MigrationSession : IAsyncDisposable
         },
         cancellationToken);
 
-    /// <summary>What encrypts the definition's columns; KMS is asked once a session. Null: none is encrypted.</summary>
+    /// <summary>What encrypts the definition's columns; KMS is asked once a session, and for each key that comes later. Null: none is encrypted.</summary>
     /// <exception cref="MigrationException"><c>DataKeyMissing</c>, <c>KmsKeyUnusable</c>, <c>KmsUnreachable</c>, <c>AccessDenied</c>.</exception>
     internal Task<AttributeCipher?> CipherAsync(CancellationToken cancellationToken) => cipher.GetAsync(cancellationToken);
+
+    /// <summary>
+    /// The same for what only compares: all of the session's comparisons encrypt with one key, also while the keys rotate, so that what was seen by one is comparable with what another sees.
+    /// </summary>
+    internal Task<AttributeCipher?> ComparingCipherAsync(CancellationToken cancellationToken) => cipher.GetPinnedAsync(cancellationToken);
 
     /// <summary>The same session for a job that waits out any outage. It is this one that is disposed.</summary>
     internal MigrationSession WithoutLimit() => new(Definition, Source, Target, Retry with { GiveUpAfter = TimeSpan.MaxValue }, Time, cipher);
@@ -92,6 +97,7 @@ public sealed class MigrationSession : IAsyncDisposable
     {
         private readonly SemaphoreSlim one = new(1);
         private AttributeCipher? known;
+        private AttributeCipher? pinned;
 
         public async Task<AttributeCipher?> GetAsync(CancellationToken cancellationToken)
         {
@@ -103,6 +109,15 @@ public sealed class MigrationSession : IAsyncDisposable
             finally
             {
                 one.Release();
+            }
+        }
+
+        public async Task<AttributeCipher?> GetPinnedAsync(CancellationToken cancellationToken)
+        {
+            var cipher = await GetAsync(cancellationToken);
+            lock (one)
+            {
+                return pinned = pinned is not null && cipher!.Ring.Keys.ContainsKey(pinned.Number) ? pinned : cipher?.Pinned();
             }
         }
 

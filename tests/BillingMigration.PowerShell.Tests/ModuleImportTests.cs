@@ -26,6 +26,7 @@ public sealed class ModuleImportTests
         "Switch-BillingBackend",
         "Sync-BillingChanges",
         "Test-MigrationIntegrity",
+        "Update-BillingDataKey",
     ];
 
     [Fact]

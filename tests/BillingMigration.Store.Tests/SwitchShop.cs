@@ -26,7 +26,8 @@ internal sealed class SwitchShop(IAsyncDisposable server, TestDatabase database,
     /// <summary>Account of the applications.</summary>
     public SourceCredential Application => application;
 
-    public static async Task<SwitchShop> CreateAsync(SampleStores stores, bool mariaDb, Func<MigrationDefinition, MigrationDefinition>? with = null)
+    /// <param name="encrypt">All sensitive columns are encrypted, with a key of this KMS.</param>
+    public static async Task<SwitchShop> CreateAsync(SampleStores stores, bool mariaDb, Func<MigrationDefinition, MigrationDefinition>? with = null, KmsServer? encrypt = null)
     {
         SqlServerProcess server = mariaDb ? await MariaDbServer.StartAsync("--max-connections=400") : await MySqlServer.StartAsync("--max-connections=400");
         var database = await server.CreateDatabaseAsync();
@@ -34,6 +35,7 @@ internal sealed class SwitchShop(IAsyncDisposable server, TestDatabase database,
         var application = await database.CreateApplicationAsync();
         var migration = SampleMigration.Create(database.ConnectionString, (await stores.Servers.DynamoDbAsync()).Endpoint);
         migration.Definition = with?.Invoke(migration.Definition) ?? migration.Definition;
+        await (encrypt is null ? Task.CompletedTask : migration.EncryptAsync(encrypt));
         await migration.InitializeAsync(stream: true);
         await using var session = await migration.ConnectAsync();
         await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), Cancel);

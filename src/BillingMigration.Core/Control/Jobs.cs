@@ -15,6 +15,9 @@ internal static class Jobs
     /// <summary>Changes the applications' route.</summary>
     public const string Switch = "SWITCH";
 
+    /// <summary>Rewrites encrypted values with a new data key.</summary>
+    public const string Rotation = "ROTATION";
+
     /// <summary>A worker of an export.</summary>
     public static string Export(int shardIndex, int shardCount) =>
         shardCount == 1 ? "EXPORT" : string.Create(CultureInfo.InvariantCulture, $"EXPORT-{shardIndex}-OF-{shardCount}");

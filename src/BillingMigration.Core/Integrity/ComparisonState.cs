@@ -30,7 +30,8 @@ internal sealed record ComparisonState
     public IEnumerable<int> SegmentsLeft => Enumerable.Range(0, Segments).Where(s => !Ledger.Segments.Contains(s)).ToArray();
 
     /// <summary>What a comparison must have been begun with to be gone on with.</summary>
-    public static string ScopeOf(IntegrityContext context) => $"{context.Model.Digest} {string.Join(',', context.Chosen)}";
+    public static string ScopeOf(IntegrityContext context) =>
+        $"{context.Model.Digest} {string.Join(',', context.Chosen)}{(context.Models.FirstOrDefault()?.Cipher is { } cipher ? $" key {cipher.Number}" : "")}";
 
     public byte[] Save(IntegrityContext context)
     {

@@ -47,7 +47,7 @@ public sealed class IntegrityChecker(MigrationSession session, IntegrityOptions 
     private async Task<IntegrityContext> ContextAsync(CancellationToken cancellationToken)
     {
         await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
-        var scope = await SnapshotScope.BindAsync(Session, new SnapshotOptions { Entities = Options.Entities }, connection, cancellationToken);
+        var scope = await SnapshotScope.BindForComparisonAsync(Session, new SnapshotOptions { Entities = Options.Entities }, connection, cancellationToken);
         var run = await Session.Control.FindSnapshotAsync(cancellationToken);
         if (run is not { State: SnapshotState.Complete })
         {

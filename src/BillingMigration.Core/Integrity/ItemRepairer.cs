@@ -25,9 +25,13 @@ public sealed class ItemRepairer : IAsyncDisposable
 
     private readonly bool allowDelete;
 
-    private ItemRepairer(MigrationSession session, BillingModel model, bool allowDelete)
+    private readonly ItemRenewal? renewal;
+
+    /// <param name="cipher">Encrypts what is written; the model's only compares.</param>
+    private ItemRepairer(MigrationSession session, BillingModel model, AttributeCipher? cipher, bool allowDelete)
     {
         this.allowDelete = allowDelete;
+        renewal = cipher is null ? null : new ItemRenewal(session.Definition, cipher);
         this.session = session;
         this.model = model;
         source = new SourceLookup(session, model.Entities);
@@ -40,11 +44,11 @@ public sealed class ItemRepairer : IAsyncDisposable
     public static async Task<ItemRepairer> OpenAsync(MigrationSession session, bool allowDelete, CancellationToken cancellationToken)
     {
         await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
-        var scope = await SnapshotScope.BindAsync(session, new SnapshotOptions(), connection, cancellationToken);
+        var scope = await SnapshotScope.BindForComparisonAsync(session, new SnapshotOptions(), connection, cancellationToken);
         (await session.Control.FindRouteAsync(cancellationToken)).RequireSource("A repair of items");
         var run = await session.Control.FindSnapshotAsync(cancellationToken);
         return run is null ? throw IntegrityErrors.SnapshotIncomplete(session.Definition.Name, run)
-            : new ItemRepairer(session, SnapshotErrors.RequireModel(run, scope.Model), allowDelete);
+            : new ItemRepairer(session, SnapshotErrors.RequireModel(run, scope.Model), await session.CipherAsync(cancellationToken), allowDelete);
     }
 
     /// <summary>Repairs one difference; not for two at a time.</summary>
@@ -157,7 +161,7 @@ public sealed class ItemRepairer : IAsyncDisposable
     private async Task<bool> TryWriteAsync(ItemDifference difference, Sides now, CancellationToken cancellationToken)
     {
         var table = session.Definition.Target.Table;
-        var image = now.Expected is null ? null : ItemImage.Parse(now.Expected);
+        var image = now.Expected is null ? null : Current(ItemImage.Parse(now.Expected));
         var (expression, names, values) = ItemImage.IsStill(now.Raw, image?.Keys ?? Enumerable.Empty<string>());
         var write = image is null
             ? new TransactWriteItem
@@ -192,6 +196,16 @@ public sealed class ItemRepairer : IAsyncDisposable
             At = at,
         };
         return await session.Control.TryRepairAsync(write, record, cancellationToken);
+    }
+
+    private Dictionary<string, AttributeValue> Current(Dictionary<string, AttributeValue> image)
+    {
+        foreach (var (name, value) in renewal?.Of(image).Values ?? [])
+        {
+            image[name] = value;
+        }
+
+        return image;
     }
 
     private static string? Hex(UInt128? digest) => digest?.ToString("x32", System.Globalization.CultureInfo.InvariantCulture);

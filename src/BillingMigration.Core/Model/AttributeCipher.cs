@@ -1,42 +1,56 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
-using Org.BouncyCastle.Crypto;
-using Org.BouncyCastle.Crypto.Modes;
-using Org.BouncyCastle.Crypto.Parameters;
 
 namespace BillingMigration.Model;
 
 /// <summary>
-/// Encrypts the values of chosen attributes with a migration's data key: AES-256-GCM-SIV (RFC 8452). The same value in the same attribute of the same item always gives the same
-/// bytes, so that items are compared and found equal without being opened; in any other place it gives others, so that they do not tell which rows share a value, and cannot be
-/// moved to another item. What stays to be seen is the value's length, and that it is not NULL. Thread-safe.
+/// Encrypts the values of chosen attributes with a migration's data keys: AES-256-GCM-SIV (RFC 8452). Under one key, the same value in the same attribute
+/// of the same item always gives the same
+/// bytes, so that items are compared and found equal without being opened; in any other place it gives others, so that they do not tell which rows share
+/// a value, and cannot be
+/// moved to another item. The first byte is the number of the key. What stays to be seen is the value's length, and that it is not NULL. Thread-safe.
 /// </summary>
 public sealed class AttributeCipher
 {
     /// <summary>Bytes of the data key.</summary>
     public const int KeyBytes = 32;
 
-    /// <summary>Bytes that an encrypted value has more than the value: a format byte, and the tag.</summary>
-    public const int Overhead = 1 + TagBytes;
+    /// <summary>Bytes that an encrypted value has more than the value: the number of the key, and the tag.</summary>
+    public const int Overhead = 1 + 16;
 
-    private const byte Format = 1;
-    private const int TagBytes = 16;
-    private const int NonceBytes = 12;
+    private readonly KeyRingKeeper keeper;
+    private readonly ValueCipher? pinned;
 
-    private readonly byte[] nonceKey;
-    private readonly KeyParameter valueKey;
-
+    /// <summary>A cipher with one key, which has the number 1.</summary>
     /// <param name="dataKey">32 random bytes; not kept, two keys are derived from it.</param>
     public AttributeCipher(ReadOnlySpan<byte> dataKey)
+        : this(KeyRingKeeper.Of(new ValueCipher(1, dataKey)))
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(dataKey.Length, KeyBytes);
-        nonceKey = Derive(dataKey, "nonce");
-        valueKey = new KeyParameter(Derive(dataKey, "value"));
     }
+
+    internal AttributeCipher(KeyRingKeeper keeper, ValueCipher? pinned = null) => (this.keeper, this.pinned) = (keeper, pinned);
+
+    /// <summary>The key ring as it is known now; another object once it has changed.</summary>
+    internal KeyRing Ring => keeper.Now;
+
+    /// <summary>Number of the key that values are encrypted with.</summary>
+    internal byte Number => (pinned ?? keeper.Now.Current).Number;
+
+    private ValueCipher Writing => pinned ?? keeper.ForEncrypting().Current;
 
     /// <summary>A cipher whose key is known to nobody: what it makes has the right size, and is of no other use.</summary>
     public static AttributeCipher Throwaway() => new(RandomNumberGenerator.GetBytes(KeyBytes));
+
+    /// <summary>
+    /// The same cipher, which encrypts with the key that is current now also when another one becomes current: what is encrypted for a comparison alone
+    /// stays comparable as long as it takes.
+    /// Not for values that are written.
+    /// </summary>
+    internal AttributeCipher Pinned() => new(keeper, keeper.Now.Current);
+
+    /// <summary>Reads the key ring again.</summary>
+    internal Task<KeyRing> ReadRingAsync(CancellationToken cancellationToken) => keeper.ReadAsync(cancellationToken);
 
     /// <summary>The place of a value, which its bytes depend on: each part with its length before it.</summary>
     internal static byte[] PlaceOf(string entity, string attribute) => [.. Part(Encoding.UTF8.GetBytes(entity)), .. Part(Encoding.UTF8.GetBytes(attribute))];
@@ -45,56 +59,24 @@ public sealed class AttributeCipher
 
     /// <param name="place">From <see cref="PlaceOf"/>.</param>
     /// <param name="key">From <see cref="KeyOf"/>.</param>
-    internal byte[] Encrypt(byte[] place, byte[] key, ReadOnlySpan<byte> value)
-    {
-        byte[] context = [.. place, .. key];
-        var result = new byte[value.Length + Overhead];
-        result[0] = Format;
-        var cipher = Start(true, context);
-        var written = cipher.ProcessBytes(value, result.AsSpan(1));
-        cipher.DoFinal(result.AsSpan(1 + written));
-        return result;
-    }
+    internal byte[] Encrypt(byte[] place, byte[] key, ReadOnlySpan<byte> value) => Writing.Encrypt([.. place, .. key], value);
 
-    /// <returns>Null: it was not made by <see cref="Encrypt"/> with this key for this place.</returns>
-    internal byte[]? TryDecrypt(byte[] place, byte[] key, ReadOnlySpan<byte> encrypted)
-    {
-        if (encrypted.Length < Overhead || encrypted[0] != Format)
-        {
-            return null;
-        }
+    /// <returns>Null: it was not made by <see cref="Encrypt"/> with one of the keys for this place.</returns>
+    internal byte[]? TryDecrypt(byte[] place, byte[] key, ReadOnlySpan<byte> encrypted) =>
+        encrypted.Length < Overhead ? null : Find(encrypted[0])?.TryDecrypt([.. place, .. key], encrypted);
 
-        byte[] context = [.. place, .. key];
-        var value = new byte[encrypted.Length - Overhead];
-        try
-        {
-            var cipher = Start(false, context);
-            var written = cipher.ProcessBytes(encrypted[1..], value);
-            cipher.DoFinal(value.AsSpan(written));
-            return value;
-        }
-        catch (InvalidCipherTextException)
-        {
-            return null;
-        }
-    }
+    /// <summary>The same value under the key that values are encrypted with.</summary>
+    /// <returns>Null: it is not one of this place.</returns>
+    internal byte[]? TryRenew(byte[] place, byte[] key, ReadOnlySpan<byte> encrypted) =>
+        TryDecrypt(place, key, encrypted) is { } value ? Encrypt(place, key, value) : null;
 
-    // Of each place a nonce of its own: what is encrypted with the same one are the values that stood in one place one after the other.
-    private GcmSivBlockCipher Start(bool encrypt, byte[] context)
-    {
-        Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(nonceKey, context, mac);
-        var cipher = new GcmSivBlockCipher();
-        cipher.Init(encrypt, new AeadParameters(valueKey, TagBytes * 8, mac[..NonceBytes].ToArray(), context));
-        return cipher;
-    }
+    /// <summary>The same value under each of the other keys: what may stand in an item instead of it.</summary>
+    internal IEnumerable<byte[]> Others(byte[] place, byte[] key, byte[] encrypted) =>
+        keeper.Now.Keys is { Count: > 1 } keys && TryDecrypt(place, key, encrypted) is { } value
+            ? keys.Values.Where(k => k.Number != encrypted[0]).Select(k => k.Encrypt([.. place, .. key], value))
+            : [];
 
-    private static byte[] Derive(ReadOnlySpan<byte> dataKey, string use)
-    {
-        var key = new byte[KeyBytes];
-        HKDF.DeriveKey(HashAlgorithmName.SHA256, dataKey, key, default, Encoding.ASCII.GetBytes($"BillingMigration attribute {use} 1"));
-        return key;
-    }
+    private ValueCipher? Find(byte number) => pinned?.Number == number ? pinned : keeper.Find(number);
 
     private static byte[] Part(ReadOnlySpan<byte> bytes)
     {

@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Buffers.Text;
+
 namespace BillingMigration.Model;
 
 /// <summary>Encrypts and decrypts the attributes of one entity's items, one item after the other. Not thread-safe.</summary>
@@ -34,6 +37,17 @@ internal sealed class CellEncryption
 
     /// <returns>Null: the value is not one that this migration has encrypted for this place.</returns>
     public byte[]? TryDecrypt(int attribute, ReadOnlySpan<byte> value) => key is null ? null : cipher.TryDecrypt(places[attribute], key, value);
+
+    /// <summary>True for a value under another key than the one that values are encrypted with.</summary>
+    /// <param name="base64">The value as it stands in DynamoDB JSON.</param>
+    public bool IsUnderOtherKey(ReadOnlySpan<byte> base64)
+    {
+        Span<byte> first = stackalloc byte[3];
+        return base64.Length > 4 && Base64.DecodeFromUtf8(base64[..4], first, out _, out var length, isFinalBlock: false) == OperationStatus.Done && length > 0 && first[0] != cipher.Number;
+    }
+
+    /// <returns>Null: the value is not one that this migration has encrypted for this place.</returns>
+    public byte[]? TryRenew(int attribute, ReadOnlySpan<byte> value) => key is null ? null : cipher.TryRenew(places[attribute], key, value);
 
     private byte[] KeyOf(RowBuffer row)
     {

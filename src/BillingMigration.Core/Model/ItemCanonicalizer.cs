@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Text;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
@@ -7,7 +8,7 @@ namespace BillingMigration.Model;
 
 /// <summary>
 /// An item as DynamoDB returns it, brought to the very bytes that <see cref="ItemEncoder"/> makes of its row: attributes in model order, numbers in
-/// their one text, strings escaped in one way. What the model does not know, or knows with another type, is kept, so that the bytes differ. Not thread-safe.
+/// their one text, strings escaped in one way, encrypted values under the key that the encoder uses. What the model does not know, or knows with another type, is kept, so that the bytes differ. Not thread-safe.
 /// </summary>
 public sealed class ItemCanonicalizer
 {
@@ -59,7 +60,11 @@ public sealed class ItemCanonicalizer
         {
             if (slots[i] >= 0)
             {
-                AppendField(item, fields[slots[i]], shape.Slots[i], open, batch);
+                if (shape.Slots[i].Encrypted < 0 || !TryAppendRenewed(item, fields[slots[i]], shape, shape.Slots[i], open, batch))
+                {
+                    AppendField(item, fields[slots[i]], shape.Slots[i], open, batch);
+                }
+
                 open = true;
             }
 
@@ -264,6 +269,42 @@ public sealed class ItemCanonicalizer
         batch.Append(open ? slot.Prefix : slot.FirstPrefix);
         AppendValue(field, value, batch);
         batch.Append("\"}"u8);
+    }
+
+    /// <summary>A value that was encrypted with another of the migration's keys stands for the same as one under the encoder's key.</summary>
+    /// <returns>False: it is under that key, or not readable; it stays as it is.</returns>
+    private bool TryAppendRenewed(ReadOnlySpan<byte> item, in Field field, ItemShape shape, ItemSlot slot, bool open, ItemBatch batch)
+    {
+        var value = item.Slice(field.ValueStart, field.ValueLength);
+        if (shape.Encryption is not { } encryption || field.Type != slot.Type || !field.IsText || !encryption.IsUnderOtherKey(value) || slots[0] < 0 || slots[1] < 0)
+        {
+            return false;
+        }
+
+        var stored = new byte[Base64.GetMaxDecodedFromUtf8Length(value.Length)];
+        if (Base64.DecodeFromUtf8(Plain(item, field), stored, out _, out var length) != OperationStatus.Done)
+        {
+            return false;
+        }
+
+        var pk = Plain(item, fields[slots[0]]).ToArray();
+        encryption.Begin(pk, Plain(item, fields[slots[1]]));
+        if (encryption.TryRenew(slot.Encrypted, stored.AsSpan(0, length)) is not { } renewed)
+        {
+            return false;
+        }
+
+        batch.Append(open ? slot.Prefix : slot.FirstPrefix);
+        Base64.EncodeToUtf8(renewed, batch.GetSpan(Base64.GetMaxEncodedToUtf8Length(renewed.Length)), out _, out var written);
+        batch.Advance(written);
+        batch.Append("\"}"u8);
+        return true;
+    }
+
+    private ReadOnlySpan<byte> Plain(ReadOnlySpan<byte> item, in Field field)
+    {
+        var value = item.Slice(field.ValueStart, field.ValueLength);
+        return field.Escaped && value.Contains((byte)'\\') ? Unescape(value) : value;
     }
 
     [MethodImpl(HotPath.Optimized)]

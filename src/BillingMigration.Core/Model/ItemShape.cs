@@ -7,7 +7,8 @@ namespace BillingMigration.Model;
 /// <summary>An attribute of a model, ready to be written.</summary>
 /// <param name="Prefix">Text between the value before, closed, and this one.</param>
 /// <param name="FirstPrefix">The same at the item's beginning.</param>
-internal sealed record ItemSlot(byte[] Name, byte[] JsonName, byte Type, byte[] Prefix, byte[] FirstPrefix);
+/// <param name="Encrypted">Number of the model's attribute when it is an encrypted one; else -1.</param>
+internal sealed record ItemSlot(byte[] Name, byte[] JsonName, byte Type, byte[] Prefix, byte[] FirstPrefix, int Encrypted);
 
 /// <summary>The attributes of an entity in model order, found by name.</summary>
 internal sealed class ItemShape
@@ -21,7 +22,9 @@ internal sealed class ItemShape
         var names = model.Keys.Take(1).SelectMany(KeyNames).Append((Name: EntityModel.EntityAttribute, Type: "S"))
             .Concat(model.Keys.Skip(1).SelectMany(KeyNames))
             .Concat(model.Attributes.Select(a => (a.Name, Type: a.Type.ToString())));
-        Slots = [.. names.DistinctBy(n => n.Name).Select(n => MakeSlot(n.Name, n.Type))];
+        var encrypted = Enumerable.Range(0, model.Attributes.Length).Where(i => model.Attributes[i].Encrypted).ToDictionary(i => model.Attributes[i].Name, i => i);
+        Slots = [.. names.DistinctBy(n => n.Name).Select(n => MakeSlot(n.Name, n.Type, encrypted.GetValueOrDefault(n.Name, -1)))];
+        Encryption = model.Cipher is null ? null : CellEncryption.Of(model);
         lastSlots = new int[Slots.Length];
         Array.Fill(lastSlots, -1);
         table = new int[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Slots.Length * 4)];
@@ -39,7 +42,11 @@ internal sealed class ItemShape
 
     public byte[] Name { get; }
 
+    /// <summary>The first two are the table's key.</summary>
     public ItemSlot[] Slots { get; }
+
+    /// <summary>Null: nothing is encrypted, or encrypted values are taken as they are.</summary>
+    public CellEncryption? Encryption { get; }
 
     /// <summary>Items of an entity come with their attributes in the same order, mostly.</summary>
     [MethodImpl(HotPath.Optimized)]
@@ -70,13 +77,13 @@ internal sealed class ItemShape
 
     private static IEnumerable<(string Name, string Type)> KeyNames(KeyModel key) => [(key.PartitionKeyAttribute, "S"), (key.SortKeyAttribute, "S")];
 
-    private static ItemSlot MakeSlot(string name, string type)
+    private static ItemSlot MakeSlot(string name, string type, int encrypted)
     {
         using var buffer = new ItemBatch();
         CanonicalJson.WriteEscaped(Encoding.UTF8.GetBytes(name), buffer);
         var json = buffer.PendingBytes.ToArray();
         byte[] Prefix(string before) => [.. Encoding.ASCII.GetBytes(before), .. json, .. Encoding.ASCII.GetBytes($"\":{{\"{type}\":\"")];
-        return new ItemSlot(Encoding.UTF8.GetBytes(name), json, (byte)type[0], Prefix(",\""), Prefix("{\""));
+        return new ItemSlot(Encoding.UTF8.GetBytes(name), json, (byte)type[0], Prefix(",\""), Prefix("{\""), encrypted);
     }
 
     private int Place(ReadOnlySpan<byte> name) => (int)XxHash3.HashToUInt64(name) & (table.Length - 1);

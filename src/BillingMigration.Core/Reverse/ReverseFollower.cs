@@ -24,7 +24,7 @@ public sealed class ReverseFollower(MigrationSession session, ReverseOptions opt
     internal static async Task<BillingModel> BindAsync(MigrationSession session, CancellationToken cancellationToken)
     {
         await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
-        var scope = await SnapshotScope.BindAsync(session, new SnapshotOptions(), connection, cancellationToken);
+        var scope = await SnapshotScope.BindForComparisonAsync(session, new SnapshotOptions(), connection, cancellationToken);
         var run = await session.Control.FindSnapshotAsync(cancellationToken);
         return run is not { State: SnapshotState.Complete } ? throw IntegrityErrors.SnapshotIncomplete(session.Definition.Name, run)
             : SnapshotErrors.RequireModel(run, scope.Model);

@@ -14,6 +14,10 @@ internal sealed record SnapshotScope(BillingModel Model, ImmutableArray<EntityMo
     public static Task<SnapshotScope> BindAsync(MigrationSession session, SnapshotOptions options, MySqlConnection connection, CancellationToken cancellationToken) =>
         BindAsync(session, options, connection, session.CipherAsync, cancellationToken);
 
+    /// <summary>For what compares and does not write: encrypted values are all brought under one key.</summary>
+    public static Task<SnapshotScope> BindForComparisonAsync(MigrationSession session, SnapshotOptions options, MySqlConnection connection, CancellationToken cancellationToken) =>
+        BindAsync(session, options, connection, session.ComparingCipherAsync, cancellationToken);
+
     /// <summary>For a plan, which may be made before the tables are there: its items are of the right size, and go nowhere.</summary>
     public static Task<SnapshotScope> BindForPlanAsync(MigrationSession session, SnapshotOptions options, MySqlConnection connection, CancellationToken cancellationToken) =>
         BindAsync(session, options, connection, _ => Task.FromResult<AttributeCipher?>(AttributeCipher.Throwaway()), cancellationToken);

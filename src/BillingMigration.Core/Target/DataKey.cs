@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Amazon.DynamoDBv2.Model;
 using Amazon.KeyManagementService;
@@ -9,17 +9,23 @@ using BillingMigration.Model;
 namespace BillingMigration.Target;
 
 /// <summary>
-/// The data key of a migration's encrypted columns. KMS makes it once, when the tables are prepared; wrapped by the KMS key it stands in the control table, and KMS unwraps it for
-/// whoever may call <c>kms:Decrypt</c> with it. In the clear it is never written anywhere. KMS's own yearly rotation of the KMS key changes nothing here.
+/// The data keys of a migration's encrypted columns. KMS makes the first when the tables are prepared, and another for each rotation; wrapped by the KMS
+/// key they stand in the control table, and KMS
+/// unwraps them for whoever may call <c>kms:Decrypt</c> with it. In the clear they are never written anywhere. KMS's own yearly rotation of the KMS key
+/// changes nothing here.
 /// </summary>
 internal sealed class DataKey(TargetConnection target, MigrationDefinition definition, TimeProvider time)
 {
     private const string Setting = "DataKey";
-    private const string SortKey = "DATA_KEY";
-    private const string Wrapped = "wrapped";
-    private const string KmsKey = "kmsKey";
 
     private readonly string table = definition.Target.ControlTableName;
+
+    /// <summary>What the process knows already: a key is unwrapped once.</summary>
+    private ImmutableSortedDictionary<byte, WrappedKey> unwrapped = ImmutableSortedDictionary<byte, WrappedKey>.Empty;
+
+    /// <summary>Key of the item in the control table.</summary>
+    public Dictionary<string, AttributeValue> Key { get; } =
+        new() { ["pk"] = new AttributeValue($"MIGRATION#{definition.Name}"), ["sk"] = new AttributeValue(DataKeyItem.SortKey) };
 
     /// <summary>What KMS and CloudTrail see of what the key is for; a wrapped key is opened only with the same.</summary>
     private Dictionary<string, string> Context => new() { ["BillingMigration"] = definition.Name, ["Table"] = definition.Target.Table };
@@ -37,10 +43,8 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
         if (await FindAsync(cancellationToken) is { } found)
         {
             // That the key opens is worth more than that it is there.
-            using (await UnwrapAsync(encryption, found, cancellationToken))
-            {
-                return Step(InitializeStepStatus.Unchanged, $"wrapped by {found[KmsKey].S}");
-            }
+            await UnwrapAsync(encryption, found.Current, found.CurrentKey, cancellationToken);
+            return Step(InitializeStepStatus.Unchanged, $"wrapped by {found.CurrentKey.KmsKey}");
         }
 
         if (!apply)
@@ -48,11 +52,12 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
             return Step(InitializeStepStatus.Planned, $"KMS makes a data key with {encryption.KmsKeyId}; wrapped, it is kept in the control table");
         }
 
-        var item = await MakeAsync(encryption, cancellationToken);
+        var item = DataKeyItem.Of(await MakeAsync(cancellationToken));
         try
         {
-            await target.Client.PutItemAsync(new PutItemRequest { TableName = table, Item = item, ConditionExpression = "attribute_not_exists(pk)" }, cancellationToken);
-            return Step(InitializeStepStatus.Done, $"wrapped by {item[KmsKey].S}");
+            await target.Client.PutItemAsync(
+                new PutItemRequest { TableName = table, Item = item.ToItem(Key), ConditionExpression = "attribute_not_exists(pk)" }, cancellationToken);
+            return Step(InitializeStepStatus.Done, $"wrapped by {item.CurrentKey.KmsKey}");
         }
         catch (ConditionalCheckFailedException)
         {
@@ -65,26 +70,65 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
     /// <exception cref="MigrationException"><c>DataKeyMissing</c>, <c>KmsKeyUnusable</c>, <c>KmsUnreachable</c>, <c>AccessDenied</c>.</exception>
     public async Task<AttributeCipher?> OpenAsync(CancellationToken cancellationToken)
     {
-        if (definition.Target.Encryption is not { } encryption)
+        if (definition.Target.Encryption is null)
         {
             return null;
         }
 
-        var found = await FindAsync(cancellationToken) ?? throw new MigrationException(
-            "DataKeyMissing",
-            MigrationErrorKind.WrongState,
-            $"The control table '{table}' does not have the data key that the definition's encrypted columns need. Run Initialize-BillingTable, which has KMS make one; if there was one, restore the control table: without it what is encrypted cannot be read.",
-            table);
-        using var key = await UnwrapAsync(encryption, found, cancellationToken);
-        return key.Cipher();
+        var began = time.GetTimestamp();
+        return new AttributeCipher(new KeyRingKeeper(await ReadRingAsync(null, cancellationToken), ReadRingAsync, time, began));
     }
 
-    private async Task<Dictionary<string, AttributeValue>?> FindAsync(CancellationToken cancellationToken)
+    /// <summary>The keys as the control table has them.</summary>
+    /// <exception cref="MigrationException"><c>DataKeyMissing</c>.</exception>
+    public async Task<DataKeyItem> RequireAsync(CancellationToken cancellationToken) => await FindAsync(cancellationToken) ?? throw new MigrationException(
+        "DataKeyMissing",
+        MigrationErrorKind.WrongState,
+        $"The control table '{table}' does not have the data key that the definition's encrypted columns need. "
+        + "Run Initialize-BillingTable, which has KMS make one; if there was one, restore the control table: without it what is encrypted cannot be read.",
+        table);
+
+    /// <summary>Has KMS make a key; nothing is written.</summary>
+    public async Task<WrappedKey> MakeAsync(CancellationToken cancellationToken)
+    {
+        var encryption = definition.Target.Encryption!;
+        using var kms = target.OpenKms(encryption.KmsEndpointUrl);
+        var made = await kms.RunAsync(
+            encryption.KmsKeyId,
+            "Making the data key",
+            client => client.GenerateDataKeyWithoutPlaintextAsync(
+                new GenerateDataKeyWithoutPlaintextRequest
+                {
+                    KeyId = encryption.KmsKeyId, NumberOfBytes = AttributeCipher.KeyBytes, EncryptionContext = Context,
+                },
+                cancellationToken),
+            cancellationToken);
+        return new WrappedKey(made.KeyId, made.CiphertextBlob.ToArray(), time.GetUtcNow());
+    }
+
+    private async Task<KeyRing> ReadRingAsync(KeyRing? known, CancellationToken cancellationToken)
+    {
+        var item = await RequireAsync(cancellationToken);
+        var keys = ImmutableSortedDictionary.CreateBuilder<byte, ValueCipher>();
+        foreach (var (number, wrapped) in item.Keys)
+        {
+            keys[number] = known?.Keys.GetValueOrDefault(number) is { } cipher && unwrapped.TryGetValue(number, out var same) && same.IsSame(wrapped)
+                ? cipher : await UnwrapAsync(definition.Target.Encryption!, number, wrapped, cancellationToken);
+        }
+
+        unwrapped = item.Keys;
+        return known is not null && known.Current == keys[item.Current] && known.Keys.Values.SequenceEqual(keys.Values)
+            ? known : new KeyRing(keys.ToImmutable(), item.Current);
+    }
+
+    private async Task<DataKeyItem?> FindAsync(CancellationToken cancellationToken)
     {
         try
         {
-            var answer = await target.Client.GetItemAsync(new GetItemRequest { TableName = table, Key = Key(), ConsistentRead = true }, cancellationToken);
-            return answer.Item is { Count: > 0 } item ? item : null;
+            var answer = await target.Client.GetItemAsync(new GetItemRequest { TableName = table, Key = Key, ConsistentRead = true }, cancellationToken);
+            return answer.Item is not { Count: > 0 } item ? null : DataKeyItem.TryRead(item) ?? throw new MigrationException(
+                "DataKeyMissing", MigrationErrorKind.WrongState,
+                $"The data key in the control table '{table}' is not as it was written. Restore the control table to a point in time before that.", table);
         }
         catch (ResourceNotFoundException)
         {
@@ -96,63 +140,30 @@ internal sealed class DataKey(TargetConnection target, MigrationDefinition defin
         }
     }
 
-    private async Task<Dictionary<string, AttributeValue>> MakeAsync(EncryptionDefinition encryption, CancellationToken cancellationToken)
+    private async Task<ValueCipher> UnwrapAsync(EncryptionDefinition encryption, byte number, WrappedKey key, CancellationToken cancellationToken)
     {
-        using var kms = target.OpenKms(encryption.KmsEndpointUrl);
-        var made = await kms.RunAsync(
-            encryption.KmsKeyId,
-            "Making the data key",
-            client => client.GenerateDataKeyWithoutPlaintextAsync(
-                new GenerateDataKeyWithoutPlaintextRequest { KeyId = encryption.KmsKeyId, NumberOfBytes = AttributeCipher.KeyBytes, EncryptionContext = Context }, cancellationToken),
-            cancellationToken);
-        return new Dictionary<string, AttributeValue>(Key())
-        {
-            ["kind"] = new("DataKey"),
-            ["format"] = new() { N = "1" },
-            [KmsKey] = new(made.KeyId),
-            [Wrapped] = new() { B = made.CiphertextBlob },
-            ["createdAt"] = new(time.GetUtcNow().UtcDateTime.ToString("O", CultureInfo.InvariantCulture)),
-        };
-    }
-
-    private async Task<PlainKey> UnwrapAsync(EncryptionDefinition encryption, Dictionary<string, AttributeValue> item, CancellationToken cancellationToken)
-    {
-        if (!item.TryGetValue(Wrapped, out var wrapped) || wrapped.B is null || !item.TryGetValue(KmsKey, out var kmsKey))
-        {
-            throw new MigrationException(
-                "DataKeyMissing", MigrationErrorKind.WrongState, $"The data key in the control table '{table}' is not as it was written. Restore the control table to a point in time before that.", table);
-        }
-
         using var kms = target.OpenKms(encryption.KmsEndpointUrl);
         var answer = await kms.RunAsync(
-            kmsKey.S,
+            key.KmsKey,
             "Unwrapping the data key",
             client => client.DecryptAsync(
-                new DecryptRequest { CiphertextBlob = new MemoryStream(wrapped.B.ToArray()), EncryptionContext = Context, KeyId = kmsKey.S }, cancellationToken),
+                new DecryptRequest { CiphertextBlob = new MemoryStream(key.Wrapped), EncryptionContext = Context, KeyId = key.KmsKey }, cancellationToken),
             cancellationToken);
-        return new PlainKey(answer.Plaintext);
-    }
-
-    private InitializeStep Step(InitializeStepStatus status, string detail) => new(table, Setting, status, detail);
-
-    private Dictionary<string, AttributeValue> Key() => new() { ["pk"] = new AttributeValue($"MIGRATION#{definition.Name}"), ["sk"] = new AttributeValue(SortKey) };
-
-    /// <summary>The key in the clear, for as long as a cipher is made of it.</summary>
-    private sealed class PlainKey(MemoryStream answer) : IDisposable
-    {
-        private readonly byte[] key = answer.ToArray();
-
-        public AttributeCipher Cipher() => new(key);
-
-        public void Dispose()
+        using var plain = answer.Plaintext;
+        var bytes = plain.ToArray();
+        try
         {
-            CryptographicOperations.ZeroMemory(key);
-            if (answer.TryGetBuffer(out var buffer))
+            return new ValueCipher(number, bytes);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(bytes);
+            if (plain.TryGetBuffer(out var buffer))
             {
                 CryptographicOperations.ZeroMemory(buffer);
             }
-
-            answer.Dispose();
         }
     }
+
+    private InitializeStep Step(InitializeStepStatus status, string detail) => new(table, Setting, status, detail);
 }

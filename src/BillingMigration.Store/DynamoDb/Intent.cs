@@ -271,7 +271,7 @@ internal static class IntentWork
         }
 
         var refused = sent.Done is null ? sent.Refused.Select(parts.RefusalOf).ToArray() : [];
-        return refused.OfType<Refusal.Told>().FirstOrDefault() is { } told ? throw told.Error
+        return await Refusal.ToldByAsync(refused, CancellationToken.None) is { } told ? throw told
             : refused.OfType<Refusal.Held>().FirstOrDefault() is { } held ? throw new PartitionHeldException(held.Partition)
             : sent.Done is not null;
     }

@@ -137,7 +137,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
             var parts = await work.DecideAsync(epoch, cancellationToken);
             var sent = await beginning.SendAsync(parts, token, cancellationToken);
             isOpen = sent.Done is null;
-            return !isOpen || (sent.Refused.Select(parts.RefusalOf).OfType<Refusal.Told>().FirstOrDefault() is { } told ? throw told.Error : false);
+            return !isOpen || (await Refusal.ToldByAsync(sent.Refused.Select(parts.RefusalOf), cancellationToken) is { } told ? throw told : false);
         }
         catch (StoreException e) when (e.Subject == intent.Id)
         {

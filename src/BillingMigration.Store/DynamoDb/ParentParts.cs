@@ -132,7 +132,8 @@ internal sealed class ParentParts(TableSide side)
         }
 
         var item = side.Items.Encode(parent, wanted);
-        return ItemCondition.Has(others.Select(c => parent.Attributes.First(a => a.RowIndex == c).Name).Select(n => KeyValuePair.Create(n, item[n])), []);
+        var forms = new StoredForms(parent, item);
+        return ItemCondition.Has(others.Select(c => parent.Attributes.First(a => a.RowIndex == c)).Select(a => KeyValuePair.Create(a.Name, forms.Of(a))), []);
     }
 
     /// <summary>What the child refers to besides the columns of the parent's own key.</summary>

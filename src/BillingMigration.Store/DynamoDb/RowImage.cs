@@ -29,11 +29,12 @@ internal static class RowImage
     public static ItemCondition Is(EntityModel entity, Dictionary<string, AttributeValue> item, IEnumerable<KeyValuePair<string, AttributeValue>>? unknown = null)
     {
         var defaults = RowDecoder.DefaultsOf(entity);
-        var exact = entity.Attributes.Where(a => item.ContainsKey(a.Name) && !defaults.ContainsKey(a.RowIndex)).Select(a => KeyValuePair.Create(a.Name, item[a.Name]));
-        var condition = ItemCondition.Has(exact.Concat(unknown ?? []), entity.Attributes.Where(a => !item.ContainsKey(a.Name) && !defaults.ContainsKey(a.RowIndex)).Select(a => a.Name));
+        var forms = new StoredForms(entity, item);
+        var exact = entity.Attributes.Where(a => item.ContainsKey(a.Name) && !defaults.ContainsKey(a.RowIndex)).Select(a => KeyValuePair.Create(a.Name, forms.Of(a)));
+        var condition = ItemCondition.Has(exact.Concat((unknown ?? []).Select(a => KeyValuePair.Create(a.Key, new[] { a.Value }))), entity.Attributes.Where(a => !item.ContainsKey(a.Name) && !defaults.ContainsKey(a.RowIndex)).Select(a => a.Name));
         foreach (var attribute in entity.Attributes.Where(a => defaults.ContainsKey(a.RowIndex) && item.ContainsKey(a.Name)))
         {
-            condition = condition.AndIsOrAbsent(attribute.Name, item[attribute.Name]);
+            condition = condition.AndIsOrAbsent(attribute.Name, forms.Of(attribute));
         }
 
         return condition;
@@ -47,7 +48,9 @@ internal static class RowImage
         {
             // "attribute_not_exists(#123) AND ", or with a value besides.
             var hasDefault = defaults.ContainsKey(attribute.RowIndex);
-            (operators, bytes) = (operators + (hasDefault ? 4 : 2), bytes + (hasDefault ? 46 : 31));
+            // Its value may be under any of the keys: " IN (:123,:124,:125,:126)".
+            var others = attribute.Encrypted ? KeyRing.MostKeys - 1 : 0;
+            (operators, bytes) = (operators + (hasDefault ? 4 : 2) + others, bytes + (hasDefault ? 46 : 31) + (others * 7));
         }
 
         return new StrongBox<double>(Math.Max((double)operators / MostOperators, (double)bytes / MostBytes));

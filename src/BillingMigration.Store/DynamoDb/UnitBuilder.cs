@@ -25,8 +25,8 @@ internal sealed class UnitFindings
         {
             switch (refusal)
             {
-                case Refusal.Told told:
-                    throw told.Error;
+                case Refusal.Told told when await Refusal.ToldByAsync([told], cancellationToken) is { } error:
+                    throw error;
                 case Refusal.NotAdded added:
                     NotAdded.Add(added.Change);
                     break;
@@ -190,11 +190,12 @@ internal sealed class UnitBuilder(TableSide side)
         UnitParts parts, IReadOnlyList<RowChange> changes, (Dictionary<string, AttributeValue>? Before, Dictionary<string, AttributeValue>? After)[] items, CancellationToken cancellationToken)
     {
         // What one change leaves, another may take: then the two are one write.
-        var free = new Dictionary<ItemKey, (ItemCondition Still, RowChange Of)>();
+        var free = new Dictionary<ItemKey, (ItemCondition Still, Refusal Changed)>();
         var leaving = Enumerable.Range(0, changes.Count).Where(i => items[i].Before is not null && (items[i].After is null || changes[i].Moves)).ToArray();
         foreach (var i in leaving)
         {
-            free[ItemCodec.Key(items[i].Before!)] = (await StillAsync(parts, changes[i], items[i].Before!, [], cancellationToken), changes[i]);
+            var changed = Changed(changes[i]);
+            free[ItemCodec.Key(items[i].Before!)] = (await StillAsync(parts, changes[i], items[i].Before!, [], cancellationToken), changed);
         }
 
         for (var i = 0; i < changes.Count; i++)
@@ -217,12 +218,13 @@ internal sealed class UnitBuilder(TableSide side)
             }
 
             var isLeft = free.Remove(ItemCodec.Key(after), out var former);
-            parts.Put(after, former.Still, isLeft ? Changed(former.Of) : change.IsFound ? new Refusal.LookAgain() : change.HasGeneratedKey ? new Refusal.KeyGiven(i) : new Refusal.Told(StoreErrors.Duplicate(UniqueValue.PrimaryKey)));
+            parts.Put(after, former.Still, isLeft ? former.Changed : change.IsFound ? new Refusal.LookAgain() : change.HasGeneratedKey ? new Refusal.KeyGiven(i) : new Refusal.Told(StoreErrors.Duplicate(UniqueValue.PrimaryKey)));
         }
 
         foreach (var i in leaving.Where(i => free.ContainsKey(ItemCodec.Key(items[i].Before!))))
         {
-            parts.Delete(ItemCodec.KeyOf(items[i].Before!), free[ItemCodec.Key(items[i].Before!)].Still, Changed(changes[i]));
+            var (still, changed) = free[ItemCodec.Key(items[i].Before!)];
+            parts.Delete(ItemCodec.KeyOf(items[i].Before!), still, changed);
         }
     }
 
@@ -230,19 +232,20 @@ internal sealed class UnitBuilder(TableSide side)
     {
         var set = after.Where(a => !before.TryGetValue(a.Key, out var old) || !ItemCodec.IsSame(old, a.Value)).ToDictionary();
         var remove = before.Keys.Where(k => !after.ContainsKey(k)).ToArray();
+        var changed = Changed(change);
         var still = await StillAsync(parts, change, before, [], cancellationToken);
         if (set.Count + remove.Length > 0)
         {
-            parts.Update(ItemCodec.KeyOf(after), still, set, remove, Changed(change));
+            parts.Update(ItemCodec.KeyOf(after), still, set, remove, changed);
         }
         else
         {
-            parts.Require(ItemCodec.KeyOf(after), still, Changed(change));
+            parts.Require(ItemCodec.KeyOf(after), still, changed);
         }
     }
 
     /// <summary>An item that gets another key takes along what this process does not know of it.</summary>
-    private async Task CarryAsync(RowChange change, Dictionary<string, AttributeValue> before, Dictionary<string, AttributeValue> after, Dictionary<ItemKey, (ItemCondition Still, RowChange Of)> free, CancellationToken cancellationToken)
+    private async Task CarryAsync(RowChange change, Dictionary<string, AttributeValue> before, Dictionary<string, AttributeValue> after, Dictionary<ItemKey, (ItemCondition Still, Refusal Changed)> free, CancellationToken cancellationToken)
     {
         var key = ItemCodec.Key(before);
         var known = change.Model.Attributes.Select(a => a.Name).Concat(change.Model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute })).Append(EntityModel.EntityAttribute).ToHashSet();
@@ -252,9 +255,9 @@ internal sealed class UnitBuilder(TableSide side)
             after[name] = value;
         }
 
-        if (unknown.Length > 0 && free.ContainsKey(key) && !RowImage.IsWide(change.Model))
+        if (unknown.Length > 0 && free.TryGetValue(key, out var left) && !RowImage.IsWide(change.Model))
         {
-            free[key] = (RowImage.Is(change.Model, before, unknown), change);
+            free[key] = (RowImage.Is(change.Model, before, unknown), left.Changed);
         }
     }
 
@@ -281,7 +284,12 @@ internal sealed class UnitBuilder(TableSide side)
         return new BillingRecord(change.Model, now).Equals(new BillingRecord(change.Model, change.Before!)) ? ItemCondition.Present : throw StoreErrors.Changed(change.Model, change.Before!);
     }
 
-    private static Refusal Changed(RowChange change) => change.IsFound ? new Refusal.LookAgain() : new Refusal.Told(StoreErrors.Changed(change.Model, change.Before!));
+    /// <summary>Made before the condition: keys that become known later are news.</summary>
+    private static Refusal Changed(RowChange change)
+    {
+        var cipher = change.Model.Attributes.Any(a => a.Encrypted) ? change.Model.Cipher : null;
+        return change.IsFound ? new Refusal.LookAgain() : new Refusal.Changed(StoreErrors.Changed(change.Model, change.Before!), cipher, cipher?.Ring);
+    }
 
     /// <summary>Adds the claims of unique values that a row takes, and gives back those that it leaves.</summary>
     private async Task AddUniqueAsync(UnitParts parts, List<RowChange> changes, int place, Dictionary<string, AttributeValue>? item, UnitFindings found, CancellationToken cancellationToken)

@@ -10,8 +10,30 @@ namespace BillingMigration.Store.DynamoDb;
 /// <summary>What it means that the condition of a part does not hold.</summary>
 internal abstract record Refusal
 {
+    /// <summary>What the unit is refused with; null: it is made again.</summary>
+    public static async Task<StoreException?> ToldByAsync(IEnumerable<Refusal> refused, CancellationToken cancellationToken)
+    {
+        foreach (var told in refused.OfType<Told>())
+        {
+            if (told is not Changed changed || !await changed.HasNewKeysAsync(cancellationToken))
+            {
+                return told.Error;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>The unit is refused.</summary>
-    public sealed record Told(StoreException Error) : Refusal;
+    public record Told(StoreException Error) : Refusal;
+
+    /// <summary>A row is not as it was read, unless its encrypted values are the same under a key that this process did not know when it made the unit.</summary>
+    /// <param name="Cipher">Null: nothing of the row is encrypted.</param>
+    /// <param name="Ring">The keys that the condition was made for.</param>
+    public sealed record Changed(StoreException Error, AttributeCipher? Cipher, KeyRing? Ring) : Told(Error)
+    {
+        public async Task<bool> HasNewKeysAsync(CancellationToken cancellationToken) => Cipher is not null && await Cipher.ReadRingAsync(cancellationToken) != Ring;
+    }
 
     /// <summary>What the unit was made from has changed: it is made again from what is there now.</summary>
     public sealed record LookAgain : Refusal;
@@ -274,15 +296,15 @@ internal sealed record ItemCondition(string Expression, Dictionary<string, strin
     public static ItemCondition Present { get; } = new("attribute_exists(pk)", null, null);
 
     /// <summary>The item is there and still has these attributes, and none of the others.</summary>
-    public static ItemCondition Has(IEnumerable<KeyValuePair<string, AttributeValue>> attributes, IEnumerable<string> absent)
+    /// <param name="attributes">Each with the values that it may have.</param>
+    public static ItemCondition Has(IEnumerable<KeyValuePair<string, AttributeValue[]>> attributes, IEnumerable<string> absent)
     {
         var (names, values) = (new Dictionary<string, string>(), new Dictionary<string, AttributeValue>());
         var terms = new List<string> { "attribute_exists(pk)" };
-        foreach (var (name, value) in attributes)
+        foreach (var (name, forms) in attributes)
         {
-            terms.Add($"#{names.Count}=:{values.Count}");
+            terms.Add(IsOneOf($"#{names.Count}", forms, values));
             names.Add($"#{names.Count}", name);
-            values.Add($":{values.Count}", value);
         }
 
         foreach (var name in absent)
@@ -294,13 +316,24 @@ internal sealed record ItemCondition(string Expression, Dictionary<string, strin
         return new ItemCondition(string.Join(" AND ", terms), names.Count > 0 ? names : null, values.Count > 0 ? values : null);
     }
 
-    /// <summary>Besides, an attribute has this value, or is not there, which means the same.</summary>
-    public ItemCondition AndIsOrAbsent(string name, AttributeValue value)
+    /// <summary>Besides, an attribute has one of these values, or is not there, which means the same.</summary>
+    public ItemCondition AndIsOrAbsent(string name, AttributeValue[] forms)
     {
         var (names, values) = (new Dictionary<string, string>(Names ?? []), new Dictionary<string, AttributeValue>(Values ?? []));
-        var (alias, of) = ($"#{names.Count}", $":{values.Count}");
+        var alias = $"#{names.Count}";
         names.Add(alias, name);
-        values.Add(of, value);
-        return new ItemCondition($"{Expression} AND ({alias}={of} OR attribute_not_exists({alias}))", names, values);
+        return new ItemCondition($"{Expression} AND ({IsOneOf(alias, forms, values)} OR attribute_not_exists({alias}))", names, values);
+    }
+
+    private static string IsOneOf(string alias, AttributeValue[] forms, Dictionary<string, AttributeValue> values)
+    {
+        var names = new List<string>(forms.Length);
+        foreach (var form in forms)
+        {
+            names.Add($":{values.Count}");
+            values.Add(names[^1], form);
+        }
+
+        return names is [var only] ? $"{alias}={only}" : $"{alias} IN ({string.Join(',', names)})";
     }
 }
