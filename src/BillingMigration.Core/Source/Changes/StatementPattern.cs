@@ -7,7 +7,7 @@ internal readonly record struct StatementWords(ImmutableArray<StatementToken> To
 {
     public int Length => Tokens.Length;
 
-    public StatementToken this[int at] => at < Tokens.Length ? Tokens[at] : default;
+    public StatementToken this[int at] => at >= 0 && at < Tokens.Length ? Tokens[at] : new StatementToken("", false, false);
 
     /// <summary>Reads <c>name</c>, <c>database.name</c> or <c>.name</c>.</summary>
     /// <param name="next">Behind it.</param>
