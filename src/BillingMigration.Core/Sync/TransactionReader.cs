@@ -24,7 +24,8 @@ internal enum StreamStep
 /// Frames the events of a stream as transactions and shows their rows in the order in which they became valid: those of an XA transaction at its end. Each event is accepted, then its
 /// rows are read, then <see cref="End"/> is called.
 /// </summary>
-/// <param name="beginsAnew">Whether some entities are to be compared as a whole, and the schema was read behind a position: how their rows were laid out before does not matter.</param>
+/// <param name="beginsAnew">Whether some entities are to be compared as a whole, and the schema was read behind a position: how their
+/// rows were laid out before does not matter.</param>
 internal sealed class TransactionReader(BoundTables tables, StreamTracker tracker, Func<ImmutableArray<EntityModel>, SourcePosition, bool> beginsAnew)
 {
     private const long MostHeldBytes = 256L * 1024 * 1024;
@@ -227,7 +228,8 @@ internal sealed class TransactionReader(BoundTables tables, StreamTracker tracke
             case TransactionVerb.XaCommit:
                 if (!prepared.Remove(xid, out var held))
                 {
-                    Note(UntoldChange.Of("XA COMMIT", Place(query), "ended a transaction whose rows stand in front of the stream's start", tables.Model.Entities));
+                    Note(UntoldChange.Of("XA COMMIT", Place(query),
+                        "ended a transaction whose rows stand in front of the stream's start", tables.Model.Entities));
                 }
 
                 Release(held, xid);

@@ -3,7 +3,8 @@ using System.Collections.Immutable;
 namespace BillingMigration.Source.Changes;
 
 /// <summary>
-/// What ALTER TABLE may do without laying out rows otherwise: https://dev.mysql.com/doc/refman/9.4/en/alter-table.html and https://mariadb.com/kb/en/alter-table/.
+/// What ALTER TABLE may do without laying out rows otherwise:
+/// https://dev.mysql.com/doc/refman/9.4/en/alter-table.html and https://mariadb.com/kb/en/alter-table/.
 /// All else changes the table's shape.
 /// </summary>
 internal static class AlterTableForms
@@ -12,7 +13,8 @@ internal static class AlterTableForms
     private const string AllOrNames = $"{{ALL|{Names}}}";
     private const string IndexType = "[USING name]";
     private const string IndexOptions =
-        "{USING name|KEY_BLOCK_SIZE [=] value|WITH PARSER name|COMMENT value|VISIBLE|INVISIBLE|IGNORED|NOT IGNORED|{ENGINE_ATTRIBUTE|SECONDARY_ENGINE_ATTRIBUTE} [=] value}*";
+        "{USING name|KEY_BLOCK_SIZE [=] value|WITH PARSER name|COMMENT value|VISIBLE|INVISIBLE|IGNORED|NOT IGNORED"
+        + "|{ENGINE_ATTRIBUTE|SECONDARY_ENGINE_ATTRIBUTE} [=] value}*";
 
     private const string Constraint = "[CONSTRAINT [IF NOT EXISTS] [name]]";
 
@@ -21,9 +23,9 @@ internal static class AlterTableForms
 
     private const string Option = $$"""
         {ENGINE [=] {{Engines}}
-        |{AUTO_INCREMENT|AUTOEXTEND_SIZE|AVG_ROW_LENGTH|CHECKSUM|TABLE_CHECKSUM|COMMENT|COMPRESSION|DELAY_KEY_WRITE|ENCRYPTION|ENGINE_ATTRIBUTE|INSERT_METHOD|KEY_BLOCK_SIZE|MAX_ROWS
-        |MIN_ROWS|PACK_KEYS|ROW_FORMAT|SECONDARY_ENGINE|SECONDARY_ENGINE_ATTRIBUTE|STATS_AUTO_RECALC|STATS_PERSISTENT|STATS_SAMPLE_PAGES|ENCRYPTED|ENCRYPTION_KEY_ID|PAGE_CHECKSUM
-        |PAGE_COMPRESSED|PAGE_COMPRESSION_LEVEL|TRANSACTIONAL|IETF_QUOTES|{DATA|INDEX} DIRECTORY} [=] value
+        |{AUTO_INCREMENT|AUTOEXTEND_SIZE|AVG_ROW_LENGTH|CHECKSUM|TABLE_CHECKSUM|COMMENT|COMPRESSION|DELAY_KEY_WRITE|ENCRYPTION|ENGINE_ATTRIBUTE
+        |INSERT_METHOD|KEY_BLOCK_SIZE|MAX_ROWS|MIN_ROWS|PACK_KEYS|ROW_FORMAT|SECONDARY_ENGINE|SECONDARY_ENGINE_ATTRIBUTE|STATS_AUTO_RECALC|STATS_PERSISTENT|STATS_SAMPLE_PAGES|ENCRYPTED|ENCRYPTION_KEY_ID
+        |PAGE_CHECKSUM|PAGE_COMPRESSED|PAGE_COMPRESSION_LEVEL|TRANSACTIONAL|IETF_QUOTES|{DATA|INDEX} DIRECTORY} [=] value
         |[DEFAULT] {CHARACTER SET|CHARSET|COLLATE} [=] value
         |TABLESPACE [=] name [STORAGE {DISK|MEMORY}]}
         """;
@@ -54,7 +56,8 @@ internal static class AlterTableForms
         .. Forms(StatementEffect.LayoutChange, "DROP {INDEX|KEY|CONSTRAINT} [IF EXISTS] primary", "RENAME {INDEX|KEY} [IF EXISTS] primary TO name"),
         .. Forms(
             StatementEffect.ForeignKeyChange,
-            $"ADD {Constraint} FOREIGN KEY [IF NOT EXISTS] [name] () REFERENCES name [()] [MATCH name] {{ON {{DELETE|UPDATE}} {{RESTRICT|CASCADE|NO ACTION|SET NULL|SET DEFAULT}}}}*",
+            $"ADD {Constraint} FOREIGN KEY [IF NOT EXISTS] [name] () REFERENCES name [()] [MATCH name]"
+                + " {ON {DELETE|UPDATE} {RESTRICT|CASCADE|NO ACTION|SET NULL|SET DEFAULT}}*",
             "DROP FOREIGN KEY [IF EXISTS] name",
 
             // It may be one.
@@ -92,5 +95,6 @@ internal static class AlterTableForms
         .. Forms(StatementEffect.NameChange, "RENAME [TO|AS|=] table ...", "CONVERT PARTITION name TO TABLE table ...", "CONVERT TABLE table TO PARTITION ..."),
     ];
 
-    private static IEnumerable<StatementForm> Forms(StatementEffect effect, params string[] forms) => forms.Select(f => new StatementForm(effect, new StatementPattern(f)));
+    private static IEnumerable<StatementForm> Forms(StatementEffect effect, params string[] forms) =>
+        forms.Select(f => new StatementForm(effect, new StatementPattern(f)));
 }

@@ -29,5 +29,6 @@ internal static class RowLayout
     }
 
     /// <summary>Columns that the servers make for an index on an expression, and for a unique key over long texts: no schema shows them.</summary>
-    private static bool IsHidden(string name) => name.StartsWith("!hidden!", StringComparison.Ordinal) || name.StartsWith("DB_ROW_HASH_", StringComparison.Ordinal);
+    private static bool IsHidden(string name) =>
+        name.StartsWith("!hidden!", StringComparison.Ordinal) || name.StartsWith("DB_ROW_HASH_", StringComparison.Ordinal);
 }

@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace BillingMigration.Source.Changes;
 
 /// <summary>
-/// Decides what a statement in the binlog means for some tables. A statement that is understood word by word has its own effect; any other may have changed each row of each table:
-/// by a view, a trigger, a function, or because it is newer than this list.
+/// Decides what a statement in the binlog means for some tables. A statement that is understood word by word has its own effect;
+/// any other may have changed each row of each table: by a view, a trigger, a function, or because it is newer than this list.
 /// </summary>
 internal sealed class StatementCheck(IEnumerable<TableName> tables)
 {
@@ -59,7 +59,9 @@ internal sealed class StatementCheck(IEnumerable<TableName> tables)
             if (form.Pattern.Match(words, 0, words.Length) is { } named)
             {
                 ImmutableArray<TableName> concerned = [.. ours.Where(t => named.Any(n => n.Covers(t)))];
-                return form.Effect == StatementEffect.None || concerned.IsEmpty ? StatementVerdict.Harmless : new StatementVerdict(form.Effect, kind, concerned);
+                return form.Effect == StatementEffect.None || concerned.IsEmpty
+                    ? StatementVerdict.Harmless
+                    : new StatementVerdict(form.Effect, kind, concerned);
             }
         }
 

@@ -7,7 +7,8 @@ internal sealed record StatementForm(StatementEffect Effect, StatementPattern Pa
 
 /// <summary>
 /// The statements whose effect is known, for MySQL up to 9.x (https://dev.mysql.com/doc/refman/9.4/en/sql-statements.html) and MariaDB up to 11.x
-/// (https://mariadb.com/kb/en/sql-statements/). The first form that fits holds. CREATE TABLE and ALTER TABLE have rules of their own. What stands in none of them may do anything.
+/// (https://mariadb.com/kb/en/sql-statements/). The first form that fits holds. CREATE TABLE and ALTER TABLE have rules
+/// of their own. What stands in none of them may do anything.
 /// </summary>
 internal static class StatementForms
 {
@@ -37,7 +38,8 @@ internal static class StatementForms
             $"ALTER {Definer} {{FUNCTION|PROCEDURE|EVENT|PACKAGE|LIBRARY|USER|ROLE|SERVER|INSTANCE}} ...",
             $"ALTER [ALGORITHM [=] name] {Definer} [SQL SECURITY name] VIEW ...",
             "ALTER {[UNDO] TABLESPACE|LOGFILE GROUP|RESOURCE GROUP} ...",
-            "DROP {FUNCTION|PROCEDURE|TRIGGER|EVENT|PACKAGE|LIBRARY|USER|ROLE|SERVER|VIEW|[UNDO] TABLESPACE|LOGFILE GROUP|RESOURCE GROUP|SPATIAL REFERENCE SYSTEM} ..."),
+            "DROP {FUNCTION|PROCEDURE|TRIGGER|EVENT|PACKAGE|LIBRARY|USER|ROLE|SERVER|VIEW} ...",
+            "DROP {[UNDO] TABLESPACE|LOGFILE GROUP|RESOURCE GROUP|SPATIAL REFERENCE SYSTEM} ..."),
 
         // Databases: the default character set is for columns to come.
         .. Harmless(

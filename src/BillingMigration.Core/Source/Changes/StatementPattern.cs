@@ -49,8 +49,8 @@ internal readonly record struct StatementWords(ImmutableArray<StatementToken> To
 
 /// <summary>
 /// A form of a statement, or of a part of one, as the manuals write it: WORDS, <c>[optional]</c>, <c>{one|or another}</c>, <c>repeated*</c>, and
-/// <c>name</c> (with its database or not), <c>table</c> and <c>database</c> (names that are looked at), <c>primary</c> (the primary key's name, quoted or not), <c>value</c> (number,
-/// string or word, signed or not), <c>()</c> (anything in parentheses), <c>...</c> (anything to the end). All of the words must fit.
+/// <c>name</c> (with its database or not), <c>table</c> and <c>database</c> (names that are looked at), <c>primary</c> (the primary key's
+/// name, quoted or not), <c>value</c> (number, string or word, signed or not), <c>()</c> (anything in parentheses), <c>...</c> (anything to the end). All of the words must fit.
 /// </summary>
 internal sealed class StatementPattern
 {
@@ -177,7 +177,9 @@ internal sealed class StatementPattern
             return [at];
         }
 
-        return !words[at].IsName ? [] : words[at + 1].IsString ? [at + 1, at + 2] : words[at + 1].IsPunctuation('.') && words[at + 2].IsName ? [at + 1, at + 3] : [at + 1];
+        return !words[at].IsName ? []
+            : words[at + 1].IsString ? [at + 1, at + 2]
+            : words[at + 1].IsPunctuation('.') && words[at + 2].IsName ? [at + 1, at + 3] : [at + 1];
     }
 
     /// <summary>Tables that a way found and that leads nowhere are taken back before the next one is tried.</summary>

@@ -49,7 +49,9 @@ internal readonly record struct TableName(string Database, string Name)
 
     public override string ToString() => $"{Database}.{Name}";
 
-    public bool Equals(TableName other) => Database.Equals(other.Database, StringComparison.OrdinalIgnoreCase) && Name.Equals(other.Name, StringComparison.OrdinalIgnoreCase);
+    public bool Equals(TableName other) =>
+        Database.Equals(other.Database, StringComparison.OrdinalIgnoreCase) && Name.Equals(other.Name, StringComparison.OrdinalIgnoreCase);
 
-    public override int GetHashCode() => HashCode.Combine(StringComparer.OrdinalIgnoreCase.GetHashCode(Database), StringComparer.OrdinalIgnoreCase.GetHashCode(Name));
+    public override int GetHashCode() =>
+        HashCode.Combine(StringComparer.OrdinalIgnoreCase.GetHashCode(Database), StringComparer.OrdinalIgnoreCase.GetHashCode(Name));
 }

@@ -10,7 +10,8 @@ internal static class TableStatement
     private static readonly StatementPattern AlterIgnore = new("ALTER [ONLINE|OFFLINE] IGNORE ...");
 
     /// <returns>Null when it is another statement.</returns>
-    public static StatementVerdict? Check(StatementWords words, string kind, Func<TableName, bool> isOurs) => Create(words, kind, isOurs) ?? Alter(words, kind, isOurs);
+    public static StatementVerdict? Check(StatementWords words, string kind, Func<TableName, bool> isOurs) =>
+        Create(words, kind, isOurs) ?? Alter(words, kind, isOurs);
 
     private static StatementVerdict? Create(StatementWords words, string kind, Func<TableName, bool> isOurs)
     {
@@ -21,8 +22,8 @@ internal static class TableStatement
             return null;
         }
 
-        // IF NOT EXISTS: of ours, it is there. A child that begins to refer to ours changes nothing by it: it has no items, and what cascades to it ends there, unless it is itself
-        // above entities, and those refer to it by a statement of their own, which is seen.
+        // IF NOT EXISTS: of ours, it is there. A child that begins to refer to ours changes nothing by it: it has no items, and what cascades to it ends
+        // there, unless it is itself above entities, and those refer to it by a statement of their own, which is seen.
         var verdict = !isTemporary && CreateIfMissing.Match(words, 0, words.Length) is null && isOurs(table)
             ? new StatementVerdict(StatementEffect.NameChange, kind, [table])
             : StatementVerdict.Harmless;
@@ -86,7 +87,8 @@ internal static class TableStatement
 
             isOrdered = AlterTableForms.OrderBy.Match(words, start, end) is not null;
             var effect = First(AlterTableForms.Actions, words, start, end)
-                ?? (AlterTableForms.OtherTables.Any(f => f.Effect == StatementEffect.NameChange && !IsPart(words, start) && f.Pattern.Match(words, start, end) is not null)
+                ?? (AlterTableForms.OtherTables.Any(f => f.Effect == StatementEffect.NameChange && !IsPart(words, start)
+                    && f.Pattern.Match(words, start, end) is not null)
                     ? StatementEffect.NameChange
                     : StatementEffect.LayoutChange);
             worst = effect > worst ? effect : worst;
