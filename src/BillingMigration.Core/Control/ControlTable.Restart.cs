@@ -32,6 +32,23 @@ public sealed partial class ControlTable
         }
     }
 
+    /// <summary>A complete run goes on with the model that it has now: what differs is asked to be compared already.</summary>
+    /// <exception cref="MigrationException"><c>LeaseLost</c>.</exception>
+    internal Task ChangeModelAsync(Lease lease, SnapshotRun run, CancellationToken cancellationToken)
+    {
+        var item = SnapshotRunItem.ToItem(pk, run);
+        var change = new Update
+        {
+            TableName = Table,
+            Key = Key(SnapshotRunItem.SortKey(run.RunId)),
+            UpdateExpression = "SET #d = :d, #m = :m",
+            ConditionExpression = "attribute_exists(pk)",
+            ExpressionAttributeNames = new Dictionary<string, string> { ["#d"] = SnapshotRunItem.ModelDigest, ["#m"] = SnapshotRunItem.Model },
+            ExpressionAttributeValues = new Dictionary<string, AttributeValue> { [":d"] = item[SnapshotRunItem.ModelDigest], [":m"] = item[SnapshotRunItem.Model] },
+        };
+        return FencedAsync(lease, "Changing the snapshot's model", [new TransactWriteItem { Update = change }], cancellationToken);
+    }
+
     /// <summary>Asks whoever follows the run's changes to compare an entity with the source as a whole, and to mend what differs.</summary>
     internal Task AskToCompareAsync(string runId, string entity, CancellationToken cancellationToken)
     {

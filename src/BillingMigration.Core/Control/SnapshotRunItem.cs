@@ -15,6 +15,8 @@ internal sealed record SnapshotRunItem(SnapshotRun Run, ImmutableSortedDictionar
     public const string State = "state";
     public const string End = "end";
     public const string CompletedAt = "completedAt";
+    public const string ModelDigest = "modelDigest";
+    public const string Model = "model";
     private const string Kind = "snapshot";
     private const int Format = 1;
 
@@ -27,8 +29,8 @@ internal sealed record SnapshotRunItem(SnapshotRun Run, ImmutableSortedDictionar
             .Set("start", ControlItemBuilder.Position(run.Start))
             .Set(State, run.State.ToString())
             .Set("shardCount", run.ShardCount)
-            .Set("modelDigest", run.ModelDigest)
-            .Set("model", run.ModelParts is { } parts ? Packed(parts) : null)
+            .Set(ModelDigest, run.ModelDigest)
+            .Set(Model, run.ModelParts is { } parts ? Packed(parts) : null)
             .Set("sweep", run.Sweep)
             .Set(Plan, new AttributeValue { M = [], IsMSet = true })
             .Build();
@@ -46,8 +48,8 @@ internal sealed record SnapshotRunItem(SnapshotRun Run, ImmutableSortedDictionar
             State = item.Enum<SnapshotState>(State),
             CompletedAt = item.OptionalTime(CompletedAt),
             ShardCount = item.Int("shardCount", 1, 1000),
-            ModelDigest = item.String("modelDigest"),
-            ModelParts = attributes.TryGetValue("model", out var packed) ? Unpacked(packed) : null,
+            ModelDigest = item.String(ModelDigest),
+            ModelParts = attributes.TryGetValue(Model, out var packed) ? Unpacked(packed) : null,
             Sweep = item.OptionalBool("sweep"),
             PlannedEntities = [.. plans.Keys],
         };

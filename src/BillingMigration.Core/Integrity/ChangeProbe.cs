@@ -43,11 +43,20 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
         }
 
         var tables = new BoundTables(model, charsets);
+        var prepared = new HashSet<string>(StringComparer.Ordinal);
+        bool isTold(QueryEvent query) => TransactionControl.Of(query.Statement, out var xid) switch
+        {
+            TransactionVerb.None => tables.Check(query).Effect == StatementEffect.None,
+
+            // What was prepared before the first position changes its rows now.
+            TransactionVerb.XaCommit => prepared.Remove(xid),
+            _ => true,
+        };
         var connection = await BinlogConnection.OpenAsync(session.Source.Source, session.Source.Credential, BinlogStart.At(from), options, session.Time, cancellationToken);
         await using var decoder = new BinlogDecoder(connection);
         while (await decoder.ReadAsync(cancellationToken) is { } next)
         {
-            if (next is QueryEvent query && tables.Check(query).Effect != StatementEffect.None)
+            if ((next is QueryEvent query && !isTold(query)) || (next is XaPrepareEvent { OnePhase: false } prepare && !prepared.Add(prepare.Xid)))
             {
                 return false;
             }

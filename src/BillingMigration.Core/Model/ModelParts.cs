@@ -52,6 +52,30 @@ internal static class ModelParts
         return string.Join("; ", found.Take(MostNamed)) + more;
     }
 
+    /// <returns>The entities that alone are others than they were; empty when something else is another too, or an entity is gone, or nothing is named.</returns>
+    public static IReadOnlySet<string> EntitiesThatDiffer(string then, BillingModel model)
+    {
+        var (old, current) = (Parse(then), Parse(Of(model)));
+        var found = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var name in old.Keys.Union(current.Keys).Where(name => old.GetValueOrDefault(name) != current.GetValueOrDefault(name)))
+        {
+            if (model.Entities.FirstOrDefault(e => IsOf(e, name)) is not { } entity)
+            {
+                return new HashSet<string>();
+            }
+
+            found.Add(entity.Entity);
+        }
+
+        return found;
+    }
+
+    private static bool IsOf(EntityModel entity, string name) =>
+        name == $"the table of {entity.Entity}"
+        || (name.StartsWith("the ", StringComparison.Ordinal) && name.EndsWith($" key of {entity.Entity}", StringComparison.Ordinal))
+        || name.StartsWith($"column {entity.Table.Name}.", StringComparison.Ordinal)
+        || name.StartsWith($"the relation {entity.Table.Database}.{entity.Table.Name}(", StringComparison.Ordinal);
+
     private static string Templates(IEnumerable<BoundKeyTemplate> templates) => string.Join(", ", templates.Select(t => t.Template.Text));
 
     private static Dictionary<string, string> Parse(string text)

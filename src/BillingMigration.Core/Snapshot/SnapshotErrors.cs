@@ -31,8 +31,16 @@ internal static class SnapshotErrors
         throw new MigrationException(
             "SnapshotModelChanged", MigrationErrorKind.WrongState,
             $"The snapshot {run.RunId} was made with other entities, keys or columns than migration.json and the source's schema have now{(what.Length > 0 ? $" ({what})" : "")}: two models would be mixed in one table. "
-            + "Restore the definition or the schema, or begin anew with Export-BillingSnapshot -Restart, for all entities.", run.RunId);
+            + $"Restore the definition or the schema, or {WayOn(run, model)}", run.RunId);
     }
+
+    /// <summary>True when the model of a complete run may become this one by comparing some entities alone.</summary>
+    public static bool CanBecome(SnapshotRun run, BillingModel model, IEnumerable<EntityModel> chosen) =>
+        run is { State: SnapshotState.Complete, ModelParts: { } then } && ModelParts.EntitiesThatDiffer(then, model) is { Count: > 0 } others && others.IsSubsetOf(chosen.Select(e => e.Entity));
+
+    private static string WayOn(SnapshotRun run, BillingModel model) => CanBecome(run, model, model.Entities)
+        ? Sync.SyncErrors.Anew(model.Entities.Where(e => ModelParts.EntitiesThatDiffer(run.ModelParts!, model).Contains(e.Entity)))
+        : "begin anew with Export-BillingSnapshot -Restart, for all entities.";
 
     public static MigrationException ShardCountChanged(SnapshotRun run, int shardCount) => new(
         "SnapshotShardCountChanged", MigrationErrorKind.WrongState,

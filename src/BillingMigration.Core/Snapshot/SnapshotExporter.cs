@@ -83,7 +83,11 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         var found = await Session.Control.FindSnapshotAsync(cancellationToken);
         if (found is not null && (!Options.Restart || Options.RestartsEntities))
         {
-            Check(found, scope);
+            if (!Options.RestartsEntities || !SnapshotErrors.CanBecome(found, scope.Model, scope.Chosen))
+            {
+                Check(found, scope);
+            }
+
             return await SnapshotPosition.IsReachedAsync(connection, Session.Source.Server, found.Start, cancellationToken)
                 ? found
                 : throw SnapshotErrors.SourceBehindStart(Session.Source.Source, found.Start);
@@ -120,11 +124,19 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
         await using var old = run.State == SnapshotState.Complete
             ? null
             : await OldWorkers.ShutOutAsync(Session.Control, run, lease.Job, cancellationToken);
+        // Whoever follows the changes by the old model must have ended, and whoever goes on with the new one must know what to compare.
+        await using var sync = run.ModelDigest == scope.Model.Digest ? null : await Session.Control.AcquireLeaseAsync(Jobs.Sync, cancellationToken);
         foreach (var entity in scope.Chosen)
         {
             await (old is null
                 ? Session.Control.AskToCompareAsync(run.RunId, entity.Entity, cancellationToken)
                 : Session.Control.ForgetPlanAsync(lease, run.RunId, entity.Entity, cancellationToken));
+        }
+
+        if (sync is not null)
+        {
+            run = run with { ModelDigest = scope.Model.Digest, ModelParts = ModelParts.Of(scope.Model) };
+            await Session.Control.ChangeModelAsync(sync, run, cancellationToken);
         }
 
         return old is null ? run : run with { PlannedEntities = [.. run.PlannedEntities.Except(scope.Chosen.Select(e => e.Entity))] };

@@ -29,10 +29,13 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
         var started = Session.Time.GetTimestamp();
         using var stopReading = Options.MaxDuration is { } most ? new CancellationTokenSource(most, Session.Time) : new CancellationTokenSource();
         BoundTables tables;
+        SourcePosition boundAt;
         await using (var connection = await Session.Source.OpenConnectionAsync(cancellationToken))
         {
             var settings = await SourceReplicationSettings.ReadAsync(connection, Session.Source.Server, cancellationToken);
             settings.EnsureUsable();
+            boundAt = await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken);
+            await SourceVisibility.WaitAsync(connection, Session.Source.Server, boundAt, Session.Time, cancellationToken);
             var model = (await SnapshotScope.BindAsync(Session, new SnapshotOptions(), connection, cancellationToken)).Model;
             if (model.Links.All.FirstOrDefault(l => l is { IsLookup: true, IsExact: false }) is { } inexact)
             {
@@ -56,7 +59,7 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             setAside.Add(row.Entity);
         }
 
-        await using var run = new SyncRun(Session, Options, checkpoint, tables, setAside, lease, progress);
+        await using var run = new SyncRun(Session, Options, checkpoint, tables, boundAt, setAside, lease, progress);
         var reached = await run.RunAsync(stopReading.Token, cancellationToken);
         return new SyncResult
         {
@@ -78,6 +81,7 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
             ThrottledRequests = run.Metrics.Throttled,
             ConsumedWriteUnits = run.Metrics.ConsumedUnits,
             Refused = run.Refused,
+            Untold = run.Untold,
         };
     }
 

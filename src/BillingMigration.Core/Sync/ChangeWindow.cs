@@ -53,6 +53,9 @@ internal sealed class ChangeWindow : IDisposable
     /// <summary>Rows whose items cannot be made of what the stream says.</summary>
     public List<RowSuspect> Suspects { get; } = [];
 
+    /// <summary>What it does not tell at all: it is compared when the window is written.</summary>
+    public List<UntoldChange> Untold { get; } = [];
+
     public bool HasSuspects => Parents.Count > 0 || Suspects.Count > 0;
 
     public bool IsFull => Count >= MostChanges || used >= MostBytes || Parents.Count + Suspects.Count >= MostParents;
@@ -96,6 +99,7 @@ internal sealed class ChangeWindow : IDisposable
         (Count, used, Rows, Transactions, CommittedAt, End, HasEnd, EndsWithin, ReadUpTo) = (0, 0, 0, 0, 0, null, false, false, null);
         Array.Clear(buckets);
         SetAside.Clear();
+        Untold.Clear();
         Parents.Clear();
         Suspects.Clear();
     }

@@ -190,7 +190,8 @@ internal sealed class ChildFinder(BillingModel model, ItemReader items)
             var found = model.Entities[entity];
             if (!decoders.TryGetValue(found, out var known))
             {
-                decoders.Add(found, known = (new ItemDecoder(found), new RowBuffer(found.Row.Length)));
+                // An item may be older than the columns that its entity has now; its row is read from the source.
+                decoders.Add(found, known = (new ItemDecoder(found) { IgnoresUnknown = true }, new RowBuffer(found.Row.Length)));
             }
 
             known.Decoder.Decode(batch.Item(0).Span, known.Row);

@@ -29,6 +29,9 @@ internal sealed class RowChange
 /// <summary>Rows of an XA transaction between its prepare and its end.</summary>
 internal sealed class HeldRows
 {
+    /// <summary>What it changed beside them.</summary>
+    public List<UntoldChange> Untold { get; } = [];
+
     private readonly Queue<(BoundTable Table, RowsKind Kind, RowBuffer Before, RowBuffer After, bool HidesCascades)> rows = new();
 
     public long Bytes { get; private set; }

@@ -159,4 +159,7 @@ public sealed record SyncResult
 
     /// <summary>Rows that this call set aside.</summary>
     public required ImmutableArray<SetAsideRow> Refused { get; init; }
+
+    /// <summary>What this call met in the binlog that does not say which rows it changed, and compared with the source instead.</summary>
+    public ImmutableArray<UntoldChange> Untold { get; init; } = [];
 }

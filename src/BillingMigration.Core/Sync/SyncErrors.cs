@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using BillingMigration.Control;
 using BillingMigration.Model;
 using BillingMigration.Source;
@@ -8,6 +9,8 @@ namespace BillingMigration.Sync;
 /// <summary>What stops the sync, in words for the operator.</summary>
 internal static class SyncErrors
 {
+    public const string RowImageUnfit = "BinlogRowImageUnfit";
+
     public static MigrationException SnapshotIncomplete(string migration, SnapshotRun? run) => new(
         "SnapshotIncomplete", MigrationErrorKind.WrongState,
         run is null
@@ -18,13 +21,14 @@ internal static class SyncErrors
         "SourceIdentityChanged", MigrationErrorKind.WrongState,
         $"The checkpoint {position} is a place in the binlog of server {position.ServerIdentity}, and {host} is server {identity}: without GTIDs its files are others. Connect to the first server, or begin a new snapshot with Export-BillingSnapshot -Restart.", host);
 
-    public static MigrationException SchemaChanged(StatementVerdict statement, string place) => new(
+    public static MigrationException SchemaChanged(StatementOutcome statement, string place) => new(
         "SchemaChanged", MigrationErrorKind.WrongState,
-        $"The source changed the migrated table {statement.Table} by {statement.Kind} at {place}, which cannot be followed row by row. Everything before it is written. Look at the change, adapt migration.json if it is wanted, and begin a new snapshot with Export-BillingSnapshot -Restart.", statement.Table);
+        $"The source changed {statement.Tables} by {statement.Kind} at {place}, which cannot be followed row by row. Everything before it is written. "
+        + $"Look at the change, adapt migration.json if it is wanted, and {Anew(statement.Owners)}", statement.Tables);
 
-    public static MigrationException StatementNotCaptured(StatementVerdict statement, string place) => new(
-        "StatementNotCaptured", MigrationErrorKind.WrongState,
-        $"The binlog has a statement ({statement.Kind}) on the migrated table {statement.Table} at {place} instead of the rows that it changed: a session had binlog_format other than ROW. Everything before it is written. SET GLOBAL binlog_format = ROW, let every application connect again, and begin a new snapshot with Export-BillingSnapshot -Restart.", statement.Table);
+    public static MigrationException LayoutUnknown(MigrationException why, ImmutableArray<EntityModel> entities, string place) => new(
+        why.ErrorId, MigrationErrorKind.WrongState,
+        $"{why.Message} They stand at {place}, and everything before it is written. The table was altered, or replaced, by a statement that the binlog does not show; {Anew(entities)}", why.Target, why);
 
     public static MigrationException LookupByText(ParentLink link) => new(
         "LookupNotCaptured", MigrationErrorKind.WrongState,
@@ -34,9 +38,10 @@ internal static class SyncErrors
         "RowsRefused", MigrationErrorKind.DataRefused,
         $"A changed row cannot be an item: {$"{row.Entity} {row.Key}".Trim()}: {row.ReasonId}, {row.Reason}. Everything before it is written. Correct the row in the source and run Sync-BillingChanges -SetAside, which goes past the state that cannot be an item and keeps such rows out of the table, counted.", row);
 
-    public static MigrationException RowImageIncomplete(string table, string place) => new(
-        "BinlogRowImageUnfit", MigrationErrorKind.WrongState,
-        $"The binlog has a change of {table} at {place} without all of its columns: a session had binlog_row_image other than FULL. SET GLOBAL binlog_row_image = FULL, let every application connect again, and begin a new snapshot with Export-BillingSnapshot -Restart.", table);
+    public static MigrationException RowImageIncomplete(EntityModel table, string place) => new(
+        RowImageUnfit, MigrationErrorKind.WrongState,
+        $"The binlog has a change of {table.Table.Name} at {place} without all of its columns: a session had binlog_row_image other than FULL. SET GLOBAL binlog_row_image = FULL, let every application connect again, and begin a new snapshot with Export-BillingSnapshot -Restart, "
+        + "where -Entity names what the table is migrated as.", table.Table.Name);
 
     public static MigrationException RolledBack(string place) => new(
         "TransactionRolledBack", MigrationErrorKind.WrongState,
@@ -49,4 +54,8 @@ internal static class SyncErrors
     public static MigrationException LeaseLost(Lease lease, string migration) => new(
         "LeaseLost", MigrationErrorKind.Busy,
         $"This worker lost the lease {lease.Job} of the migration {migration}: the control table could not be reached for too long, or another worker took over. What it wrote is safe; see who works with Get-BillingMigration, or run the same command again.", lease.Job);
+
+    /// <summary>The way on that costs no more than what the change concerns.</summary>
+    public static string Anew(IEnumerable<EntityModel> entities) =>
+        $"run Export-BillingSnapshot -Restart -Entity {string.Join(",", entities.Select(e => e.Entity))}, then Sync-BillingChanges: it compares what begins anew with the source, and the other entities stay as they are.";
 }

@@ -25,7 +25,8 @@ internal sealed class SyncGoal(MigrationSession session, SyncUntil? until) : IDi
         SyncUntil.Told told => told.Value.IsCompletedSuccessfully && ledger.Applied.HasReached(told.Value.Result) && ledger.State == Control.SyncState.Consistent,
         SyncUntil.Position position => ledger.Applied.HasReached(position.Value),
         SyncUntil.Time time => committedAt >= time.Value || (session.Time.GetUtcNow() >= time.Value && await IsCaughtUpAsync(ledger.Applied, cancellationToken)),
-        _ => MayBeCaughtUp(ledger) && await IsCaughtUpAsync(ledger.Applied, cancellationToken),
+        // In this order: what is written meanwhile may be followed by something to compare.
+        _ => ledger.Applied is var applied && MayBeCaughtUp(ledger) && await IsCaughtUpAsync(applied, cancellationToken),
     };
 
     /// <summary>Completed when it may have been reached by something other than the stream; null: never.</summary>

@@ -23,6 +23,9 @@ internal sealed class SyncLedger : IDisposable
     private readonly HashSet<EntityModel> setAside;
     private readonly HashSet<EntityModel> toCompare;
     private readonly HashSet<EntityModel> comparing = [];
+    private readonly Dictionary<EntityModel, UntoldChange> causes = [];
+    private readonly List<UntoldChange> untold = [];
+    private SourcePosition boundAt;
     private StreamPoint applied;
     private SourcePosition? horizon;
     private bool passedSnapshot;
@@ -32,12 +35,14 @@ internal sealed class SyncLedger : IDisposable
     private long asked;
     private (StreamPoint Point, SyncState State, long Asked)? saved;
 
+    /// <param name="boundAt">The schema was read behind it.</param>
     /// <param name="entitiesSetAside">Entities of which some row was set aside: it is in the source, and not in the table.</param>
-    public SyncLedger(MigrationSession session, Lease lease, SyncCheckpoint first, BillingModel model, IEnumerable<string> entitiesSetAside, SyncMeter meter)
+    public SyncLedger(MigrationSession session, Lease lease, SyncCheckpoint first, SourcePosition boundAt, BillingModel model, IEnumerable<string> entitiesSetAside, SyncMeter meter)
     {
         this.session = session;
         this.lease = lease;
         this.first = first;
+        this.boundAt = boundAt;
         this.model = model;
         this.meter = meter;
         applied = new StreamPoint(first.Seen ?? first.Position, first.Position);
@@ -62,8 +67,18 @@ internal sealed class SyncLedger : IDisposable
     /// <summary>True when the stream has passed the end of the snapshot.</summary>
     public bool PassedSnapshot => Locked(() => passedSnapshot);
 
-    /// <summary>Entities that are to be compared with the source as a whole: how they changed, neither stream nor table tells.</summary>
-    public ImmutableArray<EntityModel> ToCompare => Locked(() => passedSnapshot ? toCompare.ToImmutableArray() : []);
+    /// <summary>Entities that are to be compared with the source as a whole: how they changed, neither stream nor table tells. Rows may be laid out otherwise up to where the schema was read.</summary>
+    public ImmutableArray<EntityModel> ToCompare => Locked(() => passedSnapshot && toCompare.Count > 0 && applied.HasReached(boundAt) ? toCompare.ToImmutableArray() : []);
+
+    /// <summary>What this run met that the stream does not tell, as far as it is shown.</summary>
+    public ImmutableArray<UntoldChange> Untold => Locked(() => untold.ToImmutableArray());
+
+    /// <summary>The last change because of which one of the entities is compared; null: it was asked for.</summary>
+    public UntoldChange? CauseOf(IEnumerable<EntityModel> entities) => Locked(() => entities.Select(causes.GetValueOrDefault).FirstOrDefault(c => c is not null));
+
+    /// <summary>True when the entities are to be compared as a whole behind a position, which the schema that they are read by has: what they were before it does not matter.</summary>
+    public bool BeginsAnew(ImmutableArray<EntityModel> entities, SourcePosition at) =>
+        Locked(() => entities.All(e => toCompare.Contains(e) || comparing.Contains(e)) && new StreamPoint(boundAt, boundAt).HasReached(at));
 
     /// <summary>Rows that this run set aside, as far as they are shown.</summary>
     public ImmutableArray<SetAsideRow> Refused => Locked(() => refused.ToImmutableArray());
@@ -85,6 +100,7 @@ internal sealed class SyncLedger : IDisposable
         SetAsideNow(window);
         (isReadingAgain, isWriting) = (false, false);
         applied = window.End ?? applied;
+        Compare(window.Untold);
         if (horizon is not null && applied.HasReached(horizon))
         {
             (horizon, passedSnapshot) = (null, true);
@@ -101,7 +117,7 @@ internal sealed class SyncLedger : IDisposable
     public void MoveTo(SourcePosition restart, SourcePosition position) => Locked(() =>
     {
         applied = new StreamPoint(restart, restart);
-        (horizon, hasPart, isWriting) = (position, false, false);
+        (horizon, boundAt, hasPart, isWriting) = (position, position, false, false);
         Former.MoveTo(position);
     });
 
@@ -204,6 +220,20 @@ internal sealed class SyncLedger : IDisposable
         passedSnapshot && !isAhead && !hasPart && !isReadingAgain && !hasFormerParents && !hasToCompare ? SyncState.Consistent : SyncState.Converging;
 
     private SyncState StateNow() => Judge(passedSnapshot, horizon is not null, hasPart, isReadingAgain, Former.Any, toCompare.Count + comparing.Count > 0);
+
+    private void Compare(List<UntoldChange> changes)
+    {
+        const int MostShown = 1_000;
+        untold.AddRange(changes.Take(MostShown - untold.Count));
+        foreach (var change in changes)
+        {
+            foreach (var entity in change.Models)
+            {
+                toCompare.Add(entity);
+                causes[entity] = change;
+            }
+        }
+    }
 
     private void SetAsideNow(ChangeWindow window)
     {

@@ -43,7 +43,7 @@ internal sealed class SyncRun : IAsyncDisposable
     private bool hasAsked;
     private Stream? stream;
 
-    public SyncRun(MigrationSession session, SyncOptions options, SyncCheckpoint first, BoundTables tables, IEnumerable<string> setAside, Lease lease, IProgress<SyncProgress> progress)
+    public SyncRun(MigrationSession session, SyncOptions options, SyncCheckpoint first, BoundTables tables, SourcePosition boundAt, IEnumerable<string> setAside, Lease lease, IProgress<SyncProgress> progress)
     {
         this.session = session;
         this.options = options;
@@ -61,9 +61,9 @@ internal sealed class SyncRun : IAsyncDisposable
         rows = new SourceLookup(session, tables.Model.All, patience);
         streamOptions = new BinlogConnectionOptions { BaseDirectory = session.Source.BaseDirectory, HeartbeatPeriod = HeartbeatPeriod };
         meter = new SyncMeter(session.Time);
-        ledger = new SyncLedger(session, lease, first, tables.Model, setAside, meter);
+        ledger = new SyncLedger(session, lease, first, boundAt, tables.Model, setAside, meter);
         children = new ChildFollower(tables.Model, new ChildFinder(tables.Model, items), rows, writer, ledger, options.SetAside);
-        comparison = new WholeComparison(session, tables.Model, ledger, children);
+        comparison = new WholeComparison(session, tables.Model, ledger, children, rows);
     }
 
     /// <summary>The stream of one connection.</summary>
@@ -84,6 +84,8 @@ internal sealed class SyncRun : IAsyncDisposable
     public SyncState State => ledger.State;
 
     public TimeSpan? Lag => meter.Lag(idle);
+
+    public ImmutableArray<UntoldChange> Untold => ledger.Untold;
 
     public ImmutableArray<SetAsideRow> Refused => ledger.Refused;
 
@@ -218,7 +220,7 @@ internal sealed class SyncRun : IAsyncDisposable
         SourceChange.EnsureSame(session.Source, connection.ServerIdentity);
         var tracker = new StreamTracker(applied.Restart, connection.ServerIdentity);
         var parents = new ParentValues(tables.Model, rows);
-        var (reader, builder) = (new TransactionReader(tables, tracker), new ChangeBuilder(tables.Model, parents, Counts, options.SetAside));
+        var (reader, builder) = (new TransactionReader(tables, tracker, ledger.BeginsAnew), new ChangeBuilder(tables.Model, parents, Counts, options.SetAside));
         stream = new Stream(tracker, reader, builder, parents);
         var change = new RowChange();
         try
@@ -268,10 +270,11 @@ internal sealed class SyncRun : IAsyncDisposable
         {
             filling.Transactions++;
             filling.CommittedAt = Math.Max(filling.CommittedAt, committedAt);
-            if (reader.TakeMissedXa())
+            if (reader.TakeUntold() is { Count: > 0 } untold)
             {
+                // Compared when what stands before it is written: else that would be written over what a comparison has already seen.
                 stream!.Parents.Forget();
-                ledger.Compare(tables.Model.Entities);
+                filling.Untold.AddRange(untold);
             }
         }
 

@@ -1,4 +1,7 @@
+using System.Collections.Immutable;
 using System.Globalization;
+using BillingMigration.Model;
+using BillingMigration.Source;
 using BillingMigration.Source.Binlog;
 using BillingMigration.Source.Changes;
 
@@ -21,11 +24,15 @@ internal enum StreamStep
 /// Frames the events of a stream as transactions and shows their rows in the order in which they became valid: those of an XA transaction at its end. Each event is accepted, then its
 /// rows are read, then <see cref="End"/> is called.
 /// </summary>
-internal sealed class TransactionReader(BoundTables tables, StreamTracker tracker)
+/// <param name="beginsAnew">Whether some entities are to be compared as a whole, and the schema was read behind a position: how their
+/// rows were laid out before does not matter.</param>
+internal sealed class TransactionReader(BoundTables tables, StreamTracker tracker, Func<ImmutableArray<EntityModel>, SourcePosition, bool> beginsAnew)
 {
     private const long MostHeldBytes = 256L * 1024 * 1024;
 
     private readonly Dictionary<string, HeldRows> prepared = [];
+    private readonly HashSet<TableMap> unreadable = new(ReferenceEqualityComparer.Instance);
+    private List<UntoldChange> untold = [];
     private HeldRows? holding;
     private HeldRows? released;
     private RowsEvent? rows;
@@ -37,7 +44,6 @@ internal sealed class TransactionReader(BoundTables tables, StreamTracker tracke
     private string? gtid;
     private long committedAt;
     private bool begun;
-    private bool missedXa;
     private bool hasRows;
 
     /// <summary>True between the begin of a transaction and its end.</summary>
@@ -47,7 +53,7 @@ internal sealed class TransactionReader(BoundTables tables, StreamTracker tracke
     public bool HasShownPart { get; private set; }
 
     /// <summary>A position that has everything accepted so far, a transaction under way too.</summary>
-    public Source.SourcePosition ReadUpTo => tracker.Including(gtid, last?.File ?? "", last?.EndOffset ?? 0);
+    public SourcePosition ReadUpTo => tracker.Including(gtid, last?.File ?? "", last?.EndOffset ?? 0);
 
     /// <exception cref="MigrationException">The event cannot be followed.</exception>
     public void Accept(BinlogEvent next)
@@ -146,93 +152,116 @@ internal sealed class TransactionReader(BoundTables tables, StreamTracker tracke
         return StreamStep.Transaction;
     }
 
-    /// <summary>True once for an XA transaction that was committed, and whose rows stand in front of the stream's start.</summary>
-    public bool TakeMissedXa()
+    /// <summary>What the transaction that ended changed without the stream saying which rows.</summary>
+    public IReadOnlyList<UntoldChange> TakeUntold()
     {
-        var was = missedXa;
-        missedXa = false;
-        return was;
+        var taken = untold;
+        if (taken.Count > 0)
+        {
+            untold = [];
+        }
+
+        return taken;
     }
 
     private static string Place(BinlogEvent at) => string.Create(CultureInfo.InvariantCulture, $"{at.File}:{at.EndOffset}");
 
     private void Begin(RowsEvent change)
     {
-        table = tables.Find(change.Table);
-        if (table is null)
+        table = unreadable.Contains(change.Table) ? null : Bind(change);
+        if (table is not null)
         {
-            return;
+            (rows, hasRows) = (change, true);
+        }
+    }
+
+    /// <returns>Null: its rows are no one's, or are compared instead of read.</returns>
+    private BoundTable? Bind(RowsEvent change)
+    {
+        if (tables.ModelOf(change.Table) is not { } model)
+        {
+            return null;
         }
 
-        if (!change.HasFullImages)
+        try
         {
-            throw SyncErrors.RowImageIncomplete(change.Table.Table, Place(change));
+            var bound = tables.Find(change.Table);
+            return change.HasFullImages ? bound : throw SyncErrors.RowImageIncomplete(model, Place(change));
         }
+        catch (MigrationException e) when (e.ErrorId is "TableLayoutUnknown" or SyncErrors.RowImageUnfit && beginsAnew(tables.OwnersOf(model), ReadUpTo))
+        {
+            if (e.ErrorId != SyncErrors.RowImageUnfit)
+            {
+                unreadable.Add(change.Table);
+            }
 
-        (rows, hasRows) = (change, true);
+            Note(UntoldChange.Of("rows", Place(change), $"of {model.Table.Name} cannot be read by the present schema", tables.Reached(model)));
+            return null;
+        }
+        catch (MigrationException e) when (e.ErrorId == "TableLayoutUnknown")
+        {
+            throw SyncErrors.LayoutUnknown(e, tables.OwnersOf(model), Place(change));
+        }
     }
 
     private void Query(QueryEvent query)
     {
-        var statement = query.Statement.AsSpan().Trim();
-        if (Is(statement, "BEGIN"))
+        switch (TransactionControl.Of(query.Statement, out var xid))
         {
-            InTransaction = begun = true;
-        }
-        else if (Is(statement, "COMMIT"))
-        {
-            Release(holding, null);
-        }
-        else if (Is(statement, "ROLLBACK"))
-        {
-            ThrowIfRolledBack(query);
-            step = StreamStep.Transaction;
-        }
-        else if (Begins(statement, "SAVEPOINT") || Begins(statement, "RELEASE SAVEPOINT") || Begins(statement, "XA END"))
-        {
-            return;
-        }
-        else if (Begins(statement, "ROLLBACK TO"))
-        {
-            ThrowIfRolledBack(query);
-        }
-        else if (Begins(statement, "XA START"))
-        {
-            InTransaction = begun = true;
-            holding = new HeldRows();
-        }
-        else if (Begins(statement, "XA COMMIT"))
-        {
-            var xid = statement["XA COMMIT".Length..].Trim().ToString();
-            prepared.Remove(xid, out var held);
-            missedXa |= held is null;
-            Release(held, xid);
-        }
-        else if (Begins(statement, "XA ROLLBACK"))
-        {
-            var xid = statement["XA ROLLBACK".Length..].Trim().ToString();
-            prepared.Remove(xid);
-            Release(null, xid);
-        }
-        else
-        {
-            Statement(query);
+            case TransactionVerb.Begin:
+                InTransaction = begun = true;
+                break;
+            case TransactionVerb.Commit:
+                Release(holding, null);
+                break;
+            case TransactionVerb.Rollback:
+                ThrowIfRolledBack(query);
+                step = StreamStep.Transaction;
+                break;
+            case TransactionVerb.RollbackTo:
+                ThrowIfRolledBack(query);
+                break;
+            case TransactionVerb.XaStart:
+                InTransaction = begun = true;
+                holding = new HeldRows();
+                break;
+            case TransactionVerb.XaCommit:
+                if (!prepared.Remove(xid, out var held))
+                {
+                    Note(UntoldChange.Of("XA COMMIT", Place(query),
+                        "ended a transaction whose rows stand in front of the stream's start", tables.Model.Entities));
+                }
+
+                Release(held, xid);
+                break;
+            case TransactionVerb.XaRollback:
+                prepared.Remove(xid);
+                Release(null, xid);
+                break;
+            case TransactionVerb.None:
+                Statement(query);
+                break;
         }
     }
 
     private void Statement(QueryEvent query)
     {
-        var verdict = tables.Check(query);
-        if (verdict.Effect != StatementEffect.None)
+        var outcome = tables.Check(query);
+        if (outcome.Effect == StatementEffect.Rows || (outcome.Effect != StatementEffect.None && beginsAnew(outcome.Owners, ReadUpTo)))
         {
-            throw verdict.Effect == StatementEffect.RowsByStatement
-                ? SyncErrors.StatementNotCaptured(verdict, Place(query))
-                : SyncErrors.SchemaChanged(verdict, Place(query));
+            Note(UntoldChange.Of(outcome, Place(query)));
+        }
+        else if (outcome.Effect != StatementEffect.None)
+        {
+            throw SyncErrors.SchemaChanged(outcome, Place(query));
         }
 
         // A statement that is no part of a BEGIN stands alone and ends its transaction.
         step = begun ? StreamStep.Within : StreamStep.Transaction;
     }
+
+    /// <summary>What an XA transaction does holds when it ends.</summary>
+    private void Note(UntoldChange change) => (holding?.Untold ?? untold).Add(change);
 
     private void ThrowIfRolledBack(QueryEvent query)
     {
@@ -249,9 +278,9 @@ internal sealed class TransactionReader(BoundTables tables, StreamTracker tracke
     }
 
     /// <summary>The transaction ends when what was held of it is read.</summary>
-    private void Release(HeldRows? held, string? xid) => (released, endedXid, holding, step) = (held, xid, null, StreamStep.Transaction);
-
-    private static bool Is(ReadOnlySpan<char> statement, string word) => statement.Equals(word, StringComparison.OrdinalIgnoreCase);
-
-    private static bool Begins(ReadOnlySpan<char> statement, string words) => statement.StartsWith(words, StringComparison.OrdinalIgnoreCase);
+    private void Release(HeldRows? held, string? xid)
+    {
+        (released, endedXid, holding, step) = (held, xid, null, StreamStep.Transaction);
+        untold.AddRange(held?.Untold ?? []);
+    }
 }

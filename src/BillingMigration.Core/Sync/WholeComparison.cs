@@ -1,16 +1,21 @@
+using System.Collections.Immutable;
 using BillingMigration.Integrity;
 using BillingMigration.Model;
+using BillingMigration.Source;
 
 namespace BillingMigration.Sync;
 
 /// <summary>Compares entities with the source beside the running stream, where neither it nor the table tells which rows changed, or which items are left over from another snapshot; what differs is read again.</summary>
-internal sealed class WholeComparison(MigrationSession session, BillingModel model, SyncLedger ledger, ChildFollower children) : IAsyncDisposable
+internal sealed class WholeComparison(MigrationSession session, BillingModel model, SyncLedger ledger, ChildFollower children, SourceLookup source) : IAsyncDisposable
 {
     private readonly CancellationTokenSource stop = new();
     private Task<(IReadOnlyCollection<Suspect> Suspects, bool AreAll)>? running;
-    private System.Collections.Immutable.ImmutableArray<EntityModel> entities = [];
+    private ImmutableArray<EntityModel> entities = [];
+    private UntoldChange? cause;
 
-    public string? Waiting => running is { IsCompleted: false } ? $"comparing {string.Join(", ", entities.Select(e => e.Entity))} with the source, before the table is called consistent" : null;
+    public string? Waiting => running is { IsCompleted: false }
+        ? $"comparing {string.Join(", ", entities.Select(e => e.Entity))} with the source, before the table is called consistent{(cause is { } because ? $": {because}" : "")}"
+        : null;
 
     /// <summary>Begins a comparison that is due, or takes the result of one that has ended. Nothing is under way to the table meanwhile.</summary>
     public async ValueTask GoOnAsync(CancellationToken cancellationToken)
@@ -20,7 +25,9 @@ internal sealed class WholeComparison(MigrationSession session, BillingModel mod
             // What is noted from here on is due again.
             entities = due;
             ledger.BeginComparing(due);
-            running = Task.Run(() => EntityComparison.RunAsync(session, model, due, stop.Token), CancellationToken.None);
+            cause = ledger.CauseOf(due);
+            var applied = ledger.Applied.Seen;
+            running = Task.Run(() => CompareAsync(due, applied), CancellationToken.None);
         }
 
         if (running is { IsCompleted: true } ended)
@@ -47,6 +54,13 @@ internal sealed class WholeComparison(MigrationSession session, BillingModel mod
         {
             await Task.WhenAny(running);
         }
+    }
+
+    /// <summary>What is read must be as new as the statement that it is read for: that stands in the binlog a moment before others see it.</summary>
+    private async Task<(IReadOnlyCollection<Suspect> Suspects, bool AreAll)> CompareAsync(ImmutableArray<EntityModel> due, SourcePosition applied)
+    {
+        await source.SeeAsync(applied, stop.Token);
+        return await EntityComparison.RunAsync(session, model, due, stop.Token);
     }
 
     public async ValueTask DisposeAsync()

@@ -34,7 +34,7 @@ public sealed class ClientTextTests(TestServers servers)
 
         await ExecuteAsync(shop, charset, "CREATE TABLE harmless (a INT) COMMENT 'not 能'");
         Assert.Equal(SyncState.Consistent, (await shop.SyncAsync()).State);
-        await ExecuteAsync(shop, charset, $"TRUNCATE TABLE `{table}`");
+        await ExecuteAsync(shop, charset, $"ALTER TABLE `{table}` MODIFY id INT NOT NULL");
         var error = await Assert.ThrowsAsync<MigrationException>(() => shop.SyncAsync());
         Assert.Equal("SchemaChanged", error.ErrorId);
         Assert.Contains(table, error.Message, StringComparison.Ordinal);

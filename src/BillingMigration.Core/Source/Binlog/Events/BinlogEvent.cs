@@ -97,6 +97,9 @@ public sealed class QueryEvent : BinlogEvent
     /// <summary>Id of the client's collation (<c>character_set_client</c>); 0 when the event does not say.</summary>
     public int ClientCollation { get; internal set; }
 
+    /// <summary>The session's <c>sql_mode</c> as bits; null when the event does not say.</summary>
+    public ulong? SqlMode { get; internal set; }
+
     public int ErrorCode { get; internal set; }
 }
 

@@ -45,7 +45,7 @@ internal static class EventBodies
             reader.Bytes(LoadFixed);
         }
 
-        into.ClientCollation = ClientCollation(reader.Bytes(variables));
+        (into.SqlMode, into.ClientCollation) = StatusVariables(reader.Bytes(variables));
         into.Database = reader.Text(database);
         reader.Byte();
         var statement = type == BinlogEventType.QueryCompressed ? MariaDbCompression.Expand(reader.Rest) : reader.Rest;
@@ -54,26 +54,27 @@ internal static class EventBodies
     }
 
     /// <summary>From the status variables of a statement; each is a code and a value whose length the code tells (https://dev.mysql.com/doc/dev/mysql-server/latest/classmysql_1_1binlog_1_1event_1_1Query__event.html).</summary>
-    private static int ClientCollation(ReadOnlySpan<byte> variables)
+    private static (ulong? SqlMode, int ClientCollation) StatusVariables(ReadOnlySpan<byte> variables)
     {
         const int Flags = 0, SqlMode = 1, CatalogWithZero = 2, AutoIncrement = 3, Charset = 4, CatalogName = 6;
+        ulong? mode = null;
         var reader = new EventReader(variables);
         while (reader.Left > 0)
         {
             switch (reader.Byte())
             {
                 case Flags: reader.Bytes(4); break;
-                case SqlMode: reader.Bytes(8); break;
+                case SqlMode: mode = reader.UInt64(); break;
                 case CatalogWithZero: reader.Bytes(reader.Byte() + 1); break;
                 case AutoIncrement: reader.Bytes(4); break;
                 case CatalogName: reader.Bytes(reader.Byte()); break;
-                case Charset: return reader.UInt16();
+                case Charset: return (mode, reader.UInt16());
                 // All others stand behind the character set.
-                default: return 0;
+                default: return (mode, 0);
             }
         }
 
-        return 0;
+        return (mode, 0);
     }
 
     /// <summary>GTID_LOG_EVENT and ANONYMOUS_GTID_LOG_EVENT.</summary>

@@ -48,7 +48,7 @@ public sealed class RowDecoder : IRowImageReader
             .Where(r => model.Row[r].Lookup is null && !targets.Contains(r) && !(map.HasNames && IsNullByDefault(model.Row[r].Column))).ToArray();
         if (missing.Length > 0)
         {
-            throw Unknown(map, $"its rows in the binlog have no column {model.Row[missing[0]].Column.Name}");
+            throw Unknown(map, $"they have no column {model.Row[missing[0]].Column.Name}");
         }
 
         return new RowDecoder(map, decoders, targets, [.. Enumerable.Range(0, model.Row.Length).Except(targets)]);
@@ -173,11 +173,10 @@ public sealed class RowDecoder : IRowImageReader
         var all = model.Table.Columns;
         return map.Columns.Length == all.Length
             ? [.. all]
-            : throw Unknown(map, $"its rows in the binlog have {map.Columns.Length} columns and the source's schema {all.Length}");
+            : throw Unknown(map, $"they have {map.Columns.Length} columns and the source's schema {all.Length}");
     }
 
-    private static MigrationException Unknown(TableMap map, string why) => new(
+    internal static MigrationException Unknown(TableMap map, string why) => new(
         "TableLayoutUnknown", MigrationErrorKind.WrongState,
-        $"The rows of {map.Database}.{map.Table} cannot be read as its schema says: {why}. The table was altered after them. Set binlog_row_metadata=FULL on the source, so that rows carry their layout, and begin anew with Export-BillingSnapshot -Restart.",
-        map.Table);
+        $"The rows of {map.Database}.{map.Table} in the binlog cannot be read as the source's schema says: {why}.", map.Table);
 }
