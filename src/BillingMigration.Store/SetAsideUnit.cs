@@ -1,5 +1,6 @@
 using System.Text;
 using Amazon.DynamoDBv2.Model;
+using BillingMigration.Control;
 using BillingMigration.Model;
 using BillingMigration.Store.DynamoDb;
 using BillingMigration.Target;
@@ -20,6 +21,7 @@ public sealed record SetAsideUnit(string What, string Entity, string PartitionKe
     {
         ArgumentNullException.ThrowIfNull(session);
         var units = new List<SetAsideUnit>();
+        var calls = new ControlCalls(session.Target.Client, session.Definition.Target.ControlTableName, session.Retry, session.Time);
         var query = new QueryRequest
         {
             TableName = session.Definition.Target.ControlTableName, ConsistentRead = true, KeyConditionExpression = "pk = :p", FilterExpression = "attribute_exists(reason)",
@@ -27,7 +29,7 @@ public sealed record SetAsideUnit(string What, string Entity, string PartitionKe
         };
         do
         {
-            var page = await session.Target.Client.QueryAsync(query, cancellationToken);
+            var page = await calls.RunAsync("Looking for large units that were set aside", ct => session.Target.Client.QueryAsync(query, ct), cancellationToken);
             units.AddRange((page.Items ?? []).Select(Read));
             query.ExclusiveStartKey = page.LastEvaluatedKey;
         }

@@ -18,6 +18,7 @@ public sealed partial class ImportTests
         ["Snapshot"] = ["Definition", "Model", "Source", "Target", "Transfer", "Control"],
         ["Integrity"] = ["Definition", "Model", "Source", "Target", "Transfer", "Control", "Snapshot"],
         ["Sync"] = ["Definition", "Model", "Source", "Target", "Transfer", "Control", "Snapshot", "Integrity"],
+        ["Rotation"] = ["Definition", "Model", "Target", "Transfer", "Control", "Integrity"],
         ["Reverse"] = ["Definition", "Model", "Source", "Target", "Transfer", "Control", "Snapshot", "Integrity"],
     }.ToFrozenDictionary();
 

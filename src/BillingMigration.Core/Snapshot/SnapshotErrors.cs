@@ -38,8 +38,12 @@ internal static class SnapshotErrors
     public static bool CanBecome(SnapshotRun run, BillingModel model, IEnumerable<EntityModel> chosen) =>
         run is { State: SnapshotState.Complete, ModelParts: { } then } && ModelParts.EntitiesThatDiffer(then, model) is { Count: > 0 } others && others.IsSubsetOf(chosen.Select(e => e.Entity));
 
+    /// <summary>The way on that costs no more than what the change concerns.</summary>
+    internal static string Anew(IEnumerable<EntityModel> entities) =>
+        $"run Export-BillingSnapshot -Restart -Entity {string.Join(",", entities.Select(e => e.Entity))}, then Sync-BillingChanges: it compares what begins anew with the source, and the other entities stay as they are.";
+
     private static string WayOn(SnapshotRun run, BillingModel model) => CanBecome(run, model, model.Entities)
-        ? Sync.SyncErrors.Anew(model.Entities.Where(e => ModelParts.EntitiesThatDiffer(run.ModelParts!, model).Contains(e.Entity)))
+        ? Anew(model.Entities.Where(e => ModelParts.EntitiesThatDiffer(run.ModelParts!, model).Contains(e.Entity)))
         : "begin anew with Export-BillingSnapshot -Restart, for all entities.";
 
     public static MigrationException ShardCountChanged(SnapshotRun run, int shardCount) => new(

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using BillingMigration.Control;
 using BillingMigration.Model;
+using BillingMigration.Snapshot;
 using BillingMigration.Source;
 using BillingMigration.Source.Changes;
 
@@ -24,11 +25,11 @@ internal static class SyncErrors
     public static MigrationException SchemaChanged(StatementOutcome statement, string place) => new(
         "SchemaChanged", MigrationErrorKind.WrongState,
         $"The source changed {statement.Tables} by {statement.Kind} at {place}, which cannot be followed row by row. Everything before it is written. "
-        + $"Look at the change, adapt migration.json if it is wanted, and {Anew(statement.Owners)}", statement.Tables);
+        + $"Look at the change, adapt migration.json if it is wanted, and {SnapshotErrors.Anew(statement.Owners)}", statement.Tables);
 
     public static MigrationException LayoutUnknown(MigrationException why, ImmutableArray<EntityModel> entities, string place) => new(
         why.ErrorId, MigrationErrorKind.WrongState,
-        $"{why.Message} They stand at {place}, and everything before it is written. The table was altered, or replaced, by a statement that the binlog does not show; {Anew(entities)}", why.Target, why);
+        $"{why.Message} They stand at {place}, and everything before it is written. The table was altered, or replaced, by a statement that the binlog does not show; {SnapshotErrors.Anew(entities)}", why.Target, why);
 
     public static MigrationException LookupByText(ParentLink link) => new(
         "LookupNotCaptured", MigrationErrorKind.WrongState,
@@ -54,8 +55,4 @@ internal static class SyncErrors
     public static MigrationException LeaseLost(Lease lease, string migration) => new(
         "LeaseLost", MigrationErrorKind.Busy,
         $"This worker lost the lease {lease.Job} of the migration {migration}: the control table could not be reached for too long, or another worker took over. What it wrote is safe; see who works with Get-BillingMigration, or run the same command again.", lease.Job);
-
-    /// <summary>The way on that costs no more than what the change concerns.</summary>
-    public static string Anew(IEnumerable<EntityModel> entities) =>
-        $"run Export-BillingSnapshot -Restart -Entity {string.Join(",", entities.Select(e => e.Entity))}, then Sync-BillingChanges: it compares what begins anew with the source, and the other entities stay as they are.";
 }

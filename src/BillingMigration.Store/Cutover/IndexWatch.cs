@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using Amazon.DynamoDBv2.Model;
+using BillingMigration.Control;
 using BillingMigration.Definition;
 using BillingMigration.Integrity;
 using BillingMigration.Model;
@@ -20,6 +21,7 @@ internal sealed class IndexWatch(MigrationSession session)
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
+    private readonly ControlCalls calls = new(session.Target.Client, session.Definition.Target.Table, session.Retry, session.Time);
     private readonly HashSet<string> behind = new(StringComparer.Ordinal);
     private Queue<string> order = new();
 
@@ -77,7 +79,8 @@ internal sealed class IndexWatch(MigrationSession session)
     {
         using var json = JsonDocument.Parse(keyJson);
         var key = new[] { EntityModel.PartitionKey, EntityModel.SortKey }.ToDictionary(a => a, a => new AttributeValue(json.RootElement.GetProperty(a).GetProperty("S").GetString()));
-        var item = (await session.Target.Client.GetItemAsync(new GetItemRequest { TableName = Table, Key = key, ConsistentRead = true }, cancellationToken)).Item;
+        var get = new GetItemRequest { TableName = Table, Key = key, ConsistentRead = true };
+        var item = (await calls.RunAsync("Looking at a changed item", ct => session.Target.Client.GetItemAsync(get, ct), cancellationToken)).Item;
         foreach (var index in session.Definition.Indexes)
         {
             if (item is { Count: > 0 } && item.ContainsKey(index.PartitionKeyAttribute) && item.ContainsKey(index.SortKeyAttribute) && !await IsShownAsync(index, item, cancellationToken))
@@ -109,7 +112,7 @@ internal sealed class IndexWatch(MigrationSession session)
         };
         do
         {
-            var page = await session.Target.Client.QueryAsync(request, cancellationToken);
+            var page = await calls.RunAsync($"Asking the index '{index.Name}'", ct => session.Target.Client.QueryAsync(request, ct), cancellationToken);
             if (page.Count > 0)
             {
                 return true;
