@@ -186,7 +186,7 @@ public sealed class SwitchTests(SampleStores stores)
     public async Task A_switch_that_fails_or_takes_too_long_backs_out_and_one_that_was_left_is_finished_or_undone()
     {
         await using var shop = await SwitchShop.CreateAsync(stores, mariaDb: false);
-        await using var store = await shop.OpenAsync();
+        await using var store = await shop.OpenAsync(new RoutingOptions { MostWait = TimeSpan.FromMinutes(5) });
         var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("ROUTED"), Cancel))["account_id"]!;
         using var clients = new PostingClients(store, account);
         await using var session = await shop.Migration.ConnectAsync();
