@@ -76,7 +76,8 @@ public sealed class MigrationSession : IAsyncDisposable
     internal Task<AttributeCipher?> CipherAsync(CancellationToken cancellationToken) => cipher.GetAsync(cancellationToken);
 
     /// <summary>
-    /// The same for what only compares: all of the session's comparisons encrypt with one key, also while the keys rotate, so that what was seen by one is comparable with what another sees.
+    /// The same for what only compares: all of the session's comparisons encrypt with one key, also while the keys rotate, so that what was seen by one is
+    /// comparable with what another sees.
     /// </summary>
     internal Task<AttributeCipher?> ComparingCipherAsync(CancellationToken cancellationToken) => cipher.GetPinnedAsync(cancellationToken);
 

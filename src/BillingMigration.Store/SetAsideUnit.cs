@@ -1,8 +1,6 @@
 using System.Text;
 using Amazon.DynamoDBv2.Model;
-using BillingMigration.Control;
 using BillingMigration.Model;
-using BillingMigration.Store.DynamoDb;
 using BillingMigration.Target;
 
 namespace BillingMigration.Store;
@@ -20,21 +18,7 @@ public sealed record SetAsideUnit(string What, string Entity, string PartitionKe
     public static async Task<IReadOnlyList<SetAsideUnit>> ListAsync(MigrationSession session, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(session);
-        var units = new List<SetAsideUnit>();
-        var calls = new ControlCalls(session.Target.Client, session.Definition.Target.ControlTableName, session.Retry, session.Time);
-        var query = new QueryRequest
-        {
-            TableName = session.Definition.Target.ControlTableName, ConsistentRead = true, KeyConditionExpression = "pk = :p", FilterExpression = "attribute_exists(reason)",
-            ExpressionAttributeValues = new() { [":p"] = ControlKeys.IntentsOf(session.Definition) },
-        };
-        do
-        {
-            var page = await calls.RunAsync("Looking for large units that were set aside", ct => session.Target.Client.QueryAsync(query, ct), cancellationToken);
-            units.AddRange((page.Items ?? []).Select(Read));
-            query.ExclusiveStartKey = page.LastEvaluatedKey;
-        }
-        while (query.ExclusiveStartKey is { Count: > 0 });
-        return units;
+        return [.. (await session.Control.ListLargeUnitsAsync(cancellationToken)).Where(i => i.ContainsKey("reason")).Select(Read)];
     }
 
     private static SetAsideUnit Read(Dictionary<string, AttributeValue> item)

@@ -55,7 +55,6 @@ public sealed class HttpFaultRule : IDisposable
     private readonly TaskCompletionSource first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long skip;
     private long left;
-    private long hits;
 
     internal HttpFaultRule(HttpFault fault, string? operation, long times, double probability, int seed, long skip = 0)
     {
@@ -73,7 +72,9 @@ public sealed class HttpFaultRule : IDisposable
     public string? Operation { get; }
 
     /// <summary>Requests it has hit.</summary>
-    public long Hits => Interlocked.Read(ref hits);
+    public long Hits => Counter.Count;
+
+    public HitCounter Counter { get; } = new();
 
     /// <summary>Completes when it has hit for the first time.</summary>
     public Task FirstHit => first.Task;
@@ -101,7 +102,7 @@ public sealed class HttpFaultRule : IDisposable
             }
 
             left--;
-            hits++;
+            Counter.Add();
             first.TrySetResult();
             return true;
         }

@@ -11,7 +11,6 @@ public sealed class StreamSplit
     private readonly object gate = new();
     private readonly HashSet<string> childIterators = new(StringComparer.Ordinal);
     private string? lastShown;
-    private long listings;
 
     /// <summary>What comes from now on is in the child.</summary>
     public bool IsClosed { get; set; }
@@ -19,7 +18,7 @@ public sealed class StreamSplit
     public bool ListsChild { get; set; }
 
     /// <summary>How often the shards were listed since the first was closed.</summary>
-    public long Listings => Interlocked.Read(ref listings);
+    public HitCounter Listings { get; } = new();
 
     internal static bool Concerns(string operation) => operation is "DescribeStream" or "GetShardIterator" or "GetRecords";
 
@@ -42,7 +41,7 @@ public sealed class StreamSplit
             return answer;
         }
 
-        Interlocked.Increment(ref listings);
+        Listings.Add();
         var parent = shards[^1]!;
         var range = parent["SequenceNumberRange"]!;
         range["EndingSequenceNumber"] = lastShown ?? range["StartingSequenceNumber"]!.GetValue<string>();

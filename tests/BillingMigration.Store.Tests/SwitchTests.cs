@@ -291,14 +291,7 @@ public sealed class SwitchTests(SampleStores stores)
         await using var store = await shop.OpenAsync();
         var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("LATE"), Cancel))["account_id"]!;
 
-        var hits = long.MaxValue;
-        var steps = new Steps(step => hits = step == "WriteBack" ? held.Hits : hits);
-        var switching = new BackendSwitch(session, new SwitchOptions { To = RouteState.MySql, Reason = "a test", MaxStall = TimeSpan.FromMinutes(2) }).RunAsync(steps, Cancel);
-        while (held.Hits < hits || held.Hits - hits < 5)
-        {
-            await Task.WhenAny(switching, Task.Delay(10, Cancel));
-            Assert.False(switching.IsCompleted, "It has ended without the last change.");
-        }
+        var switching = await HeldAsync(session, RouteState.MySql, "WriteBack", held.Counter, "It has ended without the last change.");
 
         held.Dispose();
         Assert.Equal(RouteState.MySql, (await switching).Route.State);
@@ -321,14 +314,7 @@ public sealed class SwitchTests(SampleStores stores)
         await using var store = await shop.OpenAsync();
         var account = (await store.InsertAsync(BillingEntity.Account, SampleRows.Account("CHILD"), Cancel))["account_id"]!;
 
-        var asked = long.MaxValue;
-        var steps = new Steps(step => asked = step == "WriteBack" ? split.Listings : asked);
-        var switching = new BackendSwitch(session, new SwitchOptions { To = RouteState.MySql, Reason = "a test", MaxStall = TimeSpan.FromMinutes(2) }).RunAsync(steps, Cancel);
-        while (split.Listings < asked || split.Listings - asked < 5)
-        {
-            await Task.WhenAny(switching, Task.Delay(10, Cancel));
-            Assert.False(switching.IsCompleted, "It has ended without the shard that is not listed.");
-        }
+        var switching = await HeldAsync(session, RouteState.MySql, "WriteBack", split.Listings, "It has ended without the shard that is not listed.");
 
         split.ListsChild = true;
         Assert.Equal(RouteState.MySql, (await switching).Route.State);
@@ -350,14 +336,7 @@ public sealed class SwitchTests(SampleStores stores)
         await using var ending = session;
         var held = proxy.Faults.While(HttpFault.EmptyIndex, "Query");
 
-        var asked = long.MaxValue;
-        var steps = new Steps(step => asked = step == "Indexes" ? held.Hits : asked);
-        var switching = new BackendSwitch(session, new SwitchOptions { To = RouteState.DynamoDb, Reason = "a test", MaxStall = TimeSpan.FromMinutes(2) }).RunAsync(steps, Cancel);
-        while (held.Hits < asked || held.Hits - asked < 5)
-        {
-            await Task.WhenAny(switching, Task.Delay(10, Cancel));
-            Assert.False(switching.IsCompleted, "It has ended though an index is behind.");
-        }
+        var switching = await HeldAsync(session, RouteState.DynamoDb, "Indexes", held.Counter, "It has ended though an index is behind.");
 
         held.Dispose();
         Assert.Equal(RouteState.DynamoDb, (await switching).Route.State);
@@ -478,6 +457,19 @@ public sealed class SwitchTests(SampleStores stores)
     {
         var options = new SwitchOptions { To = to, Reason = "a test" };
         return new BackendSwitch(session, with?.Invoke(options) ?? options);
+    }
+
+    /// <summary>Switches, and returns when a step has asked five times for what it is not told.</summary>
+    private static async Task<Task<SwitchResult>> HeldAsync(MigrationSession session, RouteState to, string step, HitCounter asked, string otherwise)
+    {
+        var begun = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var steps = new Steps(s => _ = s == step && begun.TrySetResult(asked.Count));
+        var switching = new BackendSwitch(session, new SwitchOptions { To = to, Reason = "a test", MaxStall = TimeSpan.FromMinutes(2) }).RunAsync(steps, Cancel);
+        await Task.WhenAny(switching, AskedAsync());
+        Assert.False(switching.IsCompleted, otherwise);
+        return switching;
+
+        async Task AskedAsync() => await asked.ReachesAsync(await begun.Task + 5);
     }
 
     /// <summary>A session of the shop's migration whose way to the table goes through a proxy.</summary>

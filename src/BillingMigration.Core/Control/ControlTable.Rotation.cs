@@ -22,19 +22,4 @@ public sealed partial class ControlTable
 
         return FencedAsync(lease, "Saving the rotation of the data key", writes, cancellationToken);
     }
-
-    /// <summary>True while a deletion or bill run of more than 100 items is unfinished: the rows noted with it have encrypted values.</summary>
-    internal async Task<bool> HasLargeUnitsAsync(CancellationToken cancellationToken)
-    {
-        var request = new QueryRequest
-        {
-            TableName = Table,
-            ConsistentRead = true,
-            KeyConditionExpression = "pk = :p",
-            ExpressionAttributeValues = new Dictionary<string, AttributeValue> { [":p"] = new($"{pk}#INTENT") },
-            Limit = 1,
-        };
-        var page = await calls.RunAsync("Looking for unfinished deletions and bill runs", ct => Client.QueryAsync(request, ct), cancellationToken);
-        return page.Items is { Count: > 0 };
-    }
 }

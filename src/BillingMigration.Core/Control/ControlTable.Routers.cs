@@ -55,7 +55,7 @@ public sealed partial class ControlTable
 
     /// <returns>Null: it is not known as one that writes.</returns>
     internal async Task<RouterItem?> FindRouterAsync(string id, CancellationToken cancellationToken) =>
-        (await ListRoutersAsync(cancellationToken)).FirstOrDefault(r => r.Id == id);
+        await ReadAsync(RouterItem.SortKey(id), cancellationToken) is { } item ? RouterItem.FromItem(item) : null;
 
     /// <summary>It writes no more.</summary>
     internal Task RemoveRouterAsync(string id, CancellationToken cancellationToken) =>

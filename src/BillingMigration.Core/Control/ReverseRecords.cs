@@ -12,7 +12,10 @@ public sealed record ReverseCheckpoint
     /// <summary>Nothing that was written before needs to be looked at.</summary>
     public required DateTimeOffset Since { get; init; }
 
-    /// <summary>By shard: the last sequence number read; empty: none since <see cref="Since"/>; <see cref="Done"/>: the shard is closed and read; <see cref="Continued"/>: others go on from it, too.</summary>
+    /// <summary>
+    /// By shard: the last sequence number read; empty: none since <see cref="Since"/>; <see cref="Done"/>: the shard is closed and read;
+    /// <see cref="Continued"/>: others go on from it, too.
+    /// </summary>
     public required ImmutableSortedDictionary<string, string> Shards { get; init; }
 
     /// <summary>Items that were looked at, and rows written because of them.</summary>

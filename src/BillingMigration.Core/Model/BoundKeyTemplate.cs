@@ -183,7 +183,10 @@ public sealed class BoundKeyTemplate
         return true;
     }
 
-    /// <summary>Takes values of a row out of a key that was rendered from it; those that are cut, sharded or collated, and all behind a piece that does not end with <c>#</c>, are left out.</summary>
+    /// <summary>
+    /// Takes values of a row out of a key that was rendered from it; those that are cut, sharded or collated, and all behind a piece that does not end
+    /// with <c>#</c>, are left out.
+    /// </summary>
     /// <param name="isWanted">By the index in the row's layout.</param>
     internal void Read(string key, RowBuffer into, Func<int, bool> isWanted)
     {

@@ -78,8 +78,7 @@ internal sealed class ReverseRun : IAsyncDisposable
         {
             StreamArn = stream.Arn,
             Since = since,
-            Shards = shards.ToImmutableSortedDictionary(
-                s => s.Id, s => !s.Closed ? "" : shards.Any(c => c.Parent == s.Id) ? ReverseCheckpoint.Continued : ReverseCheckpoint.Done, StringComparer.Ordinal),
+            Shards = shards.ToImmutableSortedDictionary(s => s.Id, s => s.Closed ? ReverseCheckpoint.Done : "", StringComparer.Ordinal),
             ToCompare = toCompare,
             UpTo = since,
             SavedAt = since,

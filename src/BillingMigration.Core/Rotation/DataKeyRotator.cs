@@ -72,7 +72,7 @@ public sealed class DataKeyRotator(MigrationSession session, RotationOptions opt
                 throw await StillUsedAsync(lease, rotation, look.Checkpoint.Found, abort.Token);
             }
 
-            if (await session.Control.HasLargeUnitsAsync(abort.Token))
+            if ((await session.Control.ListLargeUnitsAsync(abort.Token)).Count > 0)
             {
                 throw RotationErrors.LargeUnits(session.Definition.Name);
             }

@@ -22,23 +22,17 @@ internal sealed class IndexWatch(MigrationSession session)
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
     private readonly ControlCalls calls = new(session.Target.Client, session.Definition.Target.Table, session.Retry, session.Time);
-    private readonly HashSet<string> behind = new(StringComparer.Ordinal);
-    private Queue<string> order = new();
+    private Queue<string> behind = new();
 
     private string Table => session.Definition.Target.Table;
 
     /// <summary>The row of a changed item; the item may be gone.</summary>
     public void Add(Suspect changed)
     {
-        if (!behind.Add(changed.KeyText))
+        behind.Enqueue(changed.KeyText);
+        while (behind.Count > MostKept)
         {
-            return;
-        }
-
-        order.Enqueue(changed.KeyText);
-        while (order.Count > MostKept)
-        {
-            behind.Remove(order.Dequeue());
+            behind.Dequeue();
         }
     }
 
@@ -47,7 +41,7 @@ internal sealed class IndexWatch(MigrationSession session)
     {
         var shown = new ConcurrentBag<string>();
         await Parallel.ForEachAsync(
-            behind,
+            behind.Distinct(),
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
             async (key, token) =>
             {
@@ -56,8 +50,7 @@ internal sealed class IndexWatch(MigrationSession session)
                     shown.Add(key);
                 }
             });
-        behind.ExceptWith(shown);
-        order = new(order.Where(behind.Contains));
+        behind = new(behind.Distinct().Except(shown));
     }
 
     /// <summary>Asks until nothing is left.</summary>

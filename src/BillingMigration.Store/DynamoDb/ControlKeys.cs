@@ -34,9 +34,7 @@ internal sealed class ControlKeys(MigrationDefinition definition, byte[] secret)
     };
 
     /// <summary>All intents are in it: those that are open are found by a query.</summary>
-    public AttributeValue Intents => IntentsOf(definition);
-
-    public static AttributeValue IntentsOf(MigrationDefinition definition) => new($"{StoreSchema.Partition(definition)}#INTENT");
+    public AttributeValue Intents => Key("INTENT", "")[EntityModel.PartitionKey];
 
     public Dictionary<string, AttributeValue> Intent(string id) => Key("INTENT", id);
 
