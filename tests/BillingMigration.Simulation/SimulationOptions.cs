@@ -1,3 +1,5 @@
+using System.Reflection;
+
 namespace BillingMigration.Simulation;
 
 /// <summary>
@@ -34,6 +36,26 @@ public sealed record SimulationOptions
         RepeatAfter = TimeSpan.FromSeconds(20),
     };
 
+    /// <summary>Names of what can be left out: all that takes time or goes wrong.</summary>
+    public static IReadOnlyList<string> Troubles { get; } = [.. Properties.Where(p => p.Name is not (nameof(TokenLife) or nameof(LateBy) or nameof(RepeatAfter))).Select(p => p.Name)];
+
+    private static IEnumerable<PropertyInfo> Properties => typeof(SimulationOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.CanWrite);
+
+    /// <summary>The same, without some of the troubles.</summary>
+    /// <exception cref="ArgumentException">One of them is unknown.</exception>
+    public SimulationOptions Without(IEnumerable<string> troubles)
+    {
+        var less = this with { };
+        foreach (var trouble in troubles)
+        {
+            var property = Properties.FirstOrDefault(p => p.Name == trouble && Troubles.Contains(trouble))
+                ?? throw new ArgumentException($"There is no trouble '{trouble}'; there are {string.Join(", ", Troubles)}.");
+            property.SetValue(less, Activator.CreateInstance(property.PropertyType));
+        }
+
+        return less;
+    }
+
     /// <summary>The way of a request to the service.</summary>
     public TimeSpan Arrival { get; init; }
 
@@ -48,6 +70,9 @@ public sealed record SimulationOptions
 
     /// <summary>How far an index may be behind its table.</summary>
     public TimeSpan IndexDelay { get; init; }
+
+    /// <summary>How far an index is behind its table at least.</summary>
+    public TimeSpan IndexDelayLeast { get; init; }
 
     /// <summary>How old a state an eventually consistent read may return.</summary>
     public TimeSpan StaleRead { get; init; }

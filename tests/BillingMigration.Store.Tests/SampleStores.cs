@@ -104,6 +104,7 @@ public sealed class SampleStores : IAsyncDisposable
         await using var session = await migration.ConnectAsync();
         var result = await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), CancellationToken.None);
         await StoreSchema.SaveAsync(session, CancellationToken.None);
+        await (await servers.DynamoDbAsync()).CatchUpAsync();
         return result.Outcome == SnapshotOutcome.Complete ? (database, migration) : throw new InvalidOperationException($"The export ended as {result.Outcome}.");
     }
 }

@@ -44,6 +44,7 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         await using var session = await migration.ConnectAsync();
         await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), CancellationToken.None);
         await StoreSchema.SaveAsync(session, CancellationToken.None);
+        await (await stores.Servers.DynamoDbAsync()).CatchUpAsync();
         return new WritableShop(database, migration);
     }
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text.Json;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Control;
@@ -9,7 +8,8 @@ using BillingMigration.Model;
 namespace BillingMigration.Store.Cutover;
 
 /// <summary>
-/// Asks the indexes until they show what the changes of the source put into the table. A store looks for children and unique values of migrated rows there, and an index is behind the table by any time
+/// Asks the indexes until they show what the changes of the source put into the table. A store looks for children and unique values of migrated
+/// rows there, and an index is behind the table by any time
 /// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.Writes).
 /// </summary>
 internal sealed class IndexWatch(MigrationSession session)
@@ -19,17 +19,20 @@ internal sealed class IndexWatch(MigrationSession session)
     /// <summary>Of more changes than that, the first were written long before the last.</summary>
     private const int MostKept = 10_000;
 
+    /// <summary>Limit of BatchGetItem.</summary>
+    private const int KeysAtOnce = 100;
+
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
     private readonly ControlCalls calls = new(session.Target.Client, session.Definition.Target.Table, session.Retry, session.Time);
-    private Queue<string> behind = new();
+    private Queue<ItemKey> behind = new();
 
     private string Table => session.Definition.Target.Table;
 
     /// <summary>The row of a changed item; the item may be gone.</summary>
     public void Add(Suspect changed)
     {
-        behind.Enqueue(changed.KeyText);
+        behind.Enqueue(ItemKey.Parse(changed.KeyText));
         while (behind.Count > MostKept)
         {
             behind.Dequeue();
@@ -39,18 +42,9 @@ internal sealed class IndexWatch(MigrationSession session)
     /// <summary>Asks once; what all indexes show is not asked for again.</summary>
     public async Task LookAsync(CancellationToken cancellationToken)
     {
-        var shown = new ConcurrentBag<string>();
-        await Parallel.ForEachAsync(
-            behind.Distinct(),
-            new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
-            async (key, token) =>
-            {
-                if (await IsShownAsync(key, token))
-                {
-                    shown.Add(key);
-                }
-            });
-        behind = new(behind.Distinct().Except(shown));
+        var places = await AllAsync(behind.Distinct().Chunk(KeysAtOnce), ReadAsync, cancellationToken);
+        var hidden = await AllAsync(places.GroupBy(p => (p.Index, p.Partition)), HiddenAsync, cancellationToken);
+        behind = new(hidden.Select(p => p.Item).Distinct());
     }
 
     /// <summary>Asks until nothing is left.</summary>
@@ -68,52 +62,107 @@ internal sealed class IndexWatch(MigrationSession session)
         }
     }
 
-    private async Task<bool> IsShownAsync(string keyJson, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<Place>> AllAsync<T>(
+        IEnumerable<T> asked, Func<T, CancellationToken, Task<IReadOnlyList<Place>>> ask, CancellationToken cancellationToken)
     {
-        using var json = JsonDocument.Parse(keyJson);
-        var key = new[] { EntityModel.PartitionKey, EntityModel.SortKey }.ToDictionary(a => a, a => new AttributeValue(json.RootElement.GetProperty(a).GetProperty("S").GetString()));
-        var get = new GetItemRequest { TableName = Table, Key = key, ConsistentRead = true };
-        var item = (await calls.RunAsync("Looking at a changed item", ct => session.Target.Client.GetItemAsync(get, ct), cancellationToken)).Item;
-        foreach (var index in session.Definition.Indexes)
+        var found = new List<Place>();
+        var options = new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(asked, options, async (one, token) =>
         {
-            if (item is { Count: > 0 } && item.ContainsKey(index.PartitionKeyAttribute) && item.ContainsKey(index.SortKeyAttribute) && !await IsShownAsync(index, item, cancellationToken))
+            var more = await ask(one, token);
+            lock (found)
             {
-                return false;
+                found.AddRange(more);
             }
-        }
-
-        return true;
+        });
+        return found;
     }
 
-    private async Task<bool> IsShownAsync(IndexDefinition index, Dictionary<string, AttributeValue> item, CancellationToken cancellationToken)
+    /// <summary>Where the items with these keys are to be seen in the indexes.</summary>
+    private async Task<IReadOnlyList<Place>> ReadAsync(ItemKey[] keys, CancellationToken cancellationToken)
+    {
+        var places = new List<Place>();
+        var left = new KeysAndAttributes { ConsistentRead = true, Keys = [.. keys.Select(k => k.ToKey())] };
+        while (left.Keys.Count > 0)
+        {
+            var request = new BatchGetItemRequest { RequestItems = new() { [Table] = left } };
+            var page = await calls.RunAsync("Looking at changed items", ct => session.Target.Client.BatchGetItemAsync(request, ct), cancellationToken);
+            foreach (var item in page.Responses.GetValueOrDefault(Table) ?? [])
+            {
+                places.AddRange(session.Definition.Indexes
+                    .Where(i => item.ContainsKey(i.PartitionKeyAttribute) && item.ContainsKey(i.SortKeyAttribute))
+                    .Select(i => new Place(i, item[i.PartitionKeyAttribute].S, item[i.SortKeyAttribute].S, ItemKey.Of(item))));
+            }
+
+            left = page.UnprocessedKeys?.GetValueOrDefault(Table) ?? new() { Keys = [] };
+        }
+
+        return places;
+    }
+
+    /// <summary>The places of one partition that the index does not show. Neighbours come in one page; what is beyond it is asked for by itself.</summary>
+    private async Task<IReadOnlyList<Place>> HiddenAsync(IGrouping<(IndexDefinition Index, string Partition), Place> asked, CancellationToken cancellationToken)
+    {
+        var hidden = asked.ToHashSet();
+        if (hidden.Count > 1)
+        {
+            var sorted = asked.Select(p => p.Sort).Order(StringComparer.Ordinal).ToArray();
+            await TakeShownAsync(asked.Key.Index, asked.Key.Partition, sorted[0], sorted[^1], hidden, onePage: true, cancellationToken);
+        }
+
+        foreach (var place in hidden.ToArray())
+        {
+            await TakeShownAsync(place.Index, place.Partition, place.Sort, place.Sort, hidden, onePage: false, cancellationToken);
+        }
+
+        return [.. hidden];
+    }
+
+    private async Task TakeShownAsync(
+        IndexDefinition index, string partition, string from, string to, HashSet<Place> hidden, bool onePage, CancellationToken cancellationToken)
     {
         var request = new QueryRequest
         {
             TableName = Table,
             IndexName = index.Name,
-            KeyConditionExpression = "#ipk = :ipk AND #isk = :isk",
-            FilterExpression = "#pk = :pk AND #sk = :sk",
-            ProjectionExpression = "#pk",
+            KeyConditionExpression = "#ipk = :ipk AND #isk BETWEEN :from AND :to",
+            ProjectionExpression = "#isk, #pk, #sk",
             ExpressionAttributeNames = new()
             {
                 ["#ipk"] = index.PartitionKeyAttribute, ["#isk"] = index.SortKeyAttribute, ["#pk"] = EntityModel.PartitionKey, ["#sk"] = EntityModel.SortKey,
             },
-            ExpressionAttributeValues = new()
-            {
-                [":ipk"] = item[index.PartitionKeyAttribute], [":isk"] = item[index.SortKeyAttribute], [":pk"] = item[EntityModel.PartitionKey], [":sk"] = item[EntityModel.SortKey],
-            },
+            ExpressionAttributeValues = new() { [":ipk"] = new AttributeValue(partition), [":from"] = new AttributeValue(from), [":to"] = new AttributeValue(to) },
         };
         do
         {
             var page = await calls.RunAsync($"Asking the index '{index.Name}'", ct => session.Target.Client.QueryAsync(request, ct), cancellationToken);
-            if (page.Count > 0)
+            foreach (var item in page.Items)
             {
-                return true;
+                hidden.Remove(new Place(index, partition, item[index.SortKeyAttribute].S, ItemKey.Of(item)));
             }
 
             request.ExclusiveStartKey = page.LastEvaluatedKey;
         }
-        while (request.ExclusiveStartKey is { Count: > 0 });
-        return false;
+        while (!onePage && request.ExclusiveStartKey is { Count: > 0 });
+    }
+
+    /// <summary>An item in an index.</summary>
+    private sealed record Place(IndexDefinition Index, string Partition, string Sort, ItemKey Item);
+
+    private sealed record ItemKey(string Partition, string Sort)
+    {
+        public static ItemKey Of(Dictionary<string, AttributeValue> item) => new(item[EntityModel.PartitionKey].S, item[EntityModel.SortKey].S);
+
+        /// <param name="text">JSON as DynamoDB writes a key.</param>
+        public static ItemKey Parse(string text)
+        {
+            using var json = JsonDocument.Parse(text);
+            return new(Text(EntityModel.PartitionKey), Text(EntityModel.SortKey));
+
+            string Text(string attribute) => json.RootElement.GetProperty(attribute).GetProperty("S").GetString()!;
+        }
+
+        public Dictionary<string, AttributeValue> ToKey() =>
+            new() { [EntityModel.PartitionKey] = new AttributeValue(Partition), [EntityModel.SortKey] = new AttributeValue(Sort) };
     }
 }

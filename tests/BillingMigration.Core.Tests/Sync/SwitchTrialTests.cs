@@ -7,7 +7,7 @@ namespace BillingMigration.Tests.Sync;
 public sealed class SwitchTrialTests
 {
     [Theory]
-    [InlineData(false, 6)]
+    [InlineData(false, 3)]
     [InlineData(true, 2)]
     public async Task Switches_with_kills_freezes_and_cuts_lose_nothing_and_no_call_fails(bool mariaDb, int rounds)
     {

@@ -5,13 +5,16 @@ internal sealed class SimulatedHandler(SimulatedNetwork network, SimulatedProces
 {
     private const string Api = "DynamoDB_20120810.";
 
+    /// <summary>The operation that a request's <c>X-Amz-Target</c> names.</summary>
+    public static string OperationOf(string? target) =>
+        target is null ? string.Empty : target.StartsWith(Api, StringComparison.Ordinal) ? target[Api.Length..] : target;
+
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var caller = SimulatedDynamoDb.Caller.Value;
-        var target = request.Headers.TryGetValues("X-Amz-Target", out var targets) ? targets.First() : string.Empty;
+        var operation = OperationOf(request.Headers.TryGetValues("X-Amz-Target", out var targets) ? targets.First() : null);
         var body = request.Content is null ? [] : await request.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
-        var operation = target.StartsWith(Api, StringComparison.Ordinal) ? target[Api.Length..] : target;
         var answer = new TaskCompletionSource<HttpResponseMessage>();
         if (!process.IsDead)
         {

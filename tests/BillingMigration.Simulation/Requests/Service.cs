@@ -151,6 +151,7 @@ internal sealed class Service(Database database, Chance chance, SimulationOption
             case "DeleteItem": writes.Write(WriteKind.Delete, sent, request, conflict, json); break;
             case "CreateTable": tables.Create(request, json); break;
             case "DescribeTable": tables.Describe(request, json); break;
+            case "UpdateTable": tables.Update(request, json); break;
             case "DeleteTable": tables.Delete(request, json); break;
             case "UpdateTimeToLive": tables.UpdateTimeToLive(request, json); break;
             case "DescribeTimeToLive": tables.DescribeTimeToLive(request, json); break;

@@ -19,6 +19,9 @@ internal sealed class TableRequests(Database database, VirtualTime time)
 
     public void Describe(JsonElement request, Utf8JsonWriter json) => Write(json, "Table", database.Find(request), "ACTIVE");
 
+    /// <summary>Changes nothing that is simulated: streams and protection against deletion are not.</summary>
+    public void Update(JsonElement request, Utf8JsonWriter json) => Write(json, "TableDescription", database.Find(request), "ACTIVE");
+
     public void Delete(JsonElement request, Utf8JsonWriter json)
     {
         var table = database.Find(request);

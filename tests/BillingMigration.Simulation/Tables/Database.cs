@@ -75,7 +75,7 @@ internal sealed class Database(VirtualTime time, Chance chance, SimulationOption
             }
             else
             {
-                index.ApplyLater(key, after, chance.Span(options.IndexDelay), time);
+                index.ApplyLater(key, after, options.IndexDelayLeast + chance.Span(options.IndexDelay - options.IndexDelayLeast), time);
             }
         }
     }

@@ -41,6 +41,8 @@ internal sealed class TableIndex(IndexSchema schema)
 {
     private readonly Dictionary<ItemKey, long> lastArrival = [];
     private readonly Dictionary<ItemKey, ItemKey> positions = [];
+    private readonly Dictionary<ItemKey, Item?> onTheWay = [];
+    private int caughtUp;
 
     public IndexSchema Schema => schema;
 
@@ -70,16 +72,38 @@ internal sealed class TableIndex(IndexSchema schema)
     {
         var arrival = Math.Max(time.Now + delay.Ticks, lastArrival.GetValueOrDefault(key));
         lastArrival[key] = arrival;
+        onTheWay[key] = image;
         Behind++;
+        var sent = caughtUp;
         time.Schedule(TimeSpan.FromTicks(arrival - time.Now), () =>
         {
+            if (sent != caughtUp)
+            {
+                return;
+            }
+
             Behind--;
-            if (lastArrival.GetValueOrDefault(key) == time.Now)
+            if (lastArrival.GetValueOrDefault(key) <= time.Now)
             {
                 lastArrival.Remove(key);
+                onTheWay.Remove(key);
             }
 
             Apply(key, image, time.Now);
         });
+    }
+
+    /// <summary>What is on its way arrives at once.</summary>
+    public void CatchUp(long now)
+    {
+        caughtUp++;
+        Behind = 0;
+        foreach (var (key, image) in onTheWay)
+        {
+            Apply(key, image, now);
+        }
+
+        lastArrival.Clear();
+        onTheWay.Clear();
     }
 }

@@ -8,12 +8,16 @@ namespace BillingMigration.Simulation;
 /// </summary>
 public sealed class VirtualTime : TimeProvider
 {
+    /// <summary>As long as a clock that follows the real one looks away.</summary>
+    private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(50);
+
     private readonly object gate = new();
     private readonly PriorityQueue<VirtualEvent, (long Time, long Sequence)> queue = new();
     private readonly PoolWork pool = new();
     private long now = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).Ticks;
     private long sequence;
     private int running;
+    private (long Real, long Began)? follows;
 
     /// <summary>How far one run may move the clock before it counts as endless; a periodic timer alone would run for ever.</summary>
     public TimeSpan Limit { get; set; } = TimeSpan.FromDays(7);
@@ -88,14 +92,55 @@ public sealed class VirtualTime : TimeProvider
         });
     }
 
+    /// <summary>Lets this clock be the real one from now on: runs everything on the calling thread when it is due, until it is stopped.</summary>
+    internal void Follow(CancellationToken stop)
+    {
+        lock (gate)
+        {
+            follows = (Stopwatch.GetTimestamp(), now);
+        }
+
+        while (!stop.IsCancellationRequested)
+        {
+            Due()?.Action();
+        }
+    }
+
     internal VirtualEvent Add(long afterTicks, VirtualEvent added)
     {
         lock (gate)
         {
+            Catch();
             queue.Enqueue(added, (now + Math.Max(0, afterTicks), sequence++));
+            Monitor.Pulse(gate);
         }
 
         return added;
+    }
+
+    private void Catch()
+    {
+        if (follows is var (real, began))
+        {
+            now = Math.Max(now, began + Stopwatch.GetElapsedTime(real).Ticks);
+        }
+    }
+
+    /// <summary>The next event that is due by the real clock; null after a wait.</summary>
+    private VirtualEvent? Due()
+    {
+        lock (gate)
+        {
+            Catch();
+            if (queue.TryPeek(out var next, out var due) && due.Time <= now)
+            {
+                queue.Dequeue();
+                return next.IsCancelled ? null : next;
+            }
+
+            Monitor.Wait(gate, queue.Count == 0 ? Idle : TimeSpan.FromTicks(Math.Min(due.Time - now, Idle.Ticks)));
+            return null;
+        }
     }
 
     private void Loop(Task until)

@@ -61,6 +61,10 @@ internal abstract class StoreCall(int number)
         }
     }
 
+    /// <summary>Refusals that the rows have explained while the call was under way.</summary>
+    public IEnumerable<(StoreError Error, string Subject)> Refusals =>
+        explained.Where(e => e.Error is not (null or StoreError.Conflict)).Select(e => (e.Error!.Value, e.Subject));
+
     /// <summary>Refusals that the call may be told.</summary>
     protected abstract IEnumerable<(StoreError? Error, string Subject)> Candidates { get; }
 

@@ -87,7 +87,8 @@ internal sealed class UpdateCall(int number, EntityModel entity, long id, Immuta
         {
             null => row is null || !mirror.IsSettled(entity, row),
             StoreError.Conflict => read is not null && (row is null || !IsRecord(entity, row, read)),
-            _ => ExplainsKeys(mirror, entity, RowOf(entity, values), error, subject),
+            StoreError.DuplicateKey => row is not null && UniqueValue.Of(entity, RowOf(entity, values)).Any(v => v.Constraint == subject && mirror.HasOther(v, entity.Describe(row))),
+            _ => row is not null && ExplainsKeys(mirror, entity, RowOf(entity, values), error, subject),
         };
     }
 
@@ -180,15 +181,28 @@ internal sealed class PostCall(int number, StoreMirror mirror, ImmutableDictiona
     private bool Rounded(StoreMirror before, decimal sum) => before.Find(BillingEntity.Account, Convert.ToInt64(charge["account_id"], null)) is { } account
         && BillingAmounts.Balance(before.Model[BillingEntity.Account], account) is var was && decimal.Round(was + sum, 2, MidpointRounding.AwayFromZero) != was;
 
-    protected override IEnumerable<(StoreError? Error, string Subject)> Candidates => [(StoreError.ParentMissing, "account_id"), .. KeysOf(entity)];
+    protected override IEnumerable<(StoreError? Error, string Subject)> Candidates =>
+        [(StoreError.ParentMissing, "account_id"), (StoreError.ValueInvalid, "balance"), .. KeysOf(entity)];
 
-    protected override bool Explains(StoreMirror mirror, StoreError? error, string subject) => subject == "account_id"
-        ? mirror.Find(BillingEntity.Account, Convert.ToInt64(charge["account_id"], null)) is not { } row || !mirror.IsSettled(mirror.Model[BillingEntity.Account], row)
-        : ExplainsKeys(mirror, entity, RowOf(entity, charge), error, subject);
+    protected override bool Explains(StoreMirror mirror, StoreError? error, string subject)
+    {
+        var (accounts, account) = (mirror.Model[BillingEntity.Account], mirror.Find(BillingEntity.Account, Convert.ToInt64(charge["account_id"], null)));
+        return subject switch
+        {
+            "account_id" => account is null || !mirror.IsSettled(accounts, account),
+            "balance" => account is not null && !BillingAmounts.Fits(BillingAmounts.Balance(accounts, account) + (decimal)charge["amount"]! + (decimal)charge["tax_amount"]!),
+            _ => ExplainsKeys(mirror, entity, RowOf(entity, charge), error, subject),
+        };
+    }
 }
 
 internal static class BillingAmounts
 {
+    /// <summary>Most that DECIMAL(14,2) holds, as the sample's sums are.</summary>
+    public const decimal Most = 999_999_999_999.99m;
+
+    public static bool Fits(decimal sum) => Math.Abs(decimal.Round(sum, 2, MidpointRounding.AwayFromZero)) <= Most;
+
     public static decimal Balance(EntityModel account, RowBuffer row) => Of(account, row, "balance");
 
     public static decimal Of(EntityModel model, RowBuffer row, string column) => BillingOperations.Amount(new BillingRecord(model, row), column);
@@ -291,7 +305,8 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
         }
     }
 
-    protected override IEnumerable<(StoreError? Error, string Subject)> Candidates => [(null, ""), (StoreError.ParentMissing, "*"), (StoreError.DuplicateKey, "bill_number")];
+    protected override IEnumerable<(StoreError? Error, string Subject)> Candidates => 
+        [(null, ""), (StoreError.ParentMissing, "*"), (StoreError.DuplicateKey, "bill_number"), (StoreError.ValueInvalid, "*")];
 
     protected override bool Explains(StoreMirror mirror, StoreError? error, string subject)
     {
@@ -306,16 +321,31 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
             // What is left of an account that is gone goes with it.
             null => mirror.Find(BillingEntity.Account, account) is null || !Unbilled(mirror, settled: true).Any(),
             StoreError.ParentMissing => mirror.Find(BillingEntity.Account, account) is null,
+            StoreError.ValueInvalid => !Fits(mirror),
             _ => mirror.Has(UniqueValue.Of(bills, RowOf(bills, bill)).First(v => v.Constraint == "bill_number")),
         };
     }
 
-    private IEnumerable<string> Unbilled(StoreMirror mirror, bool settled = false)
+    private bool Fits(StoreMirror mirror)
+    {
+        var (net, vat) = (0m, 0m);
+        foreach (var row in UnbilledRows(mirror))
+        {
+            (net, vat) = (net + BillingAmounts.Of(charges, row, "amount"), vat + BillingAmounts.Of(charges, row, "tax_amount"));
+        }
+
+        return BillingAmounts.Fits(net) && BillingAmounts.Fits(vat) && BillingAmounts.Fits(net + vat);
+    }
+
+    private IEnumerable<string> Unbilled(StoreMirror mirror, bool settled = false) =>
+        UnbilledRows(mirror).Where(r => !settled || mirror.IsSettled(charges, r)).Select(charges.Describe);
+
+    private IEnumerable<RowBuffer> UnbilledRows(StoreMirror mirror)
     {
         var (accountColumn, billColumn) = (EntityModel.Find(charges.Row, null, "account_id"), EntityModel.Find(charges.Row, null, "bill_id"));
         var reference = Reference.Of(mirror.Model, charges).First(r => r.Name == "charge_account");
         var like = RowBuffer.AllNull(reference.Parent.Row.Length);
         like.Set(reference.ParentColumns[0], account.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        return mirror.ChildrenOf(reference, like).Where(r => r.IsNull(billColumn) && (!settled || mirror.IsSettled(charges, r))).Select(charges.Describe);
+        return mirror.ChildrenOf(reference, like).Where(r => r.IsNull(billColumn));
     }
 }

@@ -11,7 +11,7 @@ internal static class StoreCommand
     {
         var options = new StoreTortureOptions { Seed = Random.Shared.Next(1, 1_000_000) };
         double? minutes = null;
-        var trials = 1;
+        var (trials, mostTrials) = (1, 0);
         for (var i = 0; i < args.Length; i += 2)
         {
             if (args[i] == "--trace")
@@ -26,6 +26,13 @@ internal static class StoreCommand
             {
                 case "--seed": options = options with { Seed = int.Parse(value, CultureInfo.InvariantCulture) }; break;
                 case "--calls": options = options with { Calls = int.Parse(value, CultureInfo.InvariantCulture) }; break;
+                case "--processes": options = options with { Processes = int.Parse(value, CultureInfo.InvariantCulture) }; break;
+                case "--clients": options = options with { Clients = int.Parse(value, CultureInfo.InvariantCulture) }; break;
+                case "--large": options = options with { LargeAccount = int.Parse(value, CultureInfo.InvariantCulture) }; break;
+                case "--calm": options = options with { Kills = !bool.Parse(value) }; break;
+                case "--skip": options = options with { Skip = [.. value.Split(',').Select(n => int.Parse(n, CultureInfo.InvariantCulture))] }; break;
+                case "--without": options = options with { Without = [.. value.Split(',')] }; break;
+                case "--shrink": mostTrials = int.Parse(value, CultureInfo.InvariantCulture); break;
                 case "--trials": trials = int.Parse(value, CultureInfo.InvariantCulture); break;
                 case "--minutes": minutes = double.Parse(value, CultureInfo.InvariantCulture); break;
                 default: throw new ArgumentException($"There is no option {args[i]}.");
@@ -53,6 +60,14 @@ internal static class StoreCommand
             foreach (var violation in result.Violations)
             {
                 Console.WriteLine($"seed {seed}: {violation}");
+            }
+
+            if (mostTrials > 0 && result.Violations.Count > 0)
+            {
+                var smallest = StoreShrink.Run(options with { Seed = seed, Trace = null }, result.Violations, mostTrials, Console.Out);
+                Console.WriteLine($"the smallest: torture store {smallest.Arguments}");
+                StoreTorture.Run(smallest with { Trace = Console.Out });
+                return 1;
             }
         }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using BillingMigration.Simulation;
 
 namespace BillingMigration.Torture;
@@ -22,10 +23,25 @@ internal sealed record StoreTortureOptions
     /// <summary>Processes are killed and frozen, and clocks jump.</summary>
     public bool Kills { get; init; } = true;
 
-    public SimulationOptions Cruelty { get; init; } = SimulationOptions.Cruel;
+    /// <summary>Calls that are planned and not made, by their numbers.</summary>
+    public ImmutableSortedSet<int> Skip { get; init; } = [];
+
+    /// <summary>Troubles that do not happen, of <see cref="SimulationOptions.Troubles"/>.</summary>
+    public ImmutableSortedSet<string> Without { get; init; } = [];
+
+    public SimulationOptions Cruelty => SimulationOptions.Cruel.Without(Without);
 
     /// <summary>Tells each call and commit.</summary>
     public TextWriter? Trace { get; init; }
+
+    /// <summary>The trial as arguments of <c>torture store</c>.</summary>
+    public string Arguments => string.Join(' ', new[]
+    {
+        $"--seed {Seed} --calls {Calls} --processes {Processes} --clients {Clients} --large {LargeAccount}",
+        Kills ? "" : "--calm true",
+        Skip.IsEmpty ? "" : $"--skip {string.Join(',', Skip)}",
+        Without.IsEmpty ? "" : $"--without {string.Join(',', Without)}",
+    }.Where(a => a.Length > 0));
 }
 
 /// <summary>What came of a trial.</summary>
