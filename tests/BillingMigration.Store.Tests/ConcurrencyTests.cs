@@ -40,6 +40,7 @@ public sealed class ConcurrencyTests(SampleStores stores)
         var bills = (await Task.WhenAll(Enumerable.Range(1, 8).Select(n => store.RunBillAsync(id, SampleRows.Bill(id, $"RUN-{n}"), null, Cancel)))).OfType<BillingRecord>().ToArray();
         var bill = Assert.Single(bills);
         Assert.Equal(210m, bill["subtotal"]);
+        await stores.CatchUpAsync();
         Assert.Equal(20, (await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", bill["bill_id"]), Cancel)).Count);
         Assert.Empty(await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", id).Where("bill_id", null), Cancel));
 

@@ -82,6 +82,7 @@ public sealed class LargeUnitTests(SampleStores stores)
         var finished = await BreakOffEverywhereAsync(losesAnswer, (store, account) => store.DeleteAsync(account, Cancel), async (store, account, wasOpen) =>
         {
             var id = account.Get<long>("account_id");
+            await stores.CatchUpAsync();
             var isThere = await store.GetAsync(BillingEntity.Account, "account_id", id, Cancel) is not null;
             var children = 0;
             foreach (var entity in new[] { BillingEntity.Subscriber, BillingEntity.Agreement, BillingEntity.Bill, BillingEntity.Charge })
@@ -150,6 +151,7 @@ public sealed class LargeUnitTests(SampleStores stores)
 
         Assert.Equal(bill, await run);
         Assert.NotNull(bill);
+        await stores.CatchUpAsync();
         var billed = await other.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", bill["bill_id"]), Cancel);
         Assert.Equal(Math.Round(billed.Sum(c => c.Get<decimal>("amount")), 2, MidpointRounding.AwayFromZero), bill["subtotal"]);
         Assert.Equal(account["account_id"], bill["account_id"]);
@@ -170,6 +172,7 @@ public sealed class LargeUnitTests(SampleStores stores)
         proxy.Faults.ResetConnections();
         var bill = await run;
         Assert.Equal(40, lost.Hits);
+        await stores.CatchUpAsync();
         var billed = await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", bill!["bill_id"]), Cancel);
         Assert.Equal(Charges * 9 / 10, billed.Count(c => Equals(c["account_id"], bill["account_id"])));
         Assert.Equal(Math.Round(billed.Sum(c => c.Get<decimal>("amount")), 2, MidpointRounding.AwayFromZero), bill["subtotal"]);
@@ -194,6 +197,7 @@ public sealed class LargeUnitTests(SampleStores stores)
         await using var other = await shop.OpenDynamoDbAsync(new Later());
         Assert.Equal(1, await other.FinishLargeUnitsAsync(Cancel));
         var bill = (await other.FindAsync(BillingEntity.Bill, "bill_number", "RUN", Cancel))!;
+        await stores.CatchUpAsync();
         var billed = await other.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", bill["bill_id"]), Cancel);
         Assert.Equal(Math.Round(billed.Sum(c => c.Get<decimal>("amount")), 2, MidpointRounding.AwayFromZero), bill["subtotal"]);
     }
@@ -225,6 +229,7 @@ public sealed class LargeUnitTests(SampleStores stores)
         await end.CancelAsync();
         await Task.WhenAll(writers);
 
+        await stores.CatchUpAsync();
         Assert.NotEmpty(bills);
         foreach (var bill in bills)
         {

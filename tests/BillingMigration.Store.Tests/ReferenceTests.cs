@@ -24,7 +24,7 @@ public sealed class ReferenceTests(SampleStores stores)
         var time = new FakeTimeProvider(new DateTimeOffset(2026, 3, 1, 8, 0, 0, TimeSpan.Zero));
         await using var store = await shop.OpenAsync(mariaDb ? Backend.MariaDb : Backend.MySql, time);
         var mirror = new StoreMirror(model, time);
-        var rows = await RowsAsync(store, model);
+        var rows = await RowsAsync(session, model);
         Assert.Empty(mirror.Apply([.. rows.Values.Select(r => new RowDelta(r.Model, null, r.Row, null, null))], inParts: false));
         var plan = new StoreCallPlan(mirror, new Random(seed));
         var told = new Dictionary<Told, int>();
@@ -34,7 +34,7 @@ public sealed class ReferenceTests(SampleStores stores)
             var call = plan.Next(knowsLater: false);
             await call.MakeAsync(store, mirror, Cancel);
 
-            var after = await RowsAsync(store, model);
+            var after = await RowsAsync(session, model);
             var deltas = rows.Keys.Union(after.Keys)
                 .Select(k => (Before: rows.GetValueOrDefault(k), After: after.GetValueOrDefault(k)))
                 .Where(d => d.Before.Row is not { } before || d.After.Row is not { } now || before.Differs(now, Enumerable.Range(0, d.Before.Model.Row.Length).ToArray()))
@@ -57,17 +57,6 @@ public sealed class ReferenceTests(SampleStores stores)
         Assert.InRange(told[Told.Refused], Calls / 20, Calls / 2);
     }
 
-    private static async Task<Dictionary<string, (EntityModel Model, RowBuffer Row)>> RowsAsync(BillingStore store, BillingModel model)
-    {
-        var rows = new Dictionary<string, (EntityModel, RowBuffer)>();
-        foreach (var entity in model.Entities)
-        {
-            foreach (var record in await store.ListAsync(new RecordQuery(entity.Entity), Cancel))
-            {
-                rows.Add($"{entity.Entity} {entity.Describe(record.Row)}", (entity, record.Row));
-            }
-        }
-
-        return rows;
-    }
+    private static async Task<Dictionary<string, (EntityModel Model, RowBuffer Row)>> RowsAsync(MigrationSession session, BillingModel model) =>
+        (await SourceRows.ReadAsync(session.Source, model, Cancel)).ToDictionary(r => $"{r.Model.Entity} {r.Model.Describe(r.Row)}");
 }

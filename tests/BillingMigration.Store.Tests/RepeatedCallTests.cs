@@ -233,6 +233,7 @@ public sealed class RepeatedCallTests(SampleStores stores)
         await store.FinishAllLargeUnitsAsync(Cancel);
         var bill = (await store.RunBillAsync(Account, SampleRows.Bill(Account, "LARGE"), "large", null, Cancel))!;
         Assert.Equal(bill, await store.FindAsync(BillingEntity.Bill, "bill_number", "LARGE", Cancel));
+        await stores.CatchUpAsync();
         Assert.True((await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", bill["bill_id"]), Cancel)).Count > 100);
 
         // A deletion in parts takes no key, and then nothing is deleted.

@@ -31,6 +31,11 @@ public sealed class SampleStores : IAsyncDisposable
 
     public TestServers Servers { get; } = new();
 
+    internal FencedServers Fenced { get; } = new();
+
+    /// <summary>Indexes show all that was written so far, as they do after a while, and as a switch waits for it.</summary>
+    public async Task CatchUpAsync() => await (await Servers.DynamoDbAsync()).CatchUpAsync();
+
     public async Task<TestDatabase> SourceAsync() => (await mySql.Value).Database;
 
     public static TheoryData<Backend> Backends { get; } = [.. Enum.GetValues<Backend>()];
@@ -89,6 +94,7 @@ public sealed class SampleStores : IAsyncDisposable
             await database.DisposeAsync();
         }
 
+        await Fenced.DisposeAsync();
         await Servers.DisposeAsync();
     }
 

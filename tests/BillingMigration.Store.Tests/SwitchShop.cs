@@ -12,8 +12,9 @@ using SampleBilling;
 
 namespace BillingMigration.Store.Tests;
 
-/// <summary>A migrated sample on a source server of its own, which may be fenced, and applications with an account that may do nothing to the server.</summary>
-internal sealed class SwitchShop(IAsyncDisposable server, TestDatabase database, SampleMigration migration, SourceCredential application) : IAsyncDisposable
+/// <summary>A migrated sample on a source server that no other test uses meanwhile, so that it may be fenced, and applications with an account that may do nothing to the server.</summary>
+internal sealed class SwitchShop(
+    FencedServers servers, (DynamoDbLocalServer Server, int Tables) dynamoDb, TestDatabase database, SampleMigration migration, SourceCredential application) : IAsyncDisposable
 {
     private const int Rows = 120;
 
@@ -23,17 +24,20 @@ internal sealed class SwitchShop(IAsyncDisposable server, TestDatabase database,
 
     public SampleMigration Migration => migration;
 
+    public Uri DynamoDb => dynamoDb.Server.Endpoint;
+
     /// <summary>Account of the applications.</summary>
     public SourceCredential Application => application;
 
     /// <param name="encrypt">All sensitive columns are encrypted, with a key of this KMS.</param>
     public static async Task<SwitchShop> CreateAsync(SampleStores stores, bool mariaDb, Func<MigrationDefinition, MigrationDefinition>? with = null, KmsServer? encrypt = null)
     {
-        SqlServerProcess server = mariaDb ? await MariaDbServer.StartAsync("--max-connections=400") : await MySqlServer.StartAsync("--max-connections=400");
+        var server = await stores.Fenced.TakeAsync(mariaDb);
         var database = await server.CreateDatabaseAsync();
         await SampleDatabase.CreateAsync(database.ConnectionString, Rows, seed: 3);
         var application = await database.CreateApplicationAsync();
-        var migration = SampleMigration.Create(database.ConnectionString, (await stores.Servers.DynamoDbAsync()).Endpoint);
+        var dynamoDb = await stores.Fenced.TakeDynamoDbAsync();
+        var migration = SampleMigration.Create(database.ConnectionString, dynamoDb.Server.Endpoint);
         migration.Definition = with?.Invoke(migration.Definition) ?? migration.Definition;
         await (encrypt is null ? Task.CompletedTask : migration.EncryptAsync(encrypt));
         await migration.InitializeAsync(stream: true);
@@ -41,7 +45,7 @@ internal sealed class SwitchShop(IAsyncDisposable server, TestDatabase database,
         await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), Cancel);
         await StoreSchema.SaveAsync(session, Cancel);
         await new ChangeFollower(session, new SyncOptions()).RunAsync(new Progress<SyncProgress>(), Cancel);
-        var shop = new SwitchShop(server, database, migration, application);
+        var shop = new SwitchShop(stores.Fenced, dynamoDb, database, migration, application);
         await shop.RequireEqualAsync();
         return shop;
     }
@@ -54,6 +58,12 @@ internal sealed class SwitchShop(IAsyncDisposable server, TestDatabase database,
         await using var session = await migration.ConnectAsync();
         var options = new SwitchOptions { To = to, Reason = "a test" };
         return await new BackendSwitch(session, with?.Invoke(options) ?? options).RunAsync(new Progress<SwitchProgress>(), Cancel);
+    }
+
+    public static async Task ExecuteAsync(MySqlConnection connection, string sql)
+    {
+        await using var command = new MySqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(Cancel);
     }
 
     /// <summary>Name of the file that the server writes to.</summary>
@@ -83,8 +93,9 @@ internal sealed class SwitchShop(IAsyncDisposable server, TestDatabase database,
     {
         await migration.DropAsync();
         await migration.DisposeAsync();
+        await servers.GiveBackAsync(dynamoDb);
+        await servers.GiveBackAsync(database.Server);
         await database.DisposeAsync();
-        await server.DisposeAsync();
     }
 }
 

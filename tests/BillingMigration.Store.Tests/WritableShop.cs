@@ -13,7 +13,7 @@ using SampleBilling;
 namespace BillingMigration.Store.Tests;
 
 /// <summary>A small sample database and its table, for one test that writes.</summary>
-internal sealed class WritableShop(TestDatabase database, SampleMigration migration) : IAsyncDisposable
+internal sealed class WritableShop(SampleStores stores, TestDatabase database, SampleMigration migration) : IAsyncDisposable
 {
     private const int Rows = 120;
 
@@ -44,8 +44,8 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         await using var session = await migration.ConnectAsync();
         await new SnapshotExporter(session, new SnapshotOptions()).RunAsync(new Progress<SnapshotProgress>(), CancellationToken.None);
         await StoreSchema.SaveAsync(session, CancellationToken.None);
-        await (await stores.Servers.DynamoDbAsync()).CatchUpAsync();
-        return new WritableShop(database, migration);
+        await stores.CatchUpAsync();
+        return new WritableShop(stores, database, migration);
     }
 
     public async Task<BillingStore> OpenAsync(Backend backend, TimeProvider? time = null) => backend == Backend.DynamoDb
@@ -81,6 +81,7 @@ internal sealed class WritableShop(TestDatabase database, SampleMigration migrat
         await using var session = await migration.ConnectAsync();
         var result = await new ChangeFollower(session, new SyncOptions { IsOfSwitch = isOfSwitch }).RunAsync(new Progress<SyncProgress>(), CancellationToken.None);
         Assert.Equal(SyncState.Consistent, result.State);
+        await stores.CatchUpAsync();
     }
 
     /// <summary>Changes the route from state to state, without the care of a switch: nobody calls meanwhile.</summary>

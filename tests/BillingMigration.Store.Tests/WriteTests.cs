@@ -21,6 +21,7 @@ public sealed class WriteTests(SampleStores stores)
         Assert.IsType<DateTime>(charge["created_at"]);
         var id = charge.Get<long>("charge_id");
         Assert.Equal(charge, await store.GetAsync(BillingEntity.Charge, "charge_id", id, Cancel));
+        await stores.CatchUpAsync();
         Assert.Contains(charge, await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", 1).Where("bill_id", null), Cancel));
         var second = await store.InsertAsync(BillingEntity.Charge, Charge(1, 1), Cancel);
         Assert.True(second.Get<long>("charge_id") > id);
@@ -29,6 +30,7 @@ public sealed class WriteTests(SampleStores stores)
         var moved = await store.UpdateAsync(charge, Values(("charged_at", At.AddDays(1)), ("description", "später")), Cancel);
         Assert.Equal(At.AddDays(1), moved["charged_at"]);
         Assert.Equal(moved, await store.GetAsync(BillingEntity.Charge, "charge_id", id, Cancel));
+        await stores.CatchUpAsync();
         Assert.Single(await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("charge_id", id), Cancel));
         await store.DeleteAsync(moved, Cancel);
         Assert.Null(await store.GetAsync(BillingEntity.Charge, "charge_id", id, Cancel));
@@ -170,6 +172,7 @@ public sealed class WriteTests(SampleStores stores)
         var work = new UnitOfWork().Insert(BillingEntity.Bill, Bill(1L, "B-UNIT")).Update(charge, Values(("bill_id", new ValueOf(0, "bill_id"))));
         var written = await store.WriteAsync(work, Cancel);
         Assert.Equal(written[0]!["bill_id"], written[1]!["bill_id"]);
+        await stores.CatchUpAsync();
         Assert.Equal([written[1]!], await store.ListAsync(new RecordQuery(BillingEntity.Charge).Where("bill_id", written[0]!["bill_id"]), Cancel));
 
         // The second change fails: the first is not there.

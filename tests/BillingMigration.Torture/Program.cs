@@ -12,9 +12,10 @@ const string usage = """
     Torture sync [--minutes 10] [--seed N] [--server mysql|mysql-native-fk|mariadb|all] [--rows 20000] [--rate 200] [--life 10]
       Eight writers change everything while export and sync run, are killed every few seconds, and the network is cut at random; then compares.
       mysql logs what foreign keys change; mysql-native-fk and mariadb do not. Without --server: all of them.
-    Torture store [--minutes M | --trials 1] [--seed N] [--calls 400] [--trace]
+    Torture store [--minutes M | --trials 1] [--seed N] [--calls 400] [--trace] [--shrink TRIALS] [--server dynamodb|mysql|mariadb]
       Application processes of two schema versions do everything that the store does, on a DynamoDB and a network that are simulated under one seed: indexes behind, conflicts, throttling, requests lost, late and
       repeated, processes killed and frozen, clocks that jump. Each commit is held against MySQL's keys and foreign keys and against what its call asked for; the same seed gives the same trial.
+      --shrink looks for a smaller trial that finds the same. With --server: the same calls at once on a real server behind a proxy that loses requests and answers.
     Torture write-schema FILE
       Writes the sample's tables as MySQL describes them: what the store's trial begins from.
     Torture switch [--rounds 100] [--seed N] [--server mysql|mariadb|both]
@@ -38,7 +39,7 @@ try
         ["export", ..] => await ExportAsync(Arguments.Parse(args[1..])),
         ["integrity", ..] => await IntegrityCommand.RunAsync(args[1..]),
         ["write-schema", var to] => await WriteSchemaAsync(to),
-        ["store", ..] => StoreCommand.Run(args[1..]),
+        ["store", ..] => await StoreCommand.RunAsync(args[1..]),
         ["switch", ..] => await SwitchCommand.RunAsync(args[1..]),
         ["sync", ..] => await SyncCommand.RunAsync(args[1..]),
         _ => Usage(),

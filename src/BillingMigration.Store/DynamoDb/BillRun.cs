@@ -4,15 +4,24 @@ using BillingMigration.Model;
 
 namespace BillingMigration.Store.DynamoDb;
 
-/// <summary>What a bill run bills: the charges of an account that have no bill, read from the table and not from an index, which may not show the last of them yet.</summary>
+/// <summary>
+/// What a bill run bills: the charges of an account that have no bill, read from the table and not from an index, which may not show the last of
+/// them yet. An item that gets another key while they are read may be seen at neither place, so the version of their partition must be the same
+/// before and when the bill is written.
+/// </summary>
 internal sealed class BillRun
 {
     /// <summary>With its bill, claims and checks a transaction takes no more.</summary>
     private const int MostAtOnce = 90;
 
+    /// <summary>Where others write all the time, the account is taken for the run alone after so many attempts.</summary>
+    private const int MostAttempts = 4;
+
     private readonly TableSide side;
     private readonly int accountColumn;
     private readonly int billColumn;
+    private (string Partition, long Version)? read;
+    private int attempts;
 
     /// <exception cref="StoreException"><see cref="StoreError.NotSupported"/>: charges do not refer to accounts, or bills do not.</exception>
     public BillRun(TableSide side, PlannedChange bill, BillingColumns columns)
@@ -40,7 +49,12 @@ internal sealed class BillRun
         var changes = ImmutableArray.CreateBuilder<PlannedChange>();
         var sums = new BillSums(0, 0);
         changes.Add(Bill);
-        await foreach (var row in UnbilledAsync(Bill.After!, cancellationToken))
+        if (++attempts > MostAttempts)
+        {
+            throw StoreErrors.TooMany(Bill.Model.Entity, MostAtOnce + 1, MostAtOnce);
+        }
+
+        await foreach (var row in UnbilledAsync(Bill.After!, ofVersion: true, cancellationToken))
         {
             sums += SumsOf(row);
             changes.Add(new PlannedChange(Charge, row, row.Copy(), -1, [(billColumn, new ValueOf(0, Columns.BillId))]) { IsFound = true });
@@ -59,8 +73,18 @@ internal sealed class BillRun
         return changes.ToImmutable();
     }
 
+    /// <summary>Nobody has written to the partition since the charges were read for the plan.</summary>
+    public void Require(UnitParts parts)
+    {
+        if (read is var (partition, version))
+        {
+            parts.RequireVersion(partition, version);
+        }
+    }
+
     /// <summary>Charges without a bill, as the table has them now.</summary>
-    public async IAsyncEnumerable<RowBuffer> UnbilledAsync(RowBuffer bill, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <param name="ofVersion">The version of their partition is read before.</param>
+    public async IAsyncEnumerable<RowBuffer> UnbilledAsync(RowBuffer bill, bool ofVersion, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var account = RowBuffer.AllNull(OfAccount.Parent.Row.Length);
         account.Take(OfAccount.ParentColumns[0], bill, StoreColumns.Find(Bill.Model, Columns.AccountId));
@@ -69,7 +93,13 @@ internal sealed class BillRun
             yield break;
         }
 
-        await foreach (var row in side.Rows.ChildrenAsync(OfAccount, there, RowFinder.KeyOf(OfAccount.Parent, there, null)!.Value, cancellationToken))
+        var key = RowFinder.KeyOf(OfAccount.Parent, there, null)!.Value;
+        if (ofVersion)
+        {
+            read = (key.Pk, (await side.Versions.ReadAsync([key.Pk], null, cancellationToken))[key.Pk]);
+        }
+
+        await foreach (var row in side.Rows.ChildrenAsync(OfAccount, there, key, cancellationToken))
         {
             if (row.IsNull(billColumn))
             {

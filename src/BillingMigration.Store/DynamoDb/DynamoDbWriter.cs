@@ -31,7 +31,7 @@ internal sealed class DynamoDbWriter
     {
         try
         {
-            return (await WriteAsync(() => Task.FromResult<ImmutableArray<PlannedChange>?>(changes), cancellationToken))!.Value;
+            return (await WriteAsync(() => Task.FromResult<ImmutableArray<PlannedChange>?>(changes), null, cancellationToken))!.Value;
         }
         catch (StoreException e) when (e.Error == StoreError.TooManyRows && changes is [{ Before: { } row, After: null }])
         {
@@ -53,7 +53,7 @@ internal sealed class DynamoDbWriter
         var run = new BillRun(side, bill, columns);
         try
         {
-            return (await WriteAsync(async () => await run.PlanAsync(cancellationToken) is { } changes ? call is null ? changes : changes.Add(call) : null, cancellationToken))?[0];
+            return (await WriteAsync(async () => await run.PlanAsync(cancellationToken) is { } changes ? call is null ? changes : changes.Add(call) : null, run.Require, cancellationToken))?[0];
         }
         catch (StoreException e) when (e.Error == StoreError.TooManyRows)
         {
@@ -71,7 +71,8 @@ internal sealed class DynamoDbWriter
     }
 
     /// <param name="plan">Asked anew for each attempt; null: there is nothing to write.</param>
-    private Task<ImmutableArray<BillingRecord?>?> WriteAsync(Func<Task<ImmutableArray<PlannedChange>?>> plan, CancellationToken cancellationToken)
+    /// <param name="require">Adds to the unit what the plan rests on; null: nothing.</param>
+    private Task<ImmutableArray<BillingRecord?>?> WriteAsync(Func<Task<ImmutableArray<PlannedChange>?>> plan, Action<UnitParts>? require, CancellationToken cancellationToken)
     {
         var found = new UnitFindings();
         var planned = ImmutableArray<PlannedChange>.Empty;
@@ -85,6 +86,7 @@ internal sealed class DynamoDbWriter
 
                 var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, epoch, cancellationToken));
                 var parts = await Unsent.RunAsync(gate, () => builder.BuildAsync([.. changes.Select((c, i) => Change(c, rows[i]))], found, epoch, cancellationToken));
+                require?.Invoke(parts);
                 planned = changes;
                 return (parts, [.. rows.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))]);
             },

@@ -23,7 +23,7 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
     {
         var sums = new BillSums(0, 0);
         var isEmpty = true;
-        await foreach (var row in run.UnbilledAsync(intent.Row, cancellationToken))
+        await foreach (var row in run.UnbilledAsync(intent.Row, ofVersion: false, cancellationToken))
         {
             (sums, isEmpty) = (sums + run.SumsOf(row), false);
         }
@@ -53,7 +53,7 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
         {
             isDone = true;
             var some = new List<RowBuffer>();
-            await foreach (var row in run.UnbilledAsync(intent.Row, cancellationToken))
+            await foreach (var row in run.UnbilledAsync(intent.Row, ofVersion: false, cancellationToken))
             {
                 some.Add(row);
                 if (some.Count == MostAtOnce)

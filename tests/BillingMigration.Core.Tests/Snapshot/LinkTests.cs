@@ -11,7 +11,7 @@ namespace BillingMigration.Tests.Snapshot;
 /// <summary>A link of 2 Mbit/s and 300 ms, which source and table share: everything takes its time, and nothing is sent twice.</summary>
 public sealed class LinkTests(TestServers servers, ITestOutputHelper output)
 {
-    private const long Rows = 20_000;
+    private const long Rows = 8_000;
 
     /// <summary>Bytes on the link for a byte of payload: keys, headers of requests and control data are part of it.</summary>
     private const double Most = 1.3;

@@ -111,14 +111,29 @@ internal abstract class StoreCall(int number)
     /// <summary>Done, and yet nothing is written, where that is right.</summary>
     protected virtual bool MayBeWithoutEffect => DidNothing;
 
-    /// <summary>When all is quiet.</summary>
-    public IEnumerable<string> CheckEnd()
+    /// <summary>It takes nothing away that another has left, so that what it has done is to be seen in the end.</summary>
+    public virtual bool IsTraceable => false;
+
+    /// <summary>How many rows it has left; null: what it has done is in sums.</summary>
+    public virtual int? Traces(StoreMirror after) => null;
+
+    /// <summary>Holds what was done against what was told.</summary>
+    public IEnumerable<string> CheckEffects()
     {
         var most = Told is Told.Done or Told.Unknown or Told.Nothing ? 1 : 0;
         var least = Told == Told.Done && !MayBeWithoutEffect ? 1 : 0;
         if (Effects > most || Effects < least)
         {
             yield return $"was told {Told} {Why} and was done {Effects} times";
+        }
+    }
+
+    /// <summary>When all is quiet.</summary>
+    public IEnumerable<string> CheckEnd()
+    {
+        foreach (var wrong in CheckEffects())
+        {
+            yield return wrong;
         }
 
         if (IsOver && !isExplained)
@@ -131,6 +146,10 @@ internal abstract class StoreCall(int number)
             yield return $"ended with {Why}";
         }
     }
+
+    /// <summary>Charges with the text of this call.</summary>
+    protected static int ChargesWith(StoreMirror mirror, IReadOnlyDictionary<string, object?> charge) =>
+        mirror.Of(BillingEntity.Charge).Count(r => new BillingRecord(mirror.Model[BillingEntity.Charge], r).Text("description") == (string)charge["description"]!);
 
     protected static string Shown(RowDelta delta) => $"{delta.Model.Entity} {delta.Model.Describe((delta.After ?? delta.Before)!)}{(delta.Before is null ? " inserted" : delta.After is null ? " deleted" : " changed")}";
 

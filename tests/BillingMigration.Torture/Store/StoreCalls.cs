@@ -8,12 +8,19 @@ namespace BillingMigration.Torture;
 internal sealed class InsertCall(int number, EntityModel entity, ImmutableDictionary<string, object?> values, string? find) : StoreCall(number)
 {
     private string? notFound;
+    private BillingRecord? inserted;
+
+    public override bool IsTraceable => entity.Entity is BillingEntity.Charge || find is not null;
+
+    public override int? Traces(StoreMirror after) => entity.Entity is BillingEntity.Charge ? ChargesWith(after, values)
+        : inserted is null ? 0
+        : after.Find(entity, inserted.Row) is { } row && Has(entity, row, values.Where(v => v.Key == find)) ? 1 : 0;
 
     public override string ToString() => $"{Number} insert {entity.Entity} {string.Join(", ", values.Where(v => v.Key.EndsWith("_id", StringComparison.Ordinal) || v.Key == find).Select(v => $"{v.Key}={v.Value}"))}";
 
     public override async Task RunAsync(IBillingStore store, StoreMirror mirror, CancellationToken cancellationToken)
     {
-        var record = await store.InsertAsync(entity.Entity, values, cancellationToken);
+        var record = inserted = await store.InsertAsync(entity.Entity, values, cancellationToken);
         try
         {
             // Whoever has inserted a row finds it at once, whatever an index shows.
@@ -47,7 +54,11 @@ internal sealed class InsertCall(int number, EntityModel entity, ImmutableDictio
 /// <param name="id">Of the row, which is read first.</param>
 internal sealed class UpdateCall(int number, EntityModel entity, long id, ImmutableDictionary<string, object?> values) : StoreCall(number)
 {
+    private static readonly string[] Untraced = ["account_number", "phone_number", "description"];
+
     private BillingRecord? read;
+
+    public override bool IsTraceable => !values.Keys.Any(Untraced.Contains);
 
     public override string ToString() => $"{Number} update {entity.Entity} {id}: {string.Join(", ", values.Select(v => $"{v.Key}={v.Value}"))}";
 
@@ -88,7 +99,7 @@ internal sealed class UpdateCall(int number, EntityModel entity, long id, Immuta
             null => row is null || !mirror.IsSettled(entity, row),
             StoreError.Conflict => read is not null && (row is null || !IsRecord(entity, row, read)),
             StoreError.DuplicateKey => row is not null && UniqueValue.Of(entity, RowOf(entity, values)).Any(v => v.Constraint == subject && mirror.HasOther(v, entity.Describe(row))),
-            _ => row is not null && ExplainsKeys(mirror, entity, RowOf(entity, values), error, subject),
+            _ => ExplainsKeys(mirror, entity, RowOf(entity, values), error, subject),
         };
     }
 
@@ -161,6 +172,14 @@ internal sealed class PostCall(int number, StoreMirror mirror, ImmutableDictiona
 {
     private readonly EntityModel entity = mirror.Model[BillingEntity.Charge];
 
+    public long Account => Convert.ToInt64(charge["account_id"], null);
+
+    public decimal Sum => (decimal)charge["amount"]! + (decimal)charge["tax_amount"]!;
+
+    public override bool IsTraceable => true;
+
+    public override int? Traces(StoreMirror after) => ChargesWith(after, charge);
+
     public override string ToString() => $"{Number} post {charge["amount"]} to {charge["account_id"]}, subscriber {charge.GetValueOrDefault("subscriber_id")}, bill {charge.GetValueOrDefault("bill_id")}";
 
     public override Task RunAsync(IBillingStore store, StoreMirror mirror, CancellationToken cancellationToken) => store.PostChargeAsync(charge, null, cancellationToken);
@@ -168,8 +187,7 @@ internal sealed class PostCall(int number, StoreMirror mirror, ImmutableDictiona
     public override IEnumerable<string> Check(StoreMirror before, IReadOnlyList<RowDelta> deltas)
     {
         var posted = deltas.Where(d => d.Model == entity && d is { Before: null, After: { } row } && Has(entity, row, charge)).ToArray();
-        var sum = (decimal)charge["amount"]! + (decimal)charge["tax_amount"]!;
-        if (posted.Length != 1 || deltas.Count > 2 || !deltas.All(d => d == posted[0] || IsSum(d, sum)) || (deltas.Count == 1 && Rounded(before, sum)))
+        if (posted.Length != 1 || deltas.Count > 2 || !deltas.All(d => d == posted[0] || IsSum(d, Sum)) || (deltas.Count == 1 && Rounded(before, Sum)))
         {
             yield return $"wrote {string.Join("; ", deltas.Select(d => $"{Shown(d)}{(d is { Before: not null, After: not null } ? $" ({string.Join(", ", Changed(d))})" : "")}"))}";
         }
@@ -178,7 +196,7 @@ internal sealed class PostCall(int number, StoreMirror mirror, ImmutableDictiona
     private static bool IsSum(RowDelta delta, decimal sum) => delta is { Before: { } was, After: { } now } && delta.Model.Entity == BillingEntity.Account && Changed(delta).All(c => c is "balance" or "updated_at")
         && BillingAmounts.Balance(delta.Model, now) == decimal.Round(BillingAmounts.Balance(delta.Model, was) + sum, 2, MidpointRounding.AwayFromZero);
 
-    private bool Rounded(StoreMirror before, decimal sum) => before.Find(BillingEntity.Account, Convert.ToInt64(charge["account_id"], null)) is { } account
+    private bool Rounded(StoreMirror before, decimal sum) => before.Find(BillingEntity.Account, Account) is { } account
         && BillingAmounts.Balance(before.Model[BillingEntity.Account], account) is var was && decimal.Round(was + sum, 2, MidpointRounding.AwayFromZero) != was;
 
     protected override IEnumerable<(StoreError? Error, string Subject)> Candidates =>
@@ -186,11 +204,11 @@ internal sealed class PostCall(int number, StoreMirror mirror, ImmutableDictiona
 
     protected override bool Explains(StoreMirror mirror, StoreError? error, string subject)
     {
-        var (accounts, account) = (mirror.Model[BillingEntity.Account], mirror.Find(BillingEntity.Account, Convert.ToInt64(charge["account_id"], null)));
+        var (accounts, account) = (mirror.Model[BillingEntity.Account], mirror.Find(BillingEntity.Account, Account));
         return subject switch
         {
             "account_id" => account is null || !mirror.IsSettled(accounts, account),
-            "balance" => account is not null && !BillingAmounts.Fits(BillingAmounts.Balance(accounts, account) + (decimal)charge["amount"]! + (decimal)charge["tax_amount"]!),
+            "balance" => account is not null && !BillingAmounts.Fits(BillingAmounts.Balance(accounts, account) + Sum),
             _ => ExplainsKeys(mirror, entity, RowOf(entity, charge), error, subject),
         };
     }
@@ -211,6 +229,12 @@ internal static class BillingAmounts
 internal sealed class PayCall(int number, StoreMirror mirror, long bill, decimal amount) : StoreCall(number)
 {
     private readonly EntityModel entity = mirror.Model[BillingEntity.Bill];
+
+    public long Bill => bill;
+
+    public decimal Amount => amount;
+
+    public override bool IsTraceable => true;
 
     public override string ToString() => $"{Number} pay {amount} of bill {bill}";
 
@@ -233,13 +257,21 @@ internal sealed class PayCall(int number, StoreMirror mirror, long bill, decimal
         }
     }
 
-    protected override IEnumerable<(StoreError? Error, string Subject)> Candidates => [(StoreError.ParentMissing, "bill_id"), (StoreError.ValueInvalid, "amount_paid")];
+    protected override IEnumerable<(StoreError? Error, string Subject)> Candidates => 
+        [(StoreError.ParentMissing, "bill_id"), (StoreError.ValueInvalid, "amount_paid"), (StoreError.ValueInvalid, "balance")];
 
     protected override bool Explains(StoreMirror mirror, StoreError? error, string subject)
     {
         var row = mirror.Find(BillingEntity.Bill, bill);
-        return error == StoreError.ParentMissing ? row is null : row is not null && BillingAmounts.Of(entity, row, "amount_paid") + amount > BillingAmounts.Of(entity, row, "total");
+        return subject switch
+        {
+            "bill_id" => row is null,
+            "amount_paid" => row is not null && BillingAmounts.Of(entity, row, "amount_paid") + amount > BillingAmounts.Of(entity, row, "total"),
+            _ => row is not null && AccountOf(mirror, row) is { } account && !BillingAmounts.Fits(BillingAmounts.Balance(mirror.Model[BillingEntity.Account], account) - amount),
+        };
     }
+
+    private RowBuffer? AccountOf(StoreMirror mirror, RowBuffer row) => mirror.Find(BillingEntity.Account, new BillingRecord(entity, row).Get<long>("account_id"));
 }
 
 internal sealed class BillRunCall(int number, StoreMirror mirror, long account, ImmutableDictionary<string, object?> bill) : StoreCall(number)
@@ -253,13 +285,32 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
     private decimal subtotal;
     private decimal tax;
     private string? billed;
+    private BillingRecord? made;
+
+    public override bool IsTraceable => true;
+
+    /// <summary>The bill with the sums of its charges.</summary>
+    public override int? Traces(StoreMirror after)
+    {
+        if (made is null)
+        {
+            return Told == Told.Done ? 0 : null;
+        }
+
+        var mine = after.Of(BillingEntity.Charge).Where(r => new BillingRecord(charges, r).Text("bill_id") == made.Text("bill_id")).ToArray();
+        var (net, vat) = (Round(mine.Sum(c => BillingAmounts.Of(charges, c, "amount"))), Round(mine.Sum(c => BillingAmounts.Of(charges, c, "tax_amount"))));
+        return after.Find(bills, made.Row) is { } row && BillingAmounts.Of(bills, row, "subtotal") == net && BillingAmounts.Of(bills, row, "tax_amount") == vat ? 1 : 0;
+    }
+
+    private static decimal Round(decimal sum) => decimal.Round(sum, 2, MidpointRounding.AwayFromZero);
 
     public override string ToString() => $"{Number} bill run of {account}";
 
     public override async Task RunAsync(IBillingStore store, StoreMirror mirror, CancellationToken cancellationToken)
     {
         due = [.. Unbilled(mirror, settled: true)];
-        DidNothing = await store.RunBillAsync(account, bill, null, cancellationToken) is null;
+        made = await store.RunBillAsync(account, bill, null, cancellationToken);
+        DidNothing = made is null;
     }
 
     public override IEnumerable<string> Check(StoreMirror before, IReadOnlyList<RowDelta> deltas)

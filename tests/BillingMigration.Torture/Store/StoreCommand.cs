@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using BillingMigration.Testing;
 
 namespace BillingMigration.Torture;
 
@@ -7,8 +8,9 @@ namespace BillingMigration.Torture;
 internal static class StoreCommand
 {
     /// <exception cref="ArgumentException">An option is unknown or has no value.</exception>
-    public static int Run(string[] args)
+    public static async Task<int> RunAsync(string[] args)
     {
+        string? server = null;
         var options = new StoreTortureOptions { Seed = Random.Shared.Next(1, 1_000_000) };
         double? minutes = null;
         var (trials, mostTrials) = (1, 0);
@@ -26,6 +28,9 @@ internal static class StoreCommand
             {
                 case "--seed": options = options with { Seed = int.Parse(value, CultureInfo.InvariantCulture) }; break;
                 case "--calls": options = options with { Calls = int.Parse(value, CultureInfo.InvariantCulture) }; break;
+                case "--server":
+                    server = value is "dynamodb" or "mysql" or "mariadb" ? value : throw new ArgumentException($"--server is dynamodb, mysql or mariadb, not {value}.");
+                    break;
                 case "--processes": options = options with { Processes = int.Parse(value, CultureInfo.InvariantCulture) }; break;
                 case "--clients": options = options with { Clients = int.Parse(value, CultureInfo.InvariantCulture) }; break;
                 case "--large": options = options with { LargeAccount = int.Parse(value, CultureInfo.InvariantCulture) }; break;
@@ -45,7 +50,7 @@ internal static class StoreCommand
         var told = new SortedDictionary<string, int>(StringComparer.Ordinal);
         for (var seed = options.Seed; minutes is { } limit ? Stopwatch.GetElapsedTime(began).TotalMinutes < limit : done < trials; seed++, done++)
         {
-            var result = StoreTorture.Run(options with { Seed = seed });
+            var result = server is null ? StoreTorture.Run(options with { Seed = seed }) : await OnServerAsync(server, seed, options.Calls);
             (calls, requests, violations) = (calls + result.Calls, requests + result.Requests, violations + result.Violations.Count);
             foreach (var (what, count) in result.Told)
             {
@@ -62,7 +67,7 @@ internal static class StoreCommand
                 Console.WriteLine($"seed {seed}: {violation}");
             }
 
-            if (mostTrials > 0 && result.Violations.Count > 0)
+            if (mostTrials > 0 && server is null && result.Violations.Count > 0)
             {
                 var smallest = StoreShrink.Run(options with { Seed = seed, Trace = null }, result.Violations, mostTrials, Console.Out);
                 Console.WriteLine($"the smallest: torture store {smallest.Arguments}");
@@ -79,5 +84,12 @@ internal static class StoreCommand
         var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"torture store: seeds {options.Seed} to {options.Seed + done - 1}, {calls} calls, {requests} requests in {seconds:0} s, {violations} violations"));
         return violations == 0 ? 0 : 1;
+    }
+
+    private static async Task<StoreTortureResult> OnServerAsync(string name, int seed, int calls)
+    {
+        await using SqlServerProcess server = name == "mariadb" ? await MariaDbServer.StartAsync("--max-connections=400") : await MySqlServer.StartAsync("--max-connections=400");
+        await using var dynamoDb = await DynamoDbLocalServer.StartAsync();
+        return await StoreServerTrial.RunAsync(server, dynamoDb.Endpoint, name == "dynamodb", seed, calls, CancellationToken.None);
     }
 }
