@@ -54,7 +54,7 @@ public sealed class CatchUpTests(TestServers servers)
         var output = TestContext.Current.TestOutputHelper!;
         await using var server = await SyncCommand.StartAsync(name);
         using var log = new StringWriter();
-        var options = new SyncTortureOptions { Duration = TimeSpan.FromMinutes(1), Rows = 3_000, TransactionsPerSecond = 40, LongestLife = TimeSpan.FromSeconds(15) };
+        var options = new SyncTortureOptions { Duration = TimeSpan.FromSeconds(35), Rows = 3_000, TransactionsPerSecond = 40, LongestLife = TimeSpan.FromSeconds(15) };
         var result = await SyncTorture.RunAsync(server, (await servers.DynamoDbAsync()).Endpoint, options, log, Cancel);
         output.WriteLine(log.ToString());
         Assert.Empty(result.Differences);
