@@ -116,7 +116,7 @@ internal sealed class StoreTorture : IDisposable
             yield return Row(BillingEntity.Subscriber, StoreCallPlan.Subscriber(account, $"+{account}"));
             for (var charge = 0; charge < (account == 2 ? options.LargeAccount : 3); charge++)
             {
-                yield return Row(BillingEntity.Charge, StoreCallPlan.Charge(account, account == 2 && options.Seed % 2 == 0 ? 6_500_000_000m + charge : 1 + charge, "migrated").SetItem("subscriber_id", charge % 10 == 0 ? 1 + (account % 4) : null));
+                yield return Row(BillingEntity.Charge, StoreCallPlan.Charge(account, account == 2 && options.Seed % 2 == 0 ? 7_600_000_000m + charge : 1 + charge, "migrated").SetItem("subscriber_id", charge % 10 == 0 ? 1 + (account % 4) : null));
             }
         }
     }
