@@ -137,6 +137,54 @@ public sealed class MoneyTests
     }
 
     [Fact]
+    public void A_charge_that_gets_an_earlier_date_while_a_bill_run_reads_is_billed()
+    {
+        using var stores = new SimulatedStores(SimulatedStores.Network);
+        stores.MigrateAccount(1);
+        var charges = stores.Shop.Model[BillingEntity.Charge];
+        RowBuffer Charge(long id, long? bill) => SimulatedShop.RowOf(charges, id, SampleRows.Charge(1L, 1m).SetItems(
+            [new("charged_at", SimulatedStores.At.AddMinutes(id)), new("bill_id", bill), new("description", new string('ü', 180))]));
+        stores.Run(async () =>
+        {
+            // So many that the last is on a page of its own.
+            foreach (var id in Enumerable.Range(1, 1_600))
+            {
+                await stores.Shop.PutAsync(charges, Charge(id, bill: 1));
+            }
+
+            await stores.Shop.PutAsync(charges, Charge(2_000, bill: null));
+            await stores.Shop.PutAsync(charges, Charge(1_999, bill: null));
+        });
+        stores.Items();
+        var (store, other) = (stores.Open(), stores.Open("other"));
+        var pageTwo = new TaskCompletionSource();
+        var isMoved = false;
+        stores.DynamoDb.Script = request =>
+        {
+            if (request.Process.Name != "app" || request.Operation != "Query" || !request.Json.Contains("ExclusiveStartKey", StringComparison.Ordinal) || isMoved)
+            {
+                return null;
+            }
+
+            pageTwo.TrySetResult();
+            return Fault.LoseRequest;
+        };
+
+        var bill = stores.Run(async () =>
+        {
+            var late = (await other.GetAsync(BillingEntity.Charge, "charge_id", 2_000L))!;
+            var run = store.RunBillAsync(1L, SampleRows.Bill(1L, "RUN"));
+            await pageTwo.Task;
+            await other.UpdateAsync(late, SampleRows.Values(("charged_at", SimulatedStores.At.AddDays(-1))));
+            isMoved = true;
+            return await run;
+        });
+
+        Assert.Equal(2m, bill!["subtotal"]);
+        Assert.Equal(bill["bill_id"], stores.Run(() => store.GetAsync(BillingEntity.Charge, "charge_id", 2_000L))!["bill_id"]);
+    }
+
+    [Fact]
     public void Whoever_has_written_a_row_finds_it_at_once_while_indexes_are_behind()
     {
         using var stores = new SimulatedStores(IndexesBehind);
