@@ -66,7 +66,7 @@ internal sealed class BillRun
 
         if (changes.Count == 1)
         {
-            return null;
+            return await IsAsReadAsync(cancellationToken) ? null : await PlanAsync(cancellationToken);
         }
 
         changes[0] = Bill with { After = WithSums(Bill.After!, sums) };
@@ -82,12 +82,17 @@ internal sealed class BillRun
         }
     }
 
+    /// <summary>Asks whether nobody has written to the partition since: for the answer that there is nothing to bill, which writes nothing.</summary>
+    public async Task<bool> IsAsReadAsync(CancellationToken cancellationToken) =>
+        read is not var (partition, version) || (await side.Versions.ReadAsync([partition], null, cancellationToken))[partition] == version;
+
     /// <summary>Charges without a bill, as the table has them now.</summary>
     /// <param name="ofVersion">The version of their partition is read before.</param>
     public async IAsyncEnumerable<RowBuffer> UnbilledAsync(RowBuffer bill, bool ofVersion, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var account = RowBuffer.AllNull(OfAccount.Parent.Row.Length);
         account.Take(OfAccount.ParentColumns[0], bill, StoreColumns.Find(Bill.Model, Columns.AccountId));
+        read = null;
         if (await side.Rows.FindAsync(OfAccount.Parent, account, OfAccount.ParentColumns, cancellationToken) is not { } there)
         {
             yield break;

@@ -87,6 +87,7 @@ internal sealed class DynamoDbWriter
                 var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, epoch, cancellationToken));
                 var parts = await Unsent.RunAsync(gate, () => builder.BuildAsync([.. changes.Select((c, i) => Change(c, rows[i]))], found, epoch, cancellationToken));
                 require?.Invoke(parts);
+                parts.RequireFits(changes[0].Model.Entity);
                 planned = changes;
                 return (parts, [.. rows.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))]);
             },
