@@ -161,11 +161,12 @@ passed=0 failed=0 skipped=0
 
 attribute() { grep -o -m 1 "<assembly [^>]*" "$2" | grep -o " $1=\"[0-9]*\"" | grep -o '[0-9]*' || echo 0; }
 
-run_test_project() {
-  local project=$1 name framework
-  name=$(basename "$project")
+run_test_project() { # PROJECT [TITLE ARGUMENTS...]
+  local project=$1 name title framework
+  name=$(basename "$project") title=${2:-$(basename "$project")}
+  shift $(( $# > 1 ? 2 : 1 ))
   framework=$(grep -o '<TargetFramework>[^<]*' "$project/$name.csproj" | cut -d'>' -f2)
-  run_tests "$name" dotnet "$project/bin/Release/$framework/$name.dll"
+  run_tests "$title" dotnet "$project/bin/Release/$framework/$name.dll" "$@"
 }
 # PowerShell 7.4 runs on .NET 8: what the core does in every migration is tried on that as well, from a folder that has the runtime in it.
 run_core_on_net8() {
@@ -177,7 +178,7 @@ run_core_on_net8() {
 }
 # What applications are promised, once more on a DynamoDB whose indexes are five seconds behind all the time.
 run_contract_with_late_indexes() {
-  BILLING_DYNAMODB=simulated run_tests "BillingMigration.Store.Tests with late indexes" dotnet tests/BillingMigration.Store.Tests/bin/Release/net10.0/BillingMigration.Store.Tests.dll \
+  BILLING_DYNAMODB=simulated run_test_project tests/BillingMigration.Store.Tests "BillingMigration.Store.Tests with late indexes" \
     -class '*.ReadTests' -class '*.WriteTests' -class '*.TotalTests' -class '*.ConcurrencyTests' -class '*.RepeatedCallTests' -class '*.LargeUnitTests' -class '*.FailureTests'
 }
 # Runs a test program with what it is called in the log.

@@ -45,6 +45,8 @@ public sealed class SimulatedDynamoDb
     /// <summary>No request is on its way or at work, and every index has caught up.</summary>
     public bool IsQuiet => network.InFlight == 0 && database.Tables.Values.All(t => t.Indexes.Values.All(i => i.Behind == 0));
 
+    internal SimulatedNetwork Network => network;
+
     /// <summary>The names of the tables.</summary>
     public IEnumerable<string> TableNames => database.Tables.Keys;
 
@@ -62,6 +64,15 @@ public sealed class SimulatedDynamoDb
         while (!IsQuiet)
         {
             time.RunFor(TimeSpan.FromSeconds(1));
+        }
+    }
+
+    /// <summary>All indexes show all that was written so far, as they do after a while. Called on the simulation's thread.</summary>
+    internal void CatchUp()
+    {
+        foreach (var index in database.Tables.Values.SelectMany(t => t.Indexes.Values))
+        {
+            index.CatchUp(time.Now);
         }
     }
 

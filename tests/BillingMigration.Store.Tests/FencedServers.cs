@@ -33,9 +33,10 @@ internal sealed class FencedServers : IAsyncDisposable
         }
     }
 
-    /// <summary>The next test has it without a fence.</summary>
-    public async Task GiveBackAsync(SqlServerProcess server)
+    /// <summary>Drops the database; the next test has its server without a fence.</summary>
+    public async Task GiveBackAsync(TestDatabase database)
     {
+        var server = database.Server;
         var isMariaDb = server is MariaDbServer;
         await using (var connection = new MySqlConnection(server.ConnectionString))
         {
@@ -44,6 +45,7 @@ internal sealed class FencedServers : IAsyncDisposable
             await open.ExecuteNonQueryAsync();
         }
 
+        await database.DisposeAsync();
         idle[isMariaDb].Add(server);
     }
 

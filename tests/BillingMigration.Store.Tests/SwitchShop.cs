@@ -94,8 +94,7 @@ internal sealed class SwitchShop(
         await migration.DropAsync();
         await migration.DisposeAsync();
         await servers.GiveBackAsync(dynamoDb);
-        await servers.GiveBackAsync(database.Server);
-        await database.DisposeAsync();
+        await servers.GiveBackAsync(database);
     }
 }
 

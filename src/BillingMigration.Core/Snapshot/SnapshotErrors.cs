@@ -40,7 +40,8 @@ internal static class SnapshotErrors
 
     /// <summary>The way on that costs no more than what the change concerns.</summary>
     internal static string Anew(IEnumerable<EntityModel> entities) =>
-        $"run Export-BillingSnapshot -Restart -Entity {string.Join(",", entities.Select(e => e.Entity))}, then Sync-BillingChanges: it compares what begins anew with the source, and the other entities stay as they are.";
+        $"run Export-BillingSnapshot -Restart -Entity {string.Join(",", entities.Select(e => e.Entity))}, then Sync-BillingChanges: "
+        + "it compares what begins anew with the source, and the other entities stay as they are.";
 
     private static string WayOn(SnapshotRun run, BillingModel model) => CanBecome(run, model, model.Entities)
         ? Anew(model.Entities.Where(e => ModelParts.EntitiesThatDiffer(run.ModelParts!, model).Contains(e.Entity)))

@@ -29,7 +29,10 @@ internal static class SyncErrors
 
     public static MigrationException LayoutUnknown(MigrationException why, ImmutableArray<EntityModel> entities, string place) => new(
         why.ErrorId, MigrationErrorKind.WrongState,
-        $"{why.Message} They stand at {place}, and everything before it is written. The table was altered, or replaced, by a statement that the binlog does not show; {SnapshotErrors.Anew(entities)}", why.Target, why);
+        $"{why.Message} They stand at {place}, and everything before it is written. "
+        + $"The table was altered, or replaced, by a statement that the binlog does not show; {SnapshotErrors.Anew(entities)}",
+        why.Target,
+        why);
 
     public static MigrationException LookupByText(ParentLink link) => new(
         "LookupNotCaptured", MigrationErrorKind.WrongState,

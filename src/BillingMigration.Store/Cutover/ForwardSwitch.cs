@@ -96,6 +96,7 @@ internal sealed class ForwardSwitch(SwitchWork work, Fence fence, bool proves) :
             await reverseLease.DisposeAsync();
         }
 
+        indexes.Dispose();
         stopFollowing.Dispose();
     }
 

@@ -1,9 +1,8 @@
-using System.Text.Json;
-using Amazon.DynamoDBv2.Model;
-using BillingMigration.Control;
 using BillingMigration.Definition;
 using BillingMigration.Integrity;
 using BillingMigration.Model;
+using BillingMigration.Target;
+using BillingMigration.Transfer;
 
 namespace BillingMigration.Store.Cutover;
 
@@ -12,27 +11,25 @@ namespace BillingMigration.Store.Cutover;
 /// rows there, and an index is behind the table by any time
 /// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.Writes).
 /// </summary>
-internal sealed class IndexWatch(MigrationSession session)
+internal sealed class IndexWatch(MigrationSession session) : IDisposable
 {
     private const int AtOnce = 16;
 
     /// <summary>Of more changes than that, the first were written long before the last.</summary>
     private const int MostKept = 10_000;
 
-    /// <summary>Limit of BatchGetItem.</summary>
-    private const int KeysAtOnce = 100;
+    /// <summary>So many neighbours are read together; what is beyond them is asked for by itself.</summary>
+    private const int MostNeighbours = 2_000;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
-    private readonly ControlCalls calls = new(session.Target.Client, session.Definition.Target.Table, session.Retry, session.Time);
-    private Queue<ItemKey> behind = new();
-
-    private string Table => session.Definition.Target.Table;
+    private readonly ItemReader reader = new(session.Target, session.Definition.Target.Table, new TransferMetrics(), session.Retry, session.Time);
+    private Queue<Suspect> behind = new();
 
     /// <summary>The row of a changed item; the item may be gone.</summary>
     public void Add(Suspect changed)
     {
-        behind.Enqueue(ItemKey.Parse(changed.KeyText));
+        behind.Enqueue(changed);
         while (behind.Count > MostKept)
         {
             behind.Dequeue();
@@ -42,9 +39,10 @@ internal sealed class IndexWatch(MigrationSession session)
     /// <summary>Asks once; what all indexes show is not asked for again.</summary>
     public async Task LookAsync(CancellationToken cancellationToken)
     {
-        var places = await AllAsync(behind.Distinct().Chunk(KeysAtOnce), ReadAsync, cancellationToken);
-        var hidden = await AllAsync(places.GroupBy(p => (p.Index, p.Partition)), HiddenAsync, cancellationToken);
-        behind = new(hidden.Select(p => p.Item).Distinct());
+        var asked = behind.DistinctBy(s => s.KeyText).ToArray();
+        var places = await AllAsync(asked.Chunk(ItemReader.MostKeys), ReadAsync, cancellationToken);
+        var hidden = (await AllAsync(places.GroupBy(p => (p.Index, p.Partition)), HiddenAsync, cancellationToken)).Select(p => p.Item).ToHashSet();
+        behind = new(asked.Where(s => hidden.Contains(ItemKey.Of(s.Key))));
     }
 
     /// <summary>Asks until nothing is left.</summary>
@@ -62,8 +60,10 @@ internal sealed class IndexWatch(MigrationSession session)
         }
     }
 
+    public void Dispose() => reader.Dispose();
+
     private static async Task<IReadOnlyList<Place>> AllAsync<T>(
-        IEnumerable<T> asked, Func<T, CancellationToken, Task<IReadOnlyList<Place>>> ask, CancellationToken cancellationToken)
+        IEnumerable<T> asked, Func<T, CancellationToken, Task<IEnumerable<Place>>> ask, CancellationToken cancellationToken)
     {
         var found = new List<Place>();
         var options = new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken };
@@ -78,91 +78,49 @@ internal sealed class IndexWatch(MigrationSession session)
         return found;
     }
 
-    /// <summary>Where the items with these keys are to be seen in the indexes.</summary>
-    private async Task<IReadOnlyList<Place>> ReadAsync(ItemKey[] keys, CancellationToken cancellationToken)
-    {
-        var places = new List<Place>();
-        var left = new KeysAndAttributes { ConsistentRead = true, Keys = [.. keys.Select(k => k.ToKey())] };
-        while (left.Keys.Count > 0)
-        {
-            var request = new BatchGetItemRequest { RequestItems = new() { [Table] = left } };
-            var page = await calls.RunAsync("Looking at changed items", ct => session.Target.Client.BatchGetItemAsync(request, ct), cancellationToken);
-            foreach (var item in page.Responses.GetValueOrDefault(Table) ?? [])
-            {
-                places.AddRange(session.Definition.Indexes
-                    .Where(i => item.ContainsKey(i.PartitionKeyAttribute) && item.ContainsKey(i.SortKeyAttribute))
-                    .Select(i => new Place(i, item[i.PartitionKeyAttribute].S, item[i.SortKeyAttribute].S, ItemKey.Of(item))));
-            }
+    /// <summary>Where the items are to be seen in the indexes.</summary>
+    private async Task<IEnumerable<Place>> ReadAsync(Suspect[] changed, CancellationToken cancellationToken) =>
+        from json in await reader.GetAsync([.. changed.Select(s => (ReadOnlyMemory<byte>)s.Key)], cancellationToken)
+        let item = ItemImage.Parse(json)
+        from index in session.Definition.Indexes
+        where item.ContainsKey(index.PartitionKeyAttribute) && item.ContainsKey(index.SortKeyAttribute)
+        select new Place(index, item[index.PartitionKeyAttribute].S, item[index.SortKeyAttribute].S, ItemKey.Of(json.Span));
 
-            left = page.UnprocessedKeys?.GetValueOrDefault(Table) ?? new() { Keys = [] };
-        }
-
-        return places;
-    }
-
-    /// <summary>The places of one partition that the index does not show. Neighbours come in one page; what is beyond it is asked for by itself.</summary>
-    private async Task<IReadOnlyList<Place>> HiddenAsync(IGrouping<(IndexDefinition Index, string Partition), Place> asked, CancellationToken cancellationToken)
+    /// <summary>The places of one partition that the index does not show.</summary>
+    private async Task<IEnumerable<Place>> HiddenAsync(IGrouping<(IndexDefinition Index, string Partition), Place> asked, CancellationToken cancellationToken)
     {
         var hidden = asked.ToHashSet();
         if (hidden.Count > 1)
         {
             var sorted = asked.Select(p => p.Sort).Order(StringComparer.Ordinal).ToArray();
-            await TakeShownAsync(asked.Key.Index, asked.Key.Partition, sorted[0], sorted[^1], hidden, onePage: true, cancellationToken);
+            await TakeShownAsync(asked.Key, sorted[0], sorted[^1], MostNeighbours, hidden, cancellationToken);
         }
 
         foreach (var place in hidden.ToArray())
         {
-            await TakeShownAsync(place.Index, place.Partition, place.Sort, place.Sort, hidden, onePage: false, cancellationToken);
+            await TakeShownAsync(asked.Key, place.Sort, place.Sort, int.MaxValue, hidden, cancellationToken);
         }
 
-        return [.. hidden];
+        return hidden;
     }
 
     private async Task TakeShownAsync(
-        IndexDefinition index, string partition, string from, string to, HashSet<Place> hidden, bool onePage, CancellationToken cancellationToken)
+        (IndexDefinition Index, string Partition) of, string from, string to, int most, HashSet<Place> hidden, CancellationToken cancellationToken)
     {
-        var request = new QueryRequest
+        var query = new ItemQuery(of.Index.Name, of.Index.PartitionKeyAttribute, of.Partition, of.Index.SortKeyAttribute, from, to, false, null)
         {
-            TableName = Table,
-            IndexName = index.Name,
-            KeyConditionExpression = "#ipk = :ipk AND #isk BETWEEN :from AND :to",
-            ProjectionExpression = "#isk, #pk, #sk",
-            ExpressionAttributeNames = new()
-            {
-                ["#ipk"] = index.PartitionKeyAttribute, ["#isk"] = index.SortKeyAttribute, ["#pk"] = EntityModel.PartitionKey, ["#sk"] = EntityModel.SortKey,
-            },
-            ExpressionAttributeValues = new() { [":ipk"] = new AttributeValue(partition), [":from"] = new AttributeValue(from), [":to"] = new AttributeValue(to) },
+            Attributes = [of.Index.SortKeyAttribute, EntityModel.PartitionKey, EntityModel.SortKey],
         };
-        do
+        await foreach (var json in reader.QueryAsync(query, cancellationToken))
         {
-            var page = await calls.RunAsync($"Asking the index '{index.Name}'", ct => session.Target.Client.QueryAsync(request, ct), cancellationToken);
-            foreach (var item in page.Items)
+            hidden.Remove(new Place(of.Index, of.Partition, ItemImage.Parse(json)[of.Index.SortKeyAttribute].S, ItemKey.Of(json.Span)));
+            if (hidden.Count == 0 || --most == 0)
             {
-                hidden.Remove(new Place(index, partition, item[index.SortKeyAttribute].S, ItemKey.Of(item)));
+                return;
             }
-
-            request.ExclusiveStartKey = page.LastEvaluatedKey;
         }
-        while (!onePage && request.ExclusiveStartKey is { Count: > 0 });
     }
 
     /// <summary>An item in an index.</summary>
     private sealed record Place(IndexDefinition Index, string Partition, string Sort, ItemKey Item);
-
-    private sealed record ItemKey(string Partition, string Sort)
-    {
-        public static ItemKey Of(Dictionary<string, AttributeValue> item) => new(item[EntityModel.PartitionKey].S, item[EntityModel.SortKey].S);
-
-        /// <param name="text">JSON as DynamoDB writes a key.</param>
-        public static ItemKey Parse(string text)
-        {
-            using var json = JsonDocument.Parse(text);
-            return new(Text(EntityModel.PartitionKey), Text(EntityModel.SortKey));
-
-            string Text(string attribute) => json.RootElement.GetProperty(attribute).GetProperty("S").GetString()!;
-        }
-
-        public Dictionary<string, AttributeValue> ToKey() =>
-            new() { [EntityModel.PartitionKey] = new AttributeValue(Partition), [EntityModel.SortKey] = new AttributeValue(Sort) };
-    }
 }

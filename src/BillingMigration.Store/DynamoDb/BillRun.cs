@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Model;
 
@@ -66,7 +67,7 @@ internal sealed class BillRun
 
         if (changes.Count == 1)
         {
-            return await IsAsReadAsync(cancellationToken) ? null : await PlanAsync(cancellationToken);
+            return null;
         }
 
         changes[0] = Bill with { After = WithSums(Bill.After!, sums) };
@@ -82,13 +83,9 @@ internal sealed class BillRun
         }
     }
 
-    /// <summary>Asks whether nobody has written to the partition since: for the answer that there is nothing to bill, which writes nothing.</summary>
-    public async Task<bool> IsAsReadAsync(CancellationToken cancellationToken) =>
-        read is not var (partition, version) || (await side.Versions.ReadAsync([partition], null, cancellationToken))[partition] == version;
-
     /// <summary>Charges without a bill, as the table has them now.</summary>
-    /// <param name="ofVersion">The version of their partition is read before.</param>
-    public async IAsyncEnumerable<RowBuffer> UnbilledAsync(RowBuffer bill, bool ofVersion, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <param name="ofVersion">The version of their partition is read before; that there are none is said when it is the same afterwards.</param>
+    public async IAsyncEnumerable<RowBuffer> UnbilledAsync(RowBuffer bill, bool ofVersion, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var account = RowBuffer.AllNull(OfAccount.Parent.Row.Length);
         account.Take(OfAccount.ParentColumns[0], bill, StoreColumns.Find(Bill.Model, Columns.AccountId));
@@ -99,19 +96,24 @@ internal sealed class BillRun
         }
 
         var key = RowFinder.KeyOf(OfAccount.Parent, there, null)!.Value;
-        if (ofVersion)
+        var isEmpty = true;
+        do
         {
-            read = (key.Pk, (await side.Versions.ReadAsync([key.Pk], null, cancellationToken))[key.Pk]);
-        }
-
-        await foreach (var row in side.Rows.ChildrenAsync(OfAccount, there, key, cancellationToken))
-        {
-            if (row.IsNull(billColumn))
+            read = ofVersion ? await ReadVersionAsync(key.Pk, cancellationToken) : null;
+            await foreach (var row in side.Rows.ChildrenAsync(OfAccount, there, key, cancellationToken))
             {
-                yield return row;
+                if (row.IsNull(billColumn))
+                {
+                    isEmpty = false;
+                    yield return row;
+                }
             }
         }
+        while (isEmpty && ofVersion && await ReadVersionAsync(key.Pk, cancellationToken) != read);
     }
+
+    private async Task<(string Partition, long Version)?> ReadVersionAsync(string partition, CancellationToken cancellationToken) =>
+        (partition, (await side.Versions.ReadAsync([partition], null, cancellationToken))[partition]);
 
     public BillSums SumsOf(RowBuffer row)
     {

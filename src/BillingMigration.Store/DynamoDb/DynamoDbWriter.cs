@@ -53,7 +53,7 @@ internal sealed class DynamoDbWriter
         var run = new BillRun(side, bill, columns);
         try
         {
-            return (await WriteAsync(async () => await run.PlanAsync(cancellationToken) is { } changes ? call is null ? changes : changes.Add(call) : null, run.Require, cancellationToken))?[0];
+            return (await WriteAsync(PlanAsync, run.Require, cancellationToken))?[0];
         }
         catch (StoreException e) when (e.Error == StoreError.TooManyRows)
         {
@@ -68,6 +68,9 @@ internal sealed class DynamoDbWriter
                 cancellationToken);
             return intent is null ? null : await large.FinishAsync(intent);
         }
+
+        async Task<ImmutableArray<PlannedChange>?> PlanAsync() =>
+            await run.PlanAsync(cancellationToken) is { } changes ? call is null ? changes : changes.Add(call) : null;
     }
 
     /// <param name="plan">Asked anew for each attempt; null: there is nothing to write.</param>

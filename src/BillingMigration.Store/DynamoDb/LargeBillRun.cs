@@ -21,22 +21,17 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
     /// <exception cref="StoreException">The run is refused.</exception>
     public async Task<UnitParts?> BeginAsync(RowChange bill, RowChange? call, UnitFindings found, long epoch, CancellationToken cancellationToken)
     {
-        BillSums sums;
-        bool isEmpty;
-        do
+        var sums = new BillSums(0, 0);
+        var isEmpty = true;
+        await foreach (var row in run.UnbilledAsync(intent.Row, ofVersion: true, cancellationToken))
         {
-            (sums, isEmpty) = (new BillSums(0, 0), true);
-            await foreach (var row in run.UnbilledAsync(intent.Row, ofVersion: true, cancellationToken))
-            {
-                (sums, isEmpty) = (sums + run.SumsOf(row), false);
-            }
-
-            if (isEmpty && await run.IsAsReadAsync(cancellationToken))
-            {
-                return null;
-            }
+            (sums, isEmpty) = (sums + run.SumsOf(row), false);
         }
-        while (isEmpty);
+
+        if (isEmpty)
+        {
+            return null;
+        }
 
         _ = run.WithSums(intent.Row, sums);
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Announcer = intent.Id };

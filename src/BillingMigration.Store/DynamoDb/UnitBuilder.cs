@@ -87,7 +87,6 @@ internal sealed class UnitBuilder(TableSide side)
 
         await deletion.AddChildrenAsync(changes, parts, cancellationToken);
         await AddAsync(parts, changes, found, cancellationToken);
-        parts.RequireFits(asked[0].Model.Entity);
         return parts;
     }
 

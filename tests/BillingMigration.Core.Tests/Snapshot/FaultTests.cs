@@ -77,7 +77,7 @@ public sealed class FaultTests(TestServers servers)
     [InlineData(true)]
     public async Task A_source_connection_that_breaks_in_the_middle_of_every_page_is_gone_on_from_its_last_row(bool mariaDb)
     {
-        await using var scenario = await Scenario.CreateAsync(servers, mariaDb, 2 * Rows);
+        await using var scenario = await Scenario.CreateAsync(servers, mariaDb, 4 * Rows);
         await using var ways = Ways.Open(scenario);
 
         var result = await scenario.ExportAsync(
@@ -93,8 +93,8 @@ public sealed class FaultTests(TestServers servers)
             },
             ways.Definition);
 
-        Assert.Equal((SnapshotOutcome.Complete, 2 * Rows), (result.Outcome, result.Items));
-        Assert.InRange(ways.Source.Connections, 5, long.MaxValue);
+        Assert.Equal((SnapshotOutcome.Complete, 4 * Rows), (result.Outcome, result.Items));
+        Assert.True(ways.Source.Connections > 8);
         await scenario.AssertWholeAsync();
     }
 

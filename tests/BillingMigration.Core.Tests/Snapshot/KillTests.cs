@@ -15,12 +15,12 @@ public sealed class KillTests(TestServers servers, ITestOutputHelper output)
         var result = await ExportTorture.RunAsync(
             await servers.SourceAsync(mariaDb),
             (await servers.DynamoDbAsync()).Endpoint,
-            new ExportTortureOptions { Kills = 4, Freezes = 0, Rows = 6_000, ItemsPerSecond = 1_000, Seed = seed },
+            new ExportTortureOptions { Kills = 6, Freezes = 0, Rows = 6_000, ItemsPerSecond = 1_000, Seed = seed },
             log,
             TestContext.Current.CancellationToken);
 
         output.WriteLine($"{log}{result}");
         Assert.Empty(result.Differences);
-        Assert.Equal(4, result.Kills);
+        Assert.Equal(6, result.Kills);
     }
 }

@@ -11,8 +11,7 @@ namespace BillingMigration.Simulation;
 public sealed class SimulatedServer : IAsyncDisposable
 {
     private readonly VirtualTime time = new();
-    private readonly Database database;
-    private readonly SimulatedNetwork network;
+    private readonly SimulatedDynamoDb dynamoDb;
     private readonly SimulatedProcess process;
     private readonly HttpListener listener = new();
     private readonly CancellationTokenSource stop = new();
@@ -22,9 +21,7 @@ public sealed class SimulatedServer : IAsyncDisposable
     private SimulatedServer(int port, int seed, SimulationOptions options)
     {
         Endpoint = new UriBuilder("http", "127.0.0.1", port).Uri;
-        var chance = new Chance(seed);
-        database = new Database(time, chance, options);
-        network = new SimulatedNetwork(new Service(database, chance, options, time), chance, options, time);
+        dynamoDb = new SimulatedDynamoDb(time, seed, options);
         process = new SimulatedProcess(time, "http");
         listener.Prefixes.Add(Endpoint.ToString());
         listener.Start();
@@ -50,11 +47,7 @@ public sealed class SimulatedServer : IAsyncDisposable
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         time.Schedule(TimeSpan.Zero, () =>
         {
-            foreach (var index in database.Tables.Values.SelectMany(t => t.Indexes.Values))
-            {
-                index.CatchUp(time.Now);
-            }
-
+            dynamoDb.CatchUp();
             done.SetResult();
         });
         return done.Task;
@@ -95,7 +88,7 @@ public sealed class SimulatedServer : IAsyncDisposable
             using var body = new MemoryStream();
             await context.Request.InputStream.CopyToAsync(body);
             var answer = new TaskCompletionSource<HttpResponseMessage>(TaskCreationOptions.RunContinuationsAsynchronously);
-            network.Send(new SimulatedRequest(SimulatedHandler.OperationOf(context.Request.Headers["X-Amz-Target"]), body.ToArray(), null, process, answer));
+            dynamoDb.Network.Send(new SimulatedRequest(SimulatedHandler.OperationOf(context.Request.Headers["X-Amz-Target"]), body.ToArray(), null, process, answer));
             using var response = await answer.Task;
             var bytes = await response.Content.ReadAsByteArrayAsync();
             context.Response.StatusCode = (int)response.StatusCode;

@@ -8,9 +8,6 @@ namespace BillingMigration.Simulation;
 /// </summary>
 public sealed class VirtualTime : TimeProvider
 {
-    /// <summary>As long as a clock that follows the real one looks away.</summary>
-    private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(50);
-
     private readonly object gate = new();
     private readonly PriorityQueue<VirtualEvent, (long Time, long Sequence)> queue = new();
     private readonly PoolWork pool = new();
@@ -138,7 +135,7 @@ public sealed class VirtualTime : TimeProvider
                 return next.IsCancelled ? null : next;
             }
 
-            Monitor.Wait(gate, queue.Count == 0 ? Idle : TimeSpan.FromTicks(Math.Min(due.Time - now, Idle.Ticks)));
+            Monitor.Wait(gate, queue.Count == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromTicks(due.Time - now));
             return null;
         }
     }

@@ -1,13 +1,14 @@
 using System.Text;
-using System.Text.Json;
-using Amazon.DynamoDBv2.Model;
+using BillingMigration.Integrity;
 using BillingMigration.Model;
 using BillingMigration.Snapshot;
 using BillingMigration.Store;
 using BillingMigration.Store.DynamoDb;
 using BillingMigration.Store.MySql;
+using BillingMigration.Target;
 using BillingMigration.Testing;
 using BillingMigration.Testing.Faults;
+using BillingMigration.Transfer;
 using SampleBilling;
 
 namespace BillingMigration.Torture;
@@ -21,6 +22,9 @@ internal sealed class StoreServerTrial : IAsyncDisposable
     private const int Stores = 3;
     private const int Clients = 6;
     private const int LargeAccount = 150;
+
+    /// <summary>Counted and not timed: how many calls a cut hits must not depend on the machine.</summary>
+    private const int CallsToACut = 60;
 
     private readonly TestDatabase database;
     private readonly SampleMigration migration;
@@ -87,8 +91,6 @@ internal sealed class StoreServerTrial : IAsyncDisposable
             }
         }
 
-        using var cutting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var cuts = isDynamoDb ? Task.CompletedTask : CutAsync(cutting.Token);
         var left = count;
         await Task.WhenAll(Enumerable.Range(0, Stores * Clients).Select(c => Task.Run(
             async () =>
@@ -100,8 +102,6 @@ internal sealed class StoreServerTrial : IAsyncDisposable
                 }
             },
             cancellationToken)));
-        await cutting.CancelAsync();
-        await cuts;
         proxy.Faults.Clear();
         if (isDynamoDb)
         {
@@ -132,6 +132,11 @@ internal sealed class StoreServerTrial : IAsyncDisposable
             }
 
             calls.Add(call);
+            if (!isDynamoDb && calls.Count % CallsToACut == 0)
+            {
+                proxy.Faults.ResetConnections();
+            }
+
             return call;
         }
     }
@@ -147,37 +152,25 @@ internal sealed class StoreServerTrial : IAsyncDisposable
         return await MySqlBillingStore.OpenAsync(through, migration.Credential, TimeProvider.System, cancellationToken);
     }
 
-    private async Task CutAsync(CancellationToken cancellationToken)
-    {
-        while (!cancellationToken.IsCancellationRequested)
-        {
-            await Task.Delay(300, CancellationToken.None);
-            proxy.Faults.ResetConnections();
-        }
-    }
-
     private async Task<(StoreMirror Mirror, List<string> Wrong)> MirrorAsync(BillingModel model, CancellationToken cancellationToken)
     {
-        var deltas = new List<RowDelta>();
-        if (isDynamoDb)
+        await using var session = await migration.ConnectAsync();
+        var rows = isDynamoDb ? await ItemsAsync(session, model, cancellationToken) : await SourceRows.ReadAsync(session.Source, model, cancellationToken);
+        var mirror = new StoreMirror(model, TimeProvider.System);
+        return (mirror, [.. mirror.Apply([.. rows.Select(r => new RowDelta(r.Model, null, r.Row, null, null))], inParts: false)]);
+    }
+
+    private static async Task<List<(EntityModel Model, RowBuffer Row)>> ItemsAsync(MigrationSession session, BillingModel model, CancellationToken cancellationToken)
+    {
+        var rows = new List<(EntityModel, RowBuffer)>();
+        using var reader = new ItemReader(session.Target, session.Definition.Target.Table, new TransferMetrics(), session.Retry, session.Time);
+        await foreach (var json in reader.ScanAsync(segments: 4, cancellationToken))
         {
-            var request = new ScanRequest { TableName = migration.Table, ConsistentRead = true };
-            do
-            {
-                var page = await migration.Client.ScanAsync(request, cancellationToken);
-                deltas.AddRange(page.Items.Select(i => (Model: model[i[EntityModel.EntityAttribute].S], Item: i)).Select(i => new RowDelta(i.Model, null, ItemCodec.Decode(i.Model, JsonOf(i.Item)), null, null)));
-                request.ExclusiveStartKey = page.LastEvaluatedKey;
-            }
-            while (request.ExclusiveStartKey is { Count: > 0 });
-        }
-        else
-        {
-            await using var session = await migration.ConnectAsync();
-            deltas.AddRange((await SourceRows.ReadAsync(session.Source, model, cancellationToken)).Select(r => new RowDelta(r.Model, null, r.Row, null, null)));
+            var entity = model[ItemImage.Parse(json)[EntityModel.EntityAttribute].S];
+            rows.Add((entity, ItemCodec.Decode(entity, Encoding.UTF8.GetString(json.Span))));
         }
 
-        var mirror = new StoreMirror(model, TimeProvider.System);
-        return (mirror, [.. mirror.Apply(deltas, inParts: false)]);
+        return rows;
     }
 
     /// <summary>What was acknowledged is there once, and what was refused is not.</summary>
@@ -185,8 +178,13 @@ internal sealed class StoreServerTrial : IAsyncDisposable
     {
         foreach (var call in calls)
         {
-            call.Effects = call.Traces(after) ?? 0;
-            foreach (var wrong in call.Traces(after) is null ? [] : call.CheckEffects())
+            if (call.Traces(after) is not { } traces)
+            {
+                continue;
+            }
+
+            call.Effects = traces;
+            foreach (var wrong in call.CheckEffects())
             {
                 yield return $"call {call}: {wrong}";
             }
@@ -228,23 +226,4 @@ internal sealed class StoreServerTrial : IAsyncDisposable
     private static decimal Sum(EntityModel model, RowBuffer? row, string column) => row is null ? 0 : BillingAmounts.Of(model, row, column);
 
     private static long? AccountOf(EntityModel bills, RowBuffer? bill) => bill is null ? null : new BillingRecord(bills, bill).Get<long>("account_id");
-
-    private static string JsonOf(Dictionary<string, AttributeValue> item)
-    {
-        using var text = new MemoryStream();
-        using (var json = new Utf8JsonWriter(text))
-        {
-            json.WriteStartObject();
-            foreach (var (name, value) in item)
-            {
-                json.WriteStartObject(name);
-                json.WriteString(value.S is not null ? "S" : value.N is not null ? "N" : "B", value.S ?? value.N ?? Convert.ToBase64String(value.B.ToArray()));
-                json.WriteEndObject();
-            }
-
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(text.ToArray());
-    }
 }
