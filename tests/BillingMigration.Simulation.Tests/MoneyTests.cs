@@ -47,12 +47,15 @@ public sealed class MoneyTests
         using var stores = new SimulatedStores(SimulatedStores.Network);
         stores.MigrateAccount(1);
         var (store, other) = (stores.Open(), stores.Open("other"));
-        stores.NextTransactions(Fault.Late(TimeSpan.FromSeconds(30)));
+        var (sent, isTaken) = (0, false);
+        stores.DynamoDb.Script = r => r.Process.Name != "app" || r.Operation != "TransactWriteItems" ? null
+            : sent++ == 0 ? Fault.Late(TimeSpan.FromSeconds(30)) : isTaken ? null : Fault.LoseRequest;
         stores.Run(async () =>
         {
             // Its first request is on its way for half a minute; meanwhile the account is given a number that it clashes with, and then another.
             var late = store.InsertAsync(BillingEntity.Account, SampleRows.Account("X"));
             var taken = await other.InsertAsync(BillingEntity.Account, SampleRows.Account("X"));
+            isTaken = true;
             Assert.Equal(StoreError.DuplicateKey, (await Assert.ThrowsAsync<StoreException>(() => late)).Error);
             await other.DeleteAsync(taken);
         });
@@ -398,5 +401,62 @@ public sealed class MoneyTests
 
         stores.DynamoDb.Script = null;
         Assert.DoesNotContain(stores.Items().Keys, k => k.Contains("CHARGE#", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void What_a_process_does_not_know_and_others_set_meanwhile_survives_its_moves()
+    {
+        using var stores = new SimulatedStores(SimulatedStores.Network);
+        stores.MigrateAccount(1);
+        stores.Migrate(BillingEntity.Charge, 100, [.. SampleRows.Charge(1L, 1m).Select(v => (v.Key, v.Value))]);
+        var old = stores.Open("old");
+        var later = stores.OpenLater(stores.Shop.LaterTables);
+        var (sent, isSet) = (0, false);
+        stores.DynamoDb.Script = r => r.Process.Name == "old" && r.Operation == "TransactWriteItems" && ++sent > 0 && !isSet ? Fault.LoseRequest : null;
+        stores.Run(async () =>
+        {
+            var charge = (await old.GetAsync(BillingEntity.Charge, "charge_id", 100L))!;
+            var move = old.UpdateAsync(charge, SampleRows.Values(("charged_at", SimulatedStores.At.AddHours(1))));
+            while (sent == 0)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), stores.Time);
+            }
+
+            await later.UpdateAsync((await later.GetAsync(BillingEntity.Charge, "charge_id", 100L))!, SampleRows.Values((SimulatedShop.LaterColumn, 5)));
+            isSet = true;
+            await move;
+            Assert.Equal(5L, (await later.GetAsync(BillingEntity.Charge, "charge_id", 100L))![SimulatedShop.LaterColumn]);
+        });
+    }
+
+    [Fact]
+    public void A_row_whose_item_moves_all_the_time_is_there_all_the_time()
+    {
+        using var stores = new SimulatedStores(SimulatedStores.Network with { IndexDelay = TimeSpan.FromSeconds(5), IndexDelayLeast = TimeSpan.FromSeconds(4) });
+        stores.MigrateAccount(1);
+        var (mover, reader) = (stores.Open("mover"), stores.Open("reader"));
+        stores.Run(async () =>
+        {
+            var isOver = false;
+            var moving = MoveAsync();
+            for (var n = 0; n < 100; n++)
+            {
+                Assert.NotNull(await reader.GetAsync(BillingEntity.Bill, "bill_id", 1L));
+                await reader.InsertAsync(BillingEntity.Charge, SampleRows.Charge(1L, 1m).SetItem("bill_id", 1L));
+            }
+
+            isOver = true;
+            await moving;
+
+            async Task MoveAsync()
+            {
+                var bill = await mover.GetAsync(BillingEntity.Bill, "bill_id", 1L);
+                for (var n = 1; !isOver; n++)
+                {
+                    bill = await mover.UpdateAsync(bill!, SampleRows.Values(("bill_date", new DateOnly(2026, 2, 1).AddDays(n % 300))));
+                    await Task.Delay(TimeSpan.FromMilliseconds(40), stores.Time);
+                }
+            }
+        });
     }
 }

@@ -82,6 +82,20 @@ internal sealed class SimulatedStores : IDisposable
         return DynamoDb.Items(Shop.Definition.Target.ControlTableName).Count(i => i.Key.Partition.Text.EndsWith("#INTENT", StringComparison.Ordinal) || (i.Key.Sort!.Text == "VERSION" && i.Value.ContainsKey("going")));
     }
 
+    /// <summary>Sets an attribute of the one intent that there is.</summary>
+    /// <param name="value">Null: takes it away.</param>
+    /// <returns>What it was; null: it was not there.</returns>
+    public string? ChangeIntent(string attribute, string? value) => Run(() => SetIntentAsync(attribute, value));
+
+    /// <inheritdoc cref="ChangeIntent"/>
+    public async Task<string?> SetIntentAsync(string attribute, string? value)
+    {
+        var (key, item) = DynamoDb.Items(Shop.Definition.Target.ControlTableName).Single(i => i.Key.Partition.Text.EndsWith("#INTENT", StringComparison.Ordinal));
+        var was = item.TryGetValue(attribute, out var found) ? found.Text : null;
+        await Shop.SetControlAsync(key.Partition.Text, key.Sort!.Text, attribute, value);
+        return was;
+    }
+
     /// <summary>The faults of the next transactions, in their order.</summary>
     public void NextTransactions(params Fault[] faults)
     {

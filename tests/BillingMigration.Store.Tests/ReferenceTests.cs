@@ -44,7 +44,7 @@ public sealed class ReferenceTests(SampleStores stores)
             string[] wrong =
             [
                 .. deltas.Length > 0 ? call.Check(mirror, deltas) : [],
-                .. call.Told == Told.Done && !call.DidNothing ? call.Refusals.Select(r => $"was done, and the reference refuses it: {r}") : [],
+                .. call.Told == Told.Done && !call.DidNothing ? call.Refusals.Where(r => r.Error != StoreError.TooManyRows).Select(r => $"was done, and the reference refuses it: {r}") : [],
                 .. call.CheckEnd(),
                 .. mirror.Apply(deltas, inParts: false),
             ];

@@ -15,7 +15,7 @@ internal sealed class OwnHttpClient(TimeSpan connectTimeout, Func<HttpMessageHan
     {
         lock (gate)
         {
-            return client ??= new HttpClient(network?.Invoke() ?? DynamoDbHttp.CreateHandler(EndpointOf(clientConfig), connectTimeout))
+            return client ??= new HttpClient(new BrokenConnections(network?.Invoke() ?? DynamoDbHttp.CreateHandler(EndpointOf(clientConfig), connectTimeout)))
             {
                 Timeout = clientConfig.Timeout ?? Timeout.InfiniteTimeSpan,
             };

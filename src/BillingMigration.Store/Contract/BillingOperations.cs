@@ -157,6 +157,12 @@ public static class BillingOperations
             var found = await store.GetAsync(BillingEntity.Bill, names.BillId, bill, cancellationToken)
                 ?? throw new StoreException(StoreError.ParentMissing, names.BillId, $"There is no bill {bill} to pay.");
             of = found[names.AccountId]!;
+            var decimals = found.Model.Row[StoreColumns.Find(found.Model, names.AmountPaid)].Column.Scale;
+            if (decimal.Round(amount, decimals) != amount)
+            {
+                throw new StoreException(StoreError.ValueInvalid, names.AmountPaid, $"A payment of {amount} has more decimals than the {decimals} of {names.AmountPaid}: bill and account would be rounded each by itself. Pass an amount of at most {decimals} decimals.");
+            }
+
             var paid = found.Get<decimal>(names.AmountPaid) + amount;
             if (amount > 0 && paid > found.Get<decimal>(names.Total))
             {
@@ -204,7 +210,7 @@ public static class BillingOperations
                 {
                     return await decide();
                 }
-                catch (StoreException e) when (e.Error == StoreError.Conflict && clock.Time.GetElapsedTime(began) < Patience)
+                catch (StoreException e) when (e is { Error: StoreError.Conflict, HasWaited: false } && clock.Time.GetElapsedTime(began) < Patience)
                 {
                     if (turn is null)
                     {

@@ -56,4 +56,7 @@ public sealed class StoreException : Exception
     public StoreError Error { get; }
 
     public string Subject { get; }
+
+    /// <summary>The store has tried for as long as it tries: who called it does not.</summary>
+    internal bool HasWaited { get; init; }
 }

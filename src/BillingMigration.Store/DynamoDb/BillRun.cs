@@ -87,10 +87,8 @@ internal sealed class BillRun
     /// <param name="ofVersion">The version of their partition is read before; that there are none is said when it is the same afterwards.</param>
     public async IAsyncEnumerable<RowBuffer> UnbilledAsync(RowBuffer bill, bool ofVersion, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var account = RowBuffer.AllNull(OfAccount.Parent.Row.Length);
-        account.Take(OfAccount.ParentColumns[0], bill, StoreColumns.Find(Bill.Model, Columns.AccountId));
         read = null;
-        if (await side.Rows.FindAsync(OfAccount.Parent, account, OfAccount.ParentColumns, cancellationToken) is not { } there)
+        if (await AccountAsync(bill, cancellationToken) is not { } there)
         {
             yield break;
         }
@@ -110,6 +108,48 @@ internal sealed class BillRun
             }
         }
         while (isEmpty && ofVersion && await ReadVersionAsync(key.Pk, cancellationToken) != read);
+    }
+
+    /// <summary>The account's; null: it is not there.</summary>
+    public async Task<string?> PartitionAsync(CancellationToken cancellationToken) =>
+        await AccountAsync(Bill.After!, cancellationToken) is { } account ? RowFinder.KeyOf(OfAccount.Parent, account, null)!.Value.Pk : null;
+
+    /// <summary>Charges that have the bill's number, without it, some at a time.</summary>
+    public async IAsyncEnumerable<IReadOnlyList<RowChange>> BilledAsync(RowBuffer bill, int some, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (await AccountAsync(bill, cancellationToken) is not { } account)
+        {
+            yield break;
+        }
+
+        var (number, found) = (StoreColumns.Find(Bill.Model, Columns.BillId), new List<RowChange>());
+        await foreach (var row in side.Rows.ChildrenAsync(OfAccount, account, RowFinder.KeyOf(OfAccount.Parent, account, null)!.Value, cancellationToken))
+        {
+            if (!row.IsNull(billColumn) && row[billColumn].SequenceEqual(bill[number]))
+            {
+                var after = row.Copy();
+                after.SetNull(billColumn);
+                found.Add(new RowChange(Charge, row, after) { IsFound = true });
+            }
+
+            if (found.Count == some)
+            {
+                yield return found;
+                found = [];
+            }
+        }
+
+        if (found.Count > 0)
+        {
+            yield return found;
+        }
+    }
+
+    private Task<RowBuffer?> AccountAsync(RowBuffer bill, CancellationToken cancellationToken)
+    {
+        var account = RowBuffer.AllNull(OfAccount.Parent.Row.Length);
+        account.Take(OfAccount.ParentColumns[0], bill, StoreColumns.Find(Bill.Model, Columns.AccountId));
+        return side.Rows.FindAsync(OfAccount.Parent, account, OfAccount.ParentColumns, cancellationToken);
     }
 
     private async Task<(string Partition, long Version)?> ReadVersionAsync(string partition, CancellationToken cancellationToken) =>

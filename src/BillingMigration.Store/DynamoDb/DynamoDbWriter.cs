@@ -31,7 +31,9 @@ internal sealed class DynamoDbWriter
     {
         try
         {
-            return (await WriteAsync(() => Task.FromResult<ImmutableArray<PlannedChange>?>(changes), null, cancellationToken))!.Value;
+            var rows = (await WriteAsync(() => Task.FromResult<ImmutableArray<PlannedChange>?>(changes), null, cancellationToken))!.Value;
+            await PassAsync(changes);
+            return rows;
         }
         catch (StoreException e) when (e.Error == StoreError.TooManyRows && changes is [{ Before: { } row, After: null }])
         {
@@ -51,22 +53,31 @@ internal sealed class DynamoDbWriter
     public async Task<BillingRecord?> RunBillAsync(PlannedChange bill, PlannedChange? call, BillingColumns columns, CancellationToken cancellationToken)
     {
         var run = new BillRun(side, bill, columns);
-        try
+        var made = await MakeAsync();
+        if (made is not null)
         {
-            return (await WriteAsync(PlanAsync, run.Require, cancellationToken))?[0];
+            await PassAsync([bill]);
         }
-        catch (StoreException e) when (e.Error == StoreError.TooManyRows)
+
+        return made;
+
+        async Task<BillingRecord?> MakeAsync()
         {
-            var found = new UnitFindings();
-            var intent = await AgainAsync<Intent>(
-                async epoch =>
-                {
-                    var rows = await Unsent.RunAsync(gate, () => ResolveAsync(call is null ? [bill] : [bill, call], epoch, cancellationToken));
-                    return await Unsent.RunAsync(gate, () => large.BeginBillRunAsync(run, Change(bill, rows[0]), call is null ? null : Change(call, rows[1]), epoch, found, cancellationToken));
-                },
-                (refused, _) => found.LearnAsync(side, refused, [(bill.Model, true)], cancellationToken),
-                cancellationToken);
-            return intent is null ? null : await large.FinishAsync(intent);
+            try
+            {
+                return (await WriteAsync(PlanAsync, run.Require, cancellationToken))?[0];
+            }
+            catch (StoreException e) when (e.Error == StoreError.TooManyRows)
+            {
+                return await large.RunBillAsync(
+                    run,
+                    async epoch =>
+                    {
+                        var rows = await ResolveAsync(call is null ? [bill] : [bill, call], epoch, cancellationToken);
+                        return (rows[0]!, call is null ? null : new RowChange(call.Model, null, rows[1]));
+                    },
+                    cancellationToken);
+            }
         }
 
         async Task<ImmutableArray<PlannedChange>?> PlanAsync() =>
@@ -88,7 +99,7 @@ internal sealed class DynamoDbWriter
                 }
 
                 var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, epoch, cancellationToken));
-                var parts = await Unsent.RunAsync(gate, () => builder.BuildAsync([.. changes.Select((c, i) => Change(c, rows[i]))], found, epoch, cancellationToken));
+                var parts = await Unsent.RunAsync(gate, () => builder.BuildAsync([.. changes.Zip(rows)], found, epoch, cancellationToken));
                 require?.Invoke(parts);
                 parts.RequireFits(changes[0].Model.Entity);
                 planned = changes;
@@ -115,7 +126,8 @@ internal sealed class DynamoDbWriter
                 {
                     if (await make(gate?.Epoch ?? 0) is not var (parts, answer))
                     {
-                        return default;
+                        // Unless what was sent before, and had no answer, was done.
+                        return await sender.SettleAsync(token) is { } earlier ? answers[earlier] : default;
                     }
 
                     answers.Add(parts, answer);
@@ -179,42 +191,46 @@ internal sealed class DynamoDbWriter
         await open.SendAsync(parts, open.NewToken(), cancellationToken);
     }
 
-    private static RowChange Change(PlannedChange change, RowBuffer? row) =>
-        new(change.Model, change.Before, row) { Add = change.Add, HasGeneratedKey = change.GeneratedKey >= 0, IsFound = change.IsFound };
-
-    /// <summary>Rows with their generated keys, and with the keys of others that are generated too.</summary>
+    /// <summary>Rows with their generated keys, and with the values of others that are known by then.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>: a value does not fit its column, or no key is left.</exception>
     private async Task<List<RowBuffer?>> ResolveAsync(ImmutableArray<PlannedChange> changes, long epoch, CancellationToken cancellationToken)
     {
         var rows = changes.Select(c => c.After?.Copy()).ToList();
         for (var i = 0; i < changes.Length; i++)
         {
-            if (changes[i].GeneratedKey >= 0)
+            if (changes[i] is { GeneratedKey: >= 0 and var key, Model: var entity })
             {
-                rows[i]!.Set(changes[i].GeneratedKey, Text(await sequences[changes[i].Model.Entity].NextAsync(epoch, cancellationToken)));
-            }
-            else if (changes[i] is { Before: null, After: not null, Model: var entity } && entity.Attributes.FirstOrDefault(a => a.Column.AutoIncrement) is { } key && !rows[i]!.IsNull(key.RowIndex))
-            {
-                // As the source's counter goes on above a key that was given by hand.
-                await sequences[entity.Entity].PassAsync(decimal.Parse(KeyText.Of(key.Column, rows[i]![key.RowIndex]), CultureInfo.InvariantCulture), epoch, cancellationToken);
+                rows[i]!.Set(key, StoreValue.ToText(entity, key, await sequences[entity.Entity].NextAsync(epoch, cancellationToken)));
             }
         }
 
-        TakePending(changes, rows);
+        for (var i = 0; i < changes.Length; i++)
+        {
+            if (rows[i] is { } row)
+            {
+                changes[i].Complete(row, changes, rows);
+            }
+        }
+
         return rows;
     }
 
-    private static void TakePending(ImmutableArray<PlannedChange> changes, List<RowBuffer?> rows)
+    /// <summary>Keys that are generated go on above those of the unit that were given by hand. Where that fails, a key that is taken is met when it is generated.</summary>
+    private async Task PassAsync(ImmutableArray<PlannedChange> written)
     {
-        for (var i = 0; i < changes.Length; i++)
+        foreach (var change in written.Where(c => c is { Before: null, After: not null, GeneratedKey: < 0 }))
         {
-            foreach (var (column, value) in changes[i].Pending)
+            if (change.Model.Attributes.FirstOrDefault(a => a.Column.AutoIncrement) is { } key && !change.After!.IsNull(key.RowIndex))
             {
-                rows[i]!.Take(column, rows[value.Change]!, StoreColumns.Find(changes[value.Change].Model, value.Column));
+                try
+                {
+                    await sequences[change.Model.Entity].PassAsync(decimal.Parse(KeyText.Of(key.Column, change.After[key.RowIndex]), CultureInfo.InvariantCulture), CancellationToken.None);
+                }
+                catch (Exception e) when (Unsent.IsTrouble(e) || e is Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException)
+                {
+                    return;
+                }
             }
-
-            changes[i].Answer?.Set(rows[i]!, changes[i].Model, changes, rows);
         }
     }
-
-    private static string Text(decimal key) => key.ToString(CultureInfo.InvariantCulture);
 }

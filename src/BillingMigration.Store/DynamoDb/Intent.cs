@@ -28,62 +28,81 @@ internal sealed record Intent(string What, string Id, string Owner, EntityModel 
     /// <summary>True: nothing can refuse it any more.</summary>
     public bool IsDecided { get; init; }
 
+    /// <summary>True: it was set aside, and its partitions are its own no more.</summary>
+    public bool IsAside { get; init; }
+
     public BillingColumns Columns { get; init; } = new();
 }
 
 /// <summary>Keeps intents in the control table.</summary>
 internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKeys keys)
 {
-    /// <summary>Each part renews it. Longer than a part with all its retries takes, or two work at the same; that harms nothing.</summary>
+    /// <summary>Nothing can refuse it any more.</summary>
+    public const string Decided = "decided";
+
+    private const string Aside = "aside";
+    private const string Call = "call";
+
+    /// <summary>All its rows are written; what is left is to give the partitions back.</summary>
+    public const string Done = "done";
+
+    /// <summary>Whose intent has not gone on for so long, by the clock of who watches it, is taken for gone. Longer than a part with all its retries takes, or two work at the same; that harms nothing.</summary>
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
 
     private const int MostReleased = 80;
 
-    /// <summary>Notes the intent and gives it partitions.</summary>
-    public void Begin(UnitParts parts, Intent intent, IReadOnlyCollection<string> partitions)
+    /// <summary>Intents of others as they were seen last, and since when they are so.</summary>
+    private readonly Dictionary<string, (string Beat, long Since)> watched = new(StringComparer.Ordinal);
+
+    /// <summary>Notes the intent and gives it a partition.</summary>
+    public void Begin(UnitParts parts, Intent intent, string partition)
     {
         var item = new Dictionary<string, AttributeValue>(keys.Intent(intent.Id))
         {
             ["kind"] = new("Intent"),
             ["what"] = new(intent.What),
             ["owner"] = new(intent.Owner),
-            ["until"] = Seconds(Lease),
             ["entity"] = new(intent.Entity.Entity),
             ["item"] = new(intent.Item),
             ["columns"] = new(JsonSerializer.Serialize(intent.Columns)),
-            ["decided"] = new() { BOOL = intent.IsDecided },
             ["rows"] = new() { N = "0" },
             ["parts"] = new() { N = "0" },
             ["subtotal"] = new() { N = "0" },
             ["tax"] = new() { N = "0" },
-            ["held"] = new() { SS = [.. partitions.Select(KeyOf)] },
+            ["held"] = new() { SS = [KeyOf(partition)] },
         };
         parts.Control(new TransactWriteItem { Put = new Put { TableName = keys.Table, Item = item, ConditionExpression = "attribute_not_exists(pk)" } }, new Refusal.LookAgain());
-        foreach (var partition in partitions)
-        {
-            Hold(parts, intent, partition);
-        }
+        Hold(parts, intent, partition);
     }
 
-    /// <summary>A part of it: required to be its owner's, whose lease begins anew; what the part bills is added up in it.</summary>
+    /// <summary>A part of it: required to be its owner's; what the part bills is added up in it.</summary>
     /// <param name="held">Partitions that it takes besides.</param>
-    public void GoOn(UnitParts parts, Intent intent, int rows = 0, BillSums sums = default, IReadOnlyCollection<string>? held = null, bool decides = false)
+    /// <param name="now">What it is from now on, by the name of an attribute: <see cref="Decided"/> or <see cref="Done"/>. Null: it goes on.</param>
+    /// <param name="call">Key of the item of its call, which is written with it; null: there is none.</param>
+    public void GoOn(UnitParts parts, Intent intent, int rows = 0, BillSums sums = default, IReadOnlyCollection<string>? held = null, string? now = null, ItemKey? call = null)
     {
-        var values = new Dictionary<string, AttributeValue> { [":me"] = new(intent.Owner), [":u"] = Seconds(Lease), [":n"] = Number(rows), [":s"] = Number(sums.Subtotal), [":t"] = Number(sums.Tax), [":1"] = Number(1) };
-        var (set, add) = ("#u = :u", "#n :n, subtotal :s, tax :t, #p :1");
+        var values = new Dictionary<string, AttributeValue> { [":me"] = new(intent.Owner), [":n"] = Number(rows), [":s"] = Number(sums.Subtotal), [":t"] = Number(sums.Tax), [":1"] = Number(1) };
+        var add = "#n :n, subtotal :s, tax :t, #p :1";
         if (held is { Count: > 0 })
         {
             values[":h"] = new AttributeValue { SS = [.. held.Select(KeyOf)] };
             add += ", held :h";
         }
 
-        if (decides)
+        var set = new List<string>();
+        if (now is not null)
         {
+            set.Add($"{now} = :d");
             values[":d"] = new AttributeValue { BOOL = true };
-            set += ", decided = :d";
         }
 
-        Update(parts, intent, $"SET {set} ADD {add}", new() { ["#u"] = "until", ["#n"] = "rows", ["#o"] = "owner", ["#p"] = "parts" }, values);
+        if (call is { } made)
+        {
+            set.Add("#c = :c");
+            values[":c"] = new AttributeValue { L = [new(made.Pk), new(made.Sk)] };
+        }
+
+        Update(parts, intent, $"{(set.Count == 0 ? "" : $"SET {string.Join(", ", set)} ")}ADD {add}", call is null ? new() { ["#n"] = "rows", ["#o"] = "owner", ["#p"] = "parts" } : new() { ["#n"] = "rows", ["#o"] = "owner", ["#p"] = "parts", ["#c"] = Call }, values);
         foreach (var partition in held ?? [])
         {
             Hold(parts, intent, partition);
@@ -93,7 +112,7 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
     /// <summary>Gives the partitions back, and ends the intent.</summary>
     public async Task EndAsync(Intent intent, TransactionSender sender, CancellationToken cancellationToken)
     {
-        while (await FindAsync(intent, cancellationToken) is { } item)
+        while (await FindAsync(intent.Id, cancellationToken) is { } item)
         {
             var held = item.TryGetValue("held", out var all) ? all.SS : [];
             var some = held.Take(MostReleased).ToArray();
@@ -105,7 +124,7 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
 
             if (some.Length < held.Count)
             {
-                Update(parts, intent, "SET #u = :u DELETE held :h", new() { ["#u"] = "until", ["#o"] = "owner" }, new() { [":me"] = new(intent.Owner), [":u"] = Seconds(Lease), [":h"] = new() { SS = [.. some] } });
+                Update(parts, intent, "ADD #p :1 DELETE held :h", new() { ["#p"] = "parts", ["#o"] = "owner" }, new() { [":me"] = new(intent.Owner), [":1"] = Number(1), [":h"] = new() { SS = [.. some] } });
             }
             else
             {
@@ -126,43 +145,100 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
     {
         var request = new UpdateItemRequest
         {
-            TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = "SET reason = :r", ConditionExpression = "#o = :me",
-            ExpressionAttributeNames = new() { ["#o"] = "owner" }, ExpressionAttributeValues = new() { [":me"] = new(intent.Owner), [":r"] = new(reason) },
+            TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = $"SET reason = :r, {Aside} = :a", ConditionExpression = "#o = :me",
+            ExpressionAttributeNames = new() { ["#o"] = "owner" }, ExpressionAttributeValues = new() { [":me"] = new(intent.Owner), [":r"] = new(reason), [":a"] = new() { BOOL = true } },
         };
-        await calls.RunAsync((client, token) => client.UpdateItemAsync(request, token), cancellationToken);
-        foreach (var pk in (await FindAsync(intent, cancellationToken))?.GetValueOrDefault("held")?.SS ?? [])
+        await OwnAsync(request, intent, cancellationToken);
+        // Who meets a partition that is still held then frees it as well.
+        await FreeAsync(intent, cancellationToken);
+    }
+
+    /// <summary>Nothing is its own any more.</summary>
+    public async Task FreeAsync(Intent intent, CancellationToken cancellationToken)
+    {
+        foreach (var pk in (await FindAsync(intent.Id, cancellationToken))?.GetValueOrDefault("held")?.SS ?? [])
         {
-            var free = new UpdateItemRequest
-            {
-                TableName = keys.Table, Key = VersionKey(pk), UpdateExpression = "REMOVE #h ADD #n :1", ConditionExpression = "#h = :me",
-                ExpressionAttributeNames = new() { ["#h"] = PartitionVersions.Holder, ["#n"] = PartitionVersions.Number }, ExpressionAttributeValues = new() { [":me"] = new(intent.Id), [":1"] = Number(1) },
-            };
-            try
-            {
-                await calls.RunAsync((client, token) => client.UpdateItemAsync(free, token), cancellationToken);
-            }
-            catch (ConditionalCheckFailedException)
-            {
-                // It is free already.
-            }
+            await FreeAsync(pk, intent.Id, cancellationToken);
+        }
+
+        var request = new UpdateItemRequest
+        {
+            TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = "REMOVE held", ConditionExpression = "#o = :me",
+            ExpressionAttributeNames = new() { ["#o"] = "owner" }, ExpressionAttributeValues = new() { [":me"] = new(intent.Owner) },
+        };
+        await OwnAsync(request, intent, cancellationToken);
+    }
+
+    /// <exception cref="StoreException">It is another's.</exception>
+    private async Task OwnAsync(UpdateItemRequest request, Intent intent, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await calls.RunAsync((client, token) => client.UpdateItemAsync(request, token), cancellationToken);
+        }
+        catch (ConditionalCheckFailedException)
+        {
+            throw TakenOverError(intent);
+        }
+    }
+
+    /// <summary>Key of the item of the call that a unit is; null: it has none.</summary>
+    public static ItemKey? CallOf(Dictionary<string, AttributeValue> item) => item.GetValueOrDefault(Call)?.L is [var pk, var sk] ? new ItemKey(pk.S, sk.S) : null;
+
+    /// <summary>A partition is nobody's any more.</summary>
+    public Task FreePartitionAsync(string partition, string id, CancellationToken cancellationToken) => FreeAsync(KeyOf(partition), id, cancellationToken);
+
+    private async Task FreeAsync(string pk, string id, CancellationToken cancellationToken)
+    {
+        var free = new UpdateItemRequest
+        {
+            TableName = keys.Table, Key = VersionKey(pk), UpdateExpression = "REMOVE #h ADD #n :1", ConditionExpression = "#h = :me",
+            ExpressionAttributeNames = new() { ["#h"] = PartitionVersions.Holder, ["#n"] = PartitionVersions.Number }, ExpressionAttributeValues = new() { [":me"] = new(id), [":1"] = Number(1) },
+        };
+        try
+        {
+            await calls.RunAsync((client, token) => client.UpdateItemAsync(free, token), cancellationToken);
+        }
+        catch (ConditionalCheckFailedException)
+        {
+            // It is free already.
         }
     }
 
     /// <summary>What stands in an intent; null: it has ended.</summary>
-    public async Task<Dictionary<string, AttributeValue>?> FindAsync(Intent intent, CancellationToken cancellationToken)
+    public async Task<Dictionary<string, AttributeValue>?> FindAsync(string id, CancellationToken cancellationToken)
     {
         var answer = await calls.RunAsync(
-            (client, token) => client.GetItemAsync(new GetItemRequest { TableName = keys.Table, Key = keys.Intent(intent.Id), ConsistentRead = true }, token), cancellationToken);
+            (client, token) => client.GetItemAsync(new GetItemRequest { TableName = keys.Table, Key = keys.Intent(id), ConsistentRead = true }, token), cancellationToken);
         return answer.Item is { Count: > 0 } item ? item : null;
     }
 
+    /// <summary>True when it is left lying: it was the same for the length of a lease, by this process's own clock. Wall clocks differ, and those of machines that are gone tell nothing.</summary>
+    /// <param name="item">As it is now.</param>
+    public bool IsLeft(Dictionary<string, AttributeValue> item)
+    {
+        var (id, beat, now) = (item[EntityModel.SortKey].S, $"{item["owner"].S} {item["parts"].N}", calls.Time.GetTimestamp());
+        lock (watched)
+        {
+            if (!watched.TryGetValue(id, out var seen) || seen.Beat != beat)
+            {
+                watched[id] = (beat, now);
+                return false;
+            }
+
+            return calls.Time.GetElapsedTime(seen.Since, now) >= Lease;
+        }
+    }
+
+    public static bool IsSo(Dictionary<string, AttributeValue> item, string state) => item.GetValueOrDefault(state)?.BOOL is true;
+
     public static (int Rows, BillSums Sums) SumsOf(Dictionary<string, AttributeValue> item) => ((int)Decimal(item, "rows"), new BillSums(Decimal(item, "subtotal"), Decimal(item, "tax")));
 
-    /// <summary>Intents whose owners have not been heard of for the length of their lease.</summary>
+    /// <summary>Intents that are left lying.</summary>
     /// <param name="all">Also those whose owners may still be at work: they find out with their next part.</param>
     public async Task<IReadOnlyList<Intent>> ListAsync(bool all, CancellationToken cancellationToken)
     {
-        var open = new List<Intent>();
+        var open = new List<Dictionary<string, AttributeValue>>();
         var query = new QueryRequest
         {
             TableName = keys.Table, ConsistentRead = true, KeyConditionExpression = "pk = :p", FilterExpression = "attribute_not_exists(reason)",
@@ -171,11 +247,19 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
         do
         {
             var page = await calls.RunAsync((client, token) => client.QueryAsync(query, token), cancellationToken);
-            open.AddRange((page.Items ?? []).Where(i => all || IsLeft(i)).Select(Read).OfType<Intent>());
+            open.AddRange(page.Items ?? []);
             query.ExclusiveStartKey = page.LastEvaluatedKey;
         }
         while (query.ExclusiveStartKey is { Count: > 0 });
-        return open;
+        lock (watched)
+        {
+            foreach (var ended in watched.Keys.Except(open.Select(i => i[EntityModel.SortKey].S)).ToArray())
+            {
+                watched.Remove(ended);
+            }
+        }
+
+        return [.. open.Where(i => IsLeft(i) || all).Select(Read).OfType<Intent>()];
     }
 
     /// <summary>Takes an intent over.</summary>
@@ -185,9 +269,8 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
         var mine = intent with { Owner = calls.NewId() };
         var request = new UpdateItemRequest
         {
-            TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = "SET #o = :me, #u = :u", ConditionExpression = "#o = :before OR #o = :me",
-            ExpressionAttributeNames = new() { ["#o"] = "owner", ["#u"] = "until" },
-            ExpressionAttributeValues = new() { [":me"] = new(mine.Owner), [":before"] = new(intent.Owner), [":u"] = Seconds(Lease) },
+            TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = "SET #o = :me", ConditionExpression = "#o = :before OR #o = :me", ExpressionAttributeNames = new() { ["#o"] = "owner" },
+            ExpressionAttributeValues = new() { [":me"] = new(mine.Owner), [":before"] = new(intent.Owner) },
             ReturnValues = Amazon.DynamoDBv2.ReturnValue.ALL_NEW,
         };
         try
@@ -204,8 +287,6 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
     public static StoreException TakenOverError(Intent intent) => new(StoreError.Conflict, intent.Id, $"Another goes on with this {intent.What} of {intent.Entity.Entity}.");
 
     private static Refusal.Told TakenOver(Intent intent) => new Refusal.Told(TakenOverError(intent));
-
-    private bool IsLeft(Dictionary<string, AttributeValue> item) => Decimal(item, "until") < decimal.Parse(Seconds(TimeSpan.Zero).N, CultureInfo.InvariantCulture);
 
     private void Hold(UnitParts parts, Intent intent, string partition) => parts.Control(
         new TransactWriteItem
@@ -244,13 +325,11 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
 
     private static AttributeValue Number(decimal value) => new() { N = value.ToString(CultureInfo.InvariantCulture) };
 
-    private AttributeValue Seconds(TimeSpan from) => new() { N = (calls.Time.GetUtcNow() + from).ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture) };
-
     /// <returns>Null: it is of an entity that this definition does not have.</returns>
-    private Intent? Read(Dictionary<string, AttributeValue> item) => model.Entities.FirstOrDefault(e => e.Entity == item["entity"].S) is { } entity
+    public Intent? Read(Dictionary<string, AttributeValue> item) => model.Entities.FirstOrDefault(e => e.Entity == item["entity"].S) is { } entity
         ? new Intent(item["what"].S, item[EntityModel.SortKey].S, item["owner"].S, entity, item["item"].S)
         {
-            IsDecided = item["decided"].BOOL is true, Columns = JsonSerializer.Deserialize<BillingColumns>(item["columns"].S)!,
+            IsDecided = IsSo(item, Decided), IsAside = IsSo(item, Aside), Columns = JsonSerializer.Deserialize<BillingColumns>(item["columns"].S)!,
         }
         : null;
 }

@@ -26,6 +26,8 @@ internal sealed class ItemCodec
     public static Dictionary<string, AttributeValue> KeyOf(Dictionary<string, AttributeValue> item) =>
         new() { [EntityModel.PartitionKey] = item[EntityModel.PartitionKey], [EntityModel.SortKey] = item[EntityModel.SortKey] };
 
+    public static Dictionary<string, AttributeValue> Attributes(ItemKey key) => new() { [EntityModel.PartitionKey] = new(key.Pk), [EntityModel.SortKey] = new(key.Sk) };
+
     public static ItemKey Key(Dictionary<string, AttributeValue> item) => new(item[EntityModel.PartitionKey].S, item[EntityModel.SortKey].S);
 
     public static bool IsSame(AttributeValue one, AttributeValue other) =>

@@ -1,150 +1,185 @@
+using Amazon.DynamoDBv2.Model;
 using BillingMigration.Model;
-using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// Bills an account's unbilled charges in parts: each part gives charges the bill's number and adds their sums to the intent, in one transaction. The bill with its sums is written last. All that could
-/// refuse it is asked before it begins, and the partitions of account and parents are its own until it ends.
+/// Bills an account's unbilled charges in parts. First it takes the account's partition, so that nobody writes there any more, and asks everything that could refuse it, of the very charges that it then bills;
+/// until then it can be undone. Each part gives charges the bill's number and adds their sums to the intent, in one transaction. The bill with its sums is written last.
 /// </summary>
-internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, UnitBuilder builder, TransactionSender sender, IntentLog log)
+internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, UnitBuilder builder, TransactionSender sender, IntentLog log) : ILargeWork
 {
     private const int MostAtOnce = 80;
 
-    /// <summary>The transaction that notes the bill run, with all that can refuse it.</summary>
-    /// <param name="bill">The intent's row, as a change.</param>
-    /// <param name="call">The row of the call that has a key, inserted with the intent: from then on nothing refuses the bill; null: none.</param>
-    /// <param name="found">What earlier attempts have found out.</param>
-    /// <param name="epoch">Of the route, under which the bill's key was generated.</param>
-    /// <param name="cancellationToken">Nothing is written.</param>
-    /// <returns>Null: there is nothing to bill.</returns>
+    /// <summary>The account's.</summary>
+    public required string FirstPartition { get; init; }
+
+    /// <summary>The bill's key is one that nobody has.</summary>
+    public bool HasGeneratedKey { get; init; }
+
+    /// <summary>The row of the call that has a key, inserted with what decides the run; null: none.</summary>
+    public RowChange? Call { get; init; }
+
+    /// <returns>False: there is nothing to bill.</returns>
     /// <exception cref="StoreException">The run is refused.</exception>
-    public async Task<UnitParts?> BeginAsync(RowChange bill, RowChange? call, UnitFindings found, long epoch, CancellationToken cancellationToken)
+    public async Task<bool> PlanAsync(CancellationToken cancellationToken)
     {
-        var sums = new BillSums(0, 0);
-        var isEmpty = true;
-        await foreach (var row in run.UnbilledAsync(intent.Row, ofVersion: true, cancellationToken))
+        var (sums, isEmpty) = (new BillSums(0, 0), true);
+        await foreach (var row in run.UnbilledAsync(intent.Row, ofVersion: false, cancellationToken))
         {
             (sums, isEmpty) = (sums + run.SumsOf(row), false);
         }
 
-        if (isEmpty)
-        {
-            return null;
-        }
-
         _ = run.WithSums(intent.Row, sums);
+        return !isEmpty;
+    }
+
+    /// <summary>Claims what is unique of the bill, and takes the partitions of its parents.</summary>
+    public async Task<UnitParts> DecideAsync(UnitFindings found, long? epoch, CancellationToken cancellationToken)
+    {
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Announcer = intent.Id };
-        await builder.AnnounceAsync(parts, bill, found, cancellationToken);
-        if (call is not null)
+        await builder.AnnounceAsync(parts, intent.Row, intent.Entity, HasGeneratedKey, found, cancellationToken);
+        log.GoOn(parts, intent, held: [.. parts.TakeTouched().Where(p => p != FirstPartition)], now: IntentLog.Decided, call: Call is null ? null : RowFinder.KeyOf(Call.Model, Call.After!, null));
+        if (Call is not null)
         {
-            await builder.AddRowsAsync(parts, [call], cancellationToken);
+            await builder.AddRowsAsync(parts, [Call], cancellationToken);
         }
 
-        log.Begin(parts, intent, parts.TakeTouched());
         return parts;
     }
 
-    /// <summary>Bills what is unbilled now, and ends the unit. May begin anew any number of times.</summary>
-    /// <returns>The bill; null: others had billed all charges by themselves.</returns>
+    /// <summary>Bills what is unbilled, and ends the unit. May begin anew any number of times.</summary>
+    /// <returns>The bill; null: its charges are gone, with rows of other partitions that they belong to.</returns>
     public async Task<BillingRecord?> RunAsync(CancellationToken cancellationToken)
     {
-        for (var isDone = false; !isDone;)
+        if (!IntentLog.IsSo(await NotedAsync(cancellationToken), IntentLog.Done))
         {
-            isDone = true;
-            var some = new List<RowBuffer>();
-            await foreach (var row in run.UnbilledAsync(intent.Row, ofVersion: false, cancellationToken))
+            for (var isDone = false; !isDone;)
             {
-                some.Add(row);
-                if (some.Count == MostAtOnce)
+                isDone = true;
+                var some = new List<RowBuffer>();
+                await foreach (var row in run.UnbilledAsync(intent.Row, ofVersion: false, cancellationToken))
                 {
-                    isDone &= await BillAsync(some, cancellationToken);
-                    some.Clear();
+                    some.Add(row);
+                    if (some.Count == MostAtOnce)
+                    {
+                        isDone &= await BillAsync(some, cancellationToken);
+                        some.Clear();
+                    }
+                }
+
+                isDone &= some.Count == 0 || await BillAsync(some, cancellationToken);
+            }
+
+            while (!await MakeAsync(cancellationToken))
+            {
+            }
+        }
+
+        var made = Made(intent, run, await NotedAsync(cancellationToken));
+        await log.EndAsync(intent, sender, cancellationToken);
+        return made;
+    }
+
+    /// <summary>What was set aside is undone when its cause is mended, because others have worked on the account since: its charges are unbilled again, and the call may be made again, under its key as well.</summary>
+    public async Task<BillingRecord?> UndoAsync(CancellationToken cancellationToken)
+    {
+        var noted = await NotedAsync(cancellationToken);
+        if (!IntentLog.IsSo(noted, IntentLog.Done))
+        {
+            for (var isDone = false; !isDone;)
+            {
+                isDone = true;
+                await foreach (var some in run.BilledAsync(intent.Row, MostAtOnce / 2, cancellationToken))
+                {
+                    var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+                    await builder.AddLeavingAsync(parts, some, cancellationToken);
+                    log.GoOn(parts, intent);
+                    isDone &= await IntentWork.SendAsync(sender, parts);
                 }
             }
 
-            isDone &= some.Count == 0 || await BillAsync(some, cancellationToken);
+            await LeaveAsync(noted, cancellationToken);
         }
 
-        return await EndAsync(cancellationToken);
+        await log.EndAsync(intent, sender, cancellationToken);
+        return null;
     }
+
+    /// <summary>Gives back what was claimed for the bill, unless others have it by now, and forgets the call.</summary>
+    private async Task LeaveAsync(Dictionary<string, AttributeValue> noted, CancellationToken cancellationToken)
+    {
+        UnitParts parts;
+        do
+        {
+            parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+            foreach (var value in UniqueValue.Of(intent.Entity, intent.Row))
+            {
+                if (await side.Rows.FindClaimAsync(value, cancellationToken) is { } claim && claim.Holder == intent.Id)
+                {
+                    parts.GiveBack(value, intent.Id);
+                }
+            }
+
+            if (IntentLog.CallOf(noted) is { } call)
+            {
+                parts.Delete(ItemCodec.Attributes(call), ItemCondition.Any, new Refusal.LookAgain());
+            }
+
+            log.GoOn(parts, intent, now: IntentLog.Done);
+        }
+        while (!await IntentWork.SendAsync(sender, parts));
+    }
+
+    /// <summary>The bill that a run has made.</summary>
+    /// <param name="noted">What stands in the intent, when it is done.</param>
+    public static BillingRecord? Made(Intent intent, BillRun run, Dictionary<string, AttributeValue> noted) =>
+        IntentLog.SumsOf(noted) is { Rows: > 0, Sums: var sums } ? new BillingRecord(intent.Entity, run.WithSums(intent.Row, sums)) : null;
 
     private async Task<bool> BillAsync(List<RowBuffer> charges, CancellationToken cancellationToken)
     {
         var isDone = true;
         for (var next = 0; next < charges.Count;)
         {
-            var billed = (await SumsAsync(cancellationToken)).Sums;
             var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
             var (sums, count) = (new BillSums(0, 0), 0);
-            for (; next < charges.Count && !parts.IsFull; next++)
+            for (; next < charges.Count && !parts.IsFull; next++, count++)
             {
-                // An amount that has grown since the run was decided, beyond what the bill can hold: it stays for the next bill.
-                if (Fits(billed + sums + run.SumsOf(charges[next])))
-                {
-                    RowChange[] change = [run.Billed(charges[next], intent.Row)];
-                    await builder.AddRowsAsync(parts, change, cancellationToken);
-                    builder.Refer(parts, change, intent.Entity, intent.Row);
-                    (sums, count) = (sums + run.SumsOf(charges[next]), count + 1);
-                }
+                RowChange[] change = [run.Billed(charges[next], intent.Row)];
+                await builder.AddRowsAsync(parts, change, cancellationToken);
+                builder.Refer(parts, change, intent.Entity, intent.Row);
+                sums += run.SumsOf(charges[next]);
             }
 
-            if (count > 0)
-            {
-                log.GoOn(parts, intent, count, sums);
-                isDone &= await IntentWork.SendAsync(sender, parts);
-            }
+            log.GoOn(parts, intent, count, sums);
+            isDone &= await IntentWork.SendAsync(sender, parts);
         }
 
         return isDone;
     }
 
-    private ItemKey Key => RowFinder.KeyOf(intent.Entity, intent.Row, null)!.Value;
-
-    private bool Fits(BillSums sums)
+    /// <summary>Writes the bill with what its charges add up to; without charges, gives back what was claimed for it.</summary>
+    /// <returns>False: what it was made from has changed.</returns>
+    private async Task<bool> MakeAsync(CancellationToken cancellationToken)
     {
-        try
+        var (charges, sums) = IntentLog.SumsOf(await NotedAsync(cancellationToken));
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+        if (charges > 0)
         {
-            return run.WithSums(intent.Row, sums) is not null;
+            var bill = new RowChange(intent.Entity, null, run.WithSums(intent.Row, sums)) { IsFound = true };
+            await builder.AddRowsAsync(parts, [bill], cancellationToken);
+            await builder.ReferAsync(parts, bill, cancellationToken);
         }
-        catch (StoreException e) when (e.Error == StoreError.ValueInvalid)
+
+        foreach (var value in charges > 0 ? [] : UniqueValue.Of(intent.Entity, intent.Row))
         {
-            return false;
+            parts.GiveBack(value, intent.Id);
         }
+
+        log.GoOn(parts, intent, now: IntentLog.Done);
+        return await IntentWork.SendAsync(sender, parts);
     }
 
-    private async Task<BillingRecord?> EndAsync(CancellationToken cancellationToken)
-    {
-        var (charges, sums) = await SumsAsync(cancellationToken);
-        if (charges == 0)
-        {
-            var left = new UnitParts(side.Model.Definition, side.Keys);
-            foreach (var value in UniqueValue.Of(intent.Entity, intent.Row))
-            {
-                left.GiveBack(value);
-            }
-
-            log.GoOn(left, intent);
-            await IntentWork.SendAsync(sender, left);
-            await log.EndAsync(intent, sender, cancellationToken);
-            return null;
-        }
-
-        var row = run.WithSums(intent.Row, sums);
-        while (await side.Rows.GetAsync(intent.Entity, Key, cancellationToken) is null)
-        {
-            var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
-            RowChange[] changes = [new(intent.Entity, null, row) { IsFound = true }];
-            await builder.AddRowsAsync(parts, changes, cancellationToken);
-            await builder.ReferAsync(parts, changes[0], cancellationToken);
-            log.GoOn(parts, intent);
-            await IntentWork.SendAsync(sender, parts);
-        }
-
-        await log.EndAsync(intent, sender, cancellationToken);
-        return new BillingRecord(intent.Entity, row);
-    }
-
-    private async Task<(int Rows, BillSums Sums)> SumsAsync(CancellationToken cancellationToken) =>
-        IntentLog.SumsOf(await log.FindAsync(intent, cancellationToken) ?? throw IntentLog.TakenOverError(intent));
+    private async Task<Dictionary<string, AttributeValue>> NotedAsync(CancellationToken cancellationToken) =>
+        await log.FindAsync(intent.Id, cancellationToken) ?? throw IntentLog.TakenOverError(intent);
 }

@@ -9,27 +9,24 @@ namespace BillingMigration.Store.DynamoDb;
 /// Deletes a row whose children are more than a transaction takes. First the partitions of all that goes are taken, so that no child comes any more, and everything is asked that forbids it; until then it can
 /// be undone. Then the row itself goes, which decides it, and after it its children in parts, their own children before them; or their references.
 /// </summary>
-internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder builder, TransactionSender sender, IntentLog log)
+internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder builder, TransactionSender sender, IntentLog log) : ILargeWork
 {
     private const int MostAtOnce = 45;
     private const int MostForbidden = 10_000;
 
-    private readonly HashSet<string> held = new(StringComparer.Ordinal);
+    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(5);
 
-    /// <summary>The transaction that notes the deletion.</summary>
-    public UnitParts Begin(long? epoch)
-    {
-        var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch };
-        log.Begin(parts, intent, [Partition(intent.Entity, intent.Row)]);
-        return parts;
-    }
+    private readonly HashSet<string> held = new(StringComparer.Ordinal);
+    private long beat = side.Time.GetTimestamp();
+
+    public string FirstPartition { get; } = Partition(intent.Entity, intent.Row);
 
     /// <summary>Takes the partitions of all that goes, and looks for what forbids it.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>.</exception>
     /// <exception cref="PartitionHeldException">Another large unit is at work there.</exception>
-    public async Task PlanAsync(CancellationToken cancellationToken)
+    public async Task<bool> PlanAsync(CancellationToken cancellationToken)
     {
-        held.Add(Partition(intent.Entity, intent.Row));
+        held.Add(FirstPartition);
         var deleted = new HashSet<UInt128>();
         var forbidden = new List<(UInt128 Child, string Name)>();
         var open = new Stack<(EntityModel Model, RowBuffer Row)>([(intent.Entity, intent.Row)]);
@@ -40,6 +37,7 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
             {
                 await foreach (var child in ChildrenAsync(reference, parent.Row, cancellationToken))
                 {
+                    await BeatAsync();
                     var name = XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{reference.Child.Entity} {reference.Child.Describe(child)}"));
                     if (reference.Cascades)
                     {
@@ -64,22 +62,25 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
         {
             throw StoreErrors.HasChildren(name);
         }
+
+        return true;
     }
 
     /// <summary>The transaction that deletes the row, and so decides it.</summary>
-    public async Task<UnitParts> DecideAsync(long? epoch, CancellationToken cancellationToken)
+    public async Task<UnitParts> DecideAsync(UnitFindings found, long? epoch, CancellationToken cancellationToken)
     {
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Holder = intent.Id };
         await builder.AddLeavingAsync(parts, [new RowChange(intent.Entity, intent.Row, null)], cancellationToken);
-        log.GoOn(parts, intent, decides: true);
+        log.GoOn(parts, intent, now: IntentLog.Decided);
         return parts;
     }
 
     /// <summary>Deletes what is left of the children, and ends the unit. May begin anew any number of times.</summary>
-    public async Task RunAsync(CancellationToken cancellationToken)
+    public async Task<BillingRecord?> RunAsync(CancellationToken cancellationToken)
     {
         await FollowAsync(intent.Entity, intent.Row, cancellationToken);
         await log.EndAsync(intent, sender, cancellationToken);
+        return null;
     }
 
     private async Task FollowAsync(EntityModel parent, RowBuffer row, CancellationToken cancellationToken)
@@ -125,6 +126,12 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
                 await builder.AddLeavingAsync(parts, [new RowChange(reference.Child, children[next], reference.Cascades ? null : reference.Released(children[next])) { IsFound = true }], cancellationToken);
             }
 
+            if (intent.IsAside)
+            {
+                // Its partition is not its own any more: what belongs to a row that came again is not its to delete.
+                parts.Require(ItemCodec.Attributes(RowFinder.KeyOf(intent.Entity, intent.Row, null)!.Value), ItemCondition.Absent, new Refusal.Told(StoreErrors.ThereAgain(intent.Entity, intent.Row)));
+            }
+
             log.GoOn(parts, intent, next - first);
             isDone &= await IntentWork.SendAsync(sender, parts);
         }
@@ -143,6 +150,18 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
                 log.GoOn(parts, intent, held: [partition]);
             }
             while (!await IntentWork.SendAsync(sender, parts));
+        }
+    }
+
+    /// <summary>Who has many rows to read is not gone.</summary>
+    private async Task BeatAsync()
+    {
+        if (side.Time.GetElapsedTime(beat) > Beat)
+        {
+            var parts = new UnitParts(side.Model.Definition, side.Keys);
+            log.GoOn(parts, intent);
+            await IntentWork.SendAsync(sender, parts);
+            beat = side.Time.GetTimestamp();
         }
     }
 

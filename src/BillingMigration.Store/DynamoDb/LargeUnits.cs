@@ -1,3 +1,4 @@
+using Amazon.DynamoDBv2.Model;
 using BillingMigration.Model;
 
 namespace BillingMigration.Store.DynamoDb;
@@ -17,19 +18,58 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
 
     /// <summary>Deletes a row with all that its foreign keys say.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>, <see cref="StoreError.Conflict"/>.</exception>
-    public async Task DeleteAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken)
+    public Task DeleteAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken) => RunAsync(
+        async () =>
+        {
+            var intent = await NewAsync(Intent.Deletion, entity, row, new(), cancellationToken);
+            return (intent, Deletes(intent));
+        },
+        (entity, false),
+        cancellationToken);
+
+    /// <summary>Bills all unbilled charges of an account.</summary>
+    /// <param name="resolve">The bill's row with its key, and that of the call that has one; asked anew for each attempt, and told the epoch of the route.</param>
+    /// <returns>Null: there was nothing to bill.</returns>
+    /// <exception cref="StoreException">The run is refused.</exception>
+    public Task<BillingRecord?> RunBillAsync(BillRun run, Func<long, Task<(RowBuffer Bill, RowChange? Call)>> resolve, CancellationToken cancellationToken) => RunAsync(
+        async () =>
+        {
+            if (await run.PartitionAsync(cancellationToken) is not { } partition)
+            {
+                return null;
+            }
+
+            var (row, call) = await resolve(gate?.Epoch ?? 0);
+            var intent = await NewAsync(Intent.BillRun, run.Bill.Model, row, run.Columns, cancellationToken);
+            return (intent, new LargeBillRun(side, intent, run, builder, sender, log) { FirstPartition = partition, HasGeneratedKey = run.Bill.GeneratedKey >= 0, Call = call });
+        },
+        (run.Bill.Model, run.Bill.GeneratedKey >= 0),
+        cancellationToken);
+
+    /// <param name="make">A unit that begins, for each attempt; null: there is nothing to do.</param>
+    /// <param name="change">Of its row.</param>
+    private async Task<BillingRecord?> RunAsync(Func<Task<(Intent Intent, ILargeWork Work)?>> make, (EntityModel Model, bool HasGeneratedKey) change, CancellationToken cancellationToken)
     {
+        var found = new UnitFindings();
         var began = side.Time.GetTimestamp();
         for (var failures = 1; ; failures++)
         {
-            var item = side.Items.Json(entity, await Unsent.RunAsync(gate, () => side.Rows.WithLookupsAsync(entity, row, [], cancellationToken)));
-            var intent = new Intent(Intent.Deletion, side.Calls.NewId(), side.Calls.NewId(), entity, item);
             try
             {
-                if (await Unsent.RunAsync(gate, () => TryDecideAsync(intent, row, cancellationToken)))
+                if (await Unsent.RunAsync(gate, make) is not var (intent, work))
                 {
-                    await FinishAsync(intent with { IsDecided = true });
-                    return;
+                    return null;
+                }
+
+                var isDecided = await Unsent.RunAsync(gate, () => TryDecideAsync(intent, work, found, change, cancellationToken));
+                if (isDecided is true)
+                {
+                    return await FinishAsync(intent with { IsDecided = true });
+                }
+
+                if (isDecided is false)
+                {
+                    return null;
                 }
             }
             catch (PartitionHeldException e)
@@ -46,14 +86,8 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         }
     }
 
-    /// <returns>The transaction that notes the bill run, and its intent; null: there is nothing to bill.</returns>
-    /// <exception cref="StoreException">The run is refused.</exception>
-    public async Task<(UnitParts Parts, Intent Intent)?> BeginBillRunAsync(BillRun run, RowChange bill, RowChange? call, long epoch, UnitFindings found, CancellationToken cancellationToken)
-    {
-        var item = side.Items.Json(bill.Model, await side.Rows.WithLookupsAsync(bill.Model, bill.After!, [], cancellationToken));
-        var intent = new Intent(Intent.BillRun, side.Calls.NewId(), side.Calls.NewId(), bill.Model, item) { IsDecided = true, Columns = run.Columns };
-        return await Bills(intent, run).BeginAsync(bill, call, found, epoch, cancellationToken) is { } parts ? (parts, intent) : null;
-    }
+    private async Task<Intent> NewAsync(string what, EntityModel entity, RowBuffer row, BillingColumns columns, CancellationToken cancellationToken) => new(
+        what, side.Calls.NewId(), side.Calls.NewId(), entity, side.Items.Json(entity, await side.Rows.WithLookupsAsync(entity, row, [], cancellationToken))) { Columns = columns };
 
     /// <summary>Goes on with what is decided, through trouble with the way as well: it may begin anew any number of times.</summary>
     /// <exception cref="MigrationException"><c>WriteOutcomeUnknown</c>: others finish it.</exception>
@@ -106,44 +140,57 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
     /// <summary>A large unit has a partition to itself: it is finished when its owner is gone; else it is its owner's, and the caller waits.</summary>
     public async Task<bool> HelpAsync(string partition, CancellationToken cancellationToken)
     {
-        if (await side.Versions.FindHolderAsync(partition, cancellationToken) is { } id && (await log.ListAsync(all: false, cancellationToken)).FirstOrDefault(i => i.Id == id) is { } left)
+        if (await side.Versions.FindHolderAsync(partition, cancellationToken) is not { } id)
         {
-            return await TakeOverAsync(left, cancellationToken);
+            return false;
         }
 
-        return false;
+        if (await log.FindAsync(id, cancellationToken) is not { } item || item.ContainsKey("reason"))
+        {
+            // It was set aside, by one who did not come to free all that it held.
+            await log.FreePartitionAsync(partition, id, cancellationToken);
+            return true;
+        }
+
+        return log.IsLeft(item) && log.Read(item) is { } left && await TakeOverAsync(left, cancellationToken);
     }
 
     private LargeDeletion Deletes(Intent intent) => new(side, intent, builder, sender, log);
 
-    private LargeBillRun Bills(Intent intent, BillRun? run = null) => new(
-        side, intent, run ?? new BillRun(side, new PlannedChange(intent.Entity, null, intent.Row, -1, []), intent.Columns), builder, sender, log);
+    private LargeBillRun Bills(Intent intent) => new(side, intent, RunOf(intent), builder, sender, log) { FirstPartition = "" };
 
-    /// <returns>False: what it was made from has changed, and nothing is done.</returns>
-    private async Task<bool> TryDecideAsync(Intent intent, RowBuffer row, CancellationToken cancellationToken)
+    private BillRun RunOf(Intent intent) => new(side, new PlannedChange(intent.Entity, null, intent.Row, -1, []), intent.Columns);
+
+    /// <returns>True: it is decided. False: there is nothing to do. Null: what it was made from has changed, and nothing is done.</returns>
+    private async Task<bool?> TryDecideAsync(Intent intent, ILargeWork work, UnitFindings found, (EntityModel Model, bool HasGeneratedKey) change, CancellationToken cancellationToken)
     {
-        var work = Deletes(intent);
         var epoch = gate?.Epoch;
-        if (!await IntentWork.SendAsync(beginning, work.Begin(epoch)))
+        var begin = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch };
+        log.Begin(begin, intent, work.FirstPartition);
+        if (!await IntentWork.SendAsync(beginning, begin))
         {
-            return false;
+            return null;
         }
 
         var token = beginning.NewToken();
         var isOpen = true;
         try
         {
-            await work.PlanAsync(cancellationToken);
-            var parts = await work.DecideAsync(epoch, cancellationToken);
+            if (!await work.PlanAsync(cancellationToken))
+            {
+                return false;
+            }
+
+            var parts = await work.DecideAsync(found, epoch, cancellationToken);
             var sent = await beginning.SendAsync(parts, token, cancellationToken);
             isOpen = sent.Done is null;
-            return !isOpen || (await Refusal.ToldByAsync(sent.Refused.Select(parts.RefusalOf), cancellationToken) is { } told ? throw told : false);
+            return isOpen && await found.LearnAsync(side, sent.Refused.Select(parts.RefusalOf), [change], cancellationToken) ? null : true;
         }
         catch (StoreException e) when (e.Subject == intent.Id)
         {
             // Another has taken it for left lying, and undone it.
             isOpen = false;
-            return false;
+            return null;
         }
         catch (Exception e) when (token.Forms.Count > 0)
         {
@@ -199,42 +246,71 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         {
             // Its turn comes.
         }
-        catch (Exception e) when (e is StoreException or MigrationException { Kind: MigrationErrorKind.DataRefused or MigrationErrorKind.Unexpected } or FormatException or InvalidCastException or KeyNotFoundException or OverflowException)
+        catch (Exception e) when (!Unsent.IsTrouble(e) && e is not (OperationCanceledException or Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException))
         {
-            await log.SetAsideAsync(mine, e is StoreException refused ? $"{refused.Error}: {refused.Message}" : $"{e.GetType().Name}: {e.Message}", cancellationToken);
+            await SetAsideAsync(mine, e is StoreException refused ? $"{refused.Error}: {refused.Message}" : $"{e.GetType().Name}: {e.Message}", cancellationToken);
         }
 
         return true;
     }
 
-    private async Task<BillingRecord?> FinishOnceAsync(Intent intent, CancellationToken cancellationToken)
+    private async Task SetAsideAsync(Intent intent, string reason, CancellationToken cancellationToken)
     {
-        if (intent.What == Intent.BillRun)
+        try
         {
-            return await Bills(intent).RunAsync(cancellationToken);
+            await log.SetAsideAsync(intent, reason, cancellationToken);
         }
-
-        if (intent.IsDecided)
+        catch (StoreException e) when (e.Subject == intent.Id)
         {
-            await Deletes(intent).RunAsync(cancellationToken);
+            // Another has taken it over in turn.
         }
-        else
-        {
-            await log.EndAsync(intent, sender, cancellationToken);
-        }
-
-        return null;
     }
 
-    /// <summary>Another has taken the unit over, and finishes it.</summary>
-    /// <returns>The bill that it has made.</returns>
-    private async Task<BillingRecord?> WaitForEndAsync(Intent intent)
+    private async Task<BillingRecord?> FinishOnceAsync(Intent intent, CancellationToken cancellationToken)
     {
-        for (var failures = 1; await log.FindAsync(intent, CancellationToken.None) is { } item && !item.ContainsKey("reason"); failures++)
+        if (intent.IsAside)
         {
-            await side.Calls.PauseAsync(failures, CancellationToken.None);
+            await log.FreeAsync(intent, cancellationToken);
         }
 
-        return intent.What == Intent.BillRun && await side.Rows.FindAsync(intent.Entity, intent.Row, intent.Entity.PrimaryKey, CancellationToken.None) is { } row ? new BillingRecord(intent.Entity, row) : null;
+        if (!intent.IsDecided)
+        {
+            await log.EndAsync(intent, sender, cancellationToken);
+            return null;
+        }
+
+        return intent.What == Intent.Deletion ? await Deletes(intent).RunAsync(cancellationToken)
+            : intent.IsAside ? await Bills(intent).UndoAsync(cancellationToken)
+            : await Bills(intent).RunAsync(cancellationToken);
+    }
+
+    /// <summary>Another has taken the unit over, and finishes it; who is gone in turn is followed by this one.</summary>
+    /// <returns>The bill that it has made.</returns>
+    /// <exception cref="MigrationException"><c>WriteOutcomeUnknown</c>: it was set aside, or ended unseen and its bill is not there.</exception>
+    private async Task<BillingRecord?> WaitForEndAsync(Intent intent)
+    {
+        Dictionary<string, AttributeValue>? last = null;
+        for (var failures = 1; await log.FindAsync(intent.Id, CancellationToken.None) is { } item; failures++)
+        {
+            if (item.TryGetValue("reason", out var reason))
+            {
+                throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, new InvalidOperationException($"The unit was set aside: {reason.S}"));
+            }
+
+            last = item;
+            if (!log.IsLeft(item) || !await TakeOverAsync(log.Read(item)!, CancellationToken.None))
+            {
+                await side.Calls.PauseAsync(failures, CancellationToken.None);
+            }
+        }
+
+        if (intent.What == Intent.Deletion)
+        {
+            return null;
+        }
+
+        return last is not null && IntentLog.IsSo(last, IntentLog.Done) ? LargeBillRun.Made(intent, RunOf(intent), last)
+            : await side.Rows.FindAsync(intent.Entity, intent.Row, intent.Entity.PrimaryKey, CancellationToken.None) is { } row ? new BillingRecord(intent.Entity, row)
+            : throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, IntentLog.TakenOverError(intent));
     }
 }

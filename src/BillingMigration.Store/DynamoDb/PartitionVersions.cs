@@ -1,12 +1,13 @@
 using System.Globalization;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Model;
+using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// The partition of the billing table is what units that decide by several of its rows are held in order by. Its version stands in the control table and grows with each unit that makes a row a child,
-/// or ends being one's parent; where it is absent it is 0, so nothing is migrated for it. Whoever decides by the set of a row's children reads the version first, then the children, and writes on condition
+/// The partition of the billing table is what units that decide by several of its rows are held in order by. Its version stands in the control table and grows with each unit that writes to the partition, or
+/// makes a row elsewhere a child of one of its rows; where it is absent it is 0, so nothing is migrated for it. Whoever decides by several rows reads the version first, then the rows, and writes on condition
 /// that the version is still the same.
 /// </summary>
 /// <param name="calls">To the control table.</param>
@@ -59,6 +60,20 @@ internal sealed class PartitionVersions(StoreCalls calls, ControlKeys keys)
         }
 
         return versions;
+    }
+
+    /// <summary>An item of a table and the version of its partition, as they are at one moment.</summary>
+    /// <param name="table">Of the item.</param>
+    /// <param name="key">Of the item.</param>
+    /// <param name="holder">Id of the large unit that asks; null: none.</param>
+    /// <param name="cancellationToken">Nothing is written.</param>
+    /// <exception cref="PartitionHeldException">A large unit has the partition to itself.</exception>
+    public async Task<(Dictionary<string, AttributeValue>? Item, long Version)> ReadWithAsync(string table, ItemKey key, string? holder, CancellationToken cancellationToken)
+    {
+        var found = await calls.ReadAtOnceAsync([(table, ItemCodec.Attributes(key)), (keys.Table, keys.Version(key.Pk))], cancellationToken);
+        return found[1]?.GetValueOrDefault(Holder) is { } by && by.S != holder
+            ? throw new PartitionHeldException(key.Pk)
+            : (found[0], found[1] is { } item ? long.Parse(item[Number].N, CultureInfo.InvariantCulture) : 0);
     }
 
     /// <returns>Id of the large unit that has the partition to itself; null: none has.</returns>

@@ -1,25 +1,39 @@
 using System.Collections.Immutable;
 using BillingMigration.Model;
+using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
-/// <summary>A change of one row, as a unit writes it.</summary>
-/// <param name="Before">As it was read; null for an insert.</param>
-/// <param name="After">Null for a delete.</param>
-internal sealed record RowChange(EntityModel Model, RowBuffer? Before, RowBuffer? After)
+/// <summary>What a unit makes of one row.</summary>
+/// <param name="before">As it was read; null for an insert.</param>
+/// <param name="after">Null for a delete.</param>
+internal sealed class RowChange(EntityModel model, RowBuffer? before, RowBuffer? after)
 {
+    public EntityModel Model => model;
+
+    public RowBuffer? Before => before;
+
+    /// <summary>As the unit leaves it.</summary>
+    public RowBuffer? After { get; set; } = after;
+
+    /// <summary>As it was read, or inserted.</summary>
+    public RowBuffer Row { get; } = before ?? after!;
+
+    /// <summary>The change of the unit, by its place, that is for the row; -1: none, the unit has found it.</summary>
+    public int Place { get; set; } = -1;
+
     /// <summary>The unit itself has found the row: that it has changed since is no refusal.</summary>
     public bool IsFound { get; init; }
-
-    /// <summary>Adds to a row that is not read; then there is neither <see cref="Before"/> nor <see cref="After"/>.</summary>
-    public Addition? Add { get; init; }
 
     /// <summary>The value of its generated key is one that nobody has, unless somebody gave it by hand.</summary>
     public bool HasGeneratedKey { get; init; }
 
-    public bool Changes(ImmutableArray<int> columns) => Before is null || After is null || Before.Differs(After, columns);
+    /// <summary>Keys of parents that were looked for.</summary>
+    public Dictionary<Reference, ItemKey> Parents { get; } = [];
 
     /// <summary>True when its item gets another key.</summary>
     public bool Moves => Before is not null && After is not null
         && Before.Differs(After, Model.Keys[0].PartitionKey.Concat(Model.Keys[0].SortKey).SelectMany(t => t.RowIndexes).Distinct().ToImmutableArray());
+
+    public bool Changes(ImmutableArray<int> columns) => Before is null || After is null || Before.Differs(After, columns);
 }

@@ -51,12 +51,8 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
     public async Task<RowBuffer?> FindClaimedAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
     {
         // A view does not see claims.
-        foreach (var value in model.Definition.View is not null ? [] : UniqueValue.Of(entity, like).Where(v => v.Columns.Length == columns.Length && v.Columns.All(columns.Contains)))
-        {
-            return await FindClaimAsync(value, cancellationToken) is { } claim && await HolderAsync(entity, value, claim, cancellationToken) is { } holder && entity.IsSame(holder, like, columns) ? holder : null;
-        }
-
-        return null;
+        return model.Definition.View is null && UniqueValue.Of(entity, like).FirstOrDefault(v => v.Columns.Length == columns.Length && v.Columns.All(columns.Contains)) is { } value
+            && await FindClaimAsync(value, cancellationToken) is { } claim && await HolderAsync(entity, value, claim, cancellationToken) is { } holder && entity.IsSame(holder, like, columns) ? holder : null;
     }
 
     /// <summary>What says who has a unique value.</summary>
@@ -64,15 +60,33 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
     {
         var answer = await calls.RunAsync(
             (client, token) => client.GetItemAsync(new GetItemRequest { TableName = keys.Table, ConsistentRead = true, Key = keys.Claim(value) }, token), cancellationToken);
-        return answer.Item is { Count: > 0 } item
-            ? new Claim(new ItemKey(item["itemPk"].S, item["itemSk"].S), item["version"].S, item.GetValueOrDefault(PartitionVersions.Holder)?.S)
-            : null;
+        return Claim.Of(answer.Item);
     }
 
-    /// <summary>The row that a claim names.</summary>
-    /// <returns>Null: it does not have the value. The claim was left, because the source has changed its row while applications worked there.</returns>
-    public async Task<RowBuffer?> HolderAsync(EntityModel entity, UniqueValue value, Claim claim, CancellationToken cancellationToken) =>
-        await GetAsync(entity, claim.Item, cancellationToken) is { } holder && UniqueValue.Of(entity, holder).Any(v => v.Constraint == value.Constraint && v.Text == value.Text) ? holder : null;
+    /// <summary>The row that a claim names, or the one that has the value by now.</summary>
+    /// <returns>Null: none has. The claim was left, because the source has changed its row while applications worked there, or its large unit has yet to write it.</returns>
+    public async Task<RowBuffer?> HolderAsync(EntityModel entity, UniqueValue value, Claim claim, CancellationToken cancellationToken)
+    {
+        for (var (named, isSettled) = (claim, false); ;)
+        {
+            var row = await GetAsync(entity, named.Item, cancellationToken);
+            if (row is not null && (isSettled || Has(row)))
+            {
+                return Has(row) ? row : null;
+            }
+
+            // Its item may have moved in between, or its transaction is seen in part: what there is at one moment decides.
+            var found = await calls.ReadAtOnceAsync([(keys.Table, keys.Claim(value)), (model.Definition.Target.Table, ItemCodec.Attributes(named.Item))], cancellationToken);
+            if (Claim.Of(found[0]) is not { } now || (now.Item == named.Item && found[1] is null))
+            {
+                return null;
+            }
+
+            (named, isSettled) = (now, now.Item == named.Item);
+        }
+
+        bool Has(RowBuffer row) => UniqueValue.Of(entity, row).Any(v => v.Constraint == value.Constraint && v.Text == value.Text);
+    }
 
     public async Task<RowBuffer?> GetAsync(EntityModel entity, ItemKey key, CancellationToken cancellationToken)
     {
@@ -260,4 +274,9 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
 /// <summary>A row's claim to a unique value.</summary>
 /// <param name="Version">Another each time.</param>
 /// <param name="Holder">Id of the large unit that has made it and writes its row last; null: the row was written with it.</param>
-internal sealed record Claim(ItemKey Item, string Version, string? Holder);
+internal sealed record Claim(ItemKey Item, string Version, string? Holder)
+{
+    public static Claim? Of(Dictionary<string, AttributeValue>? item) => item is { Count: > 0 }
+        ? new Claim(new ItemKey(item["itemPk"].S, item["itemSk"].S), item["version"].S, item.GetValueOrDefault(PartitionVersions.Holder)?.S)
+        : null;
+}

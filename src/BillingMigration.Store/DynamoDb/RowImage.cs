@@ -6,23 +6,17 @@ namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
 /// The condition that a row is still as it was read, column by column. An expression has at most 300 operators and 4 KB
-/// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html): rows of more columns are held by the version of their partition instead, which each change of such a row moves.
+/// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html): rows of more columns are held by the version of their partition instead.
 /// </summary>
 internal static class RowImage
 {
     private const int MostOperators = 280;
     private const int MostBytes = 3_800;
 
-    /// <summary>The share of the limits from which on changes move the version: processes of two schema versions, one on either side of the limit, hold each other's changes.</summary>
-    private const double Margin = 0.8;
-
     private static readonly ConditionalWeakTable<EntityModel, StrongBox<double>> Shares = [];
 
     /// <summary>True where a condition on all columns does not fit.</summary>
     public static bool IsWide(EntityModel entity) => ShareOf(entity) > 1;
-
-    /// <summary>True where a change of a row moves the version of its partition.</summary>
-    public static bool MovesVersion(EntityModel entity) => ShareOf(entity) > Margin;
 
     /// <param name="item">The row as an item.</param>
     /// <param name="unknown">Attributes that the model does not know, which must still be so too.</param>

@@ -43,11 +43,11 @@ internal sealed class Sequence(StoreCalls calls, MigrationDefinition definition,
         return next++;
     }
 
-    /// <summary>A key was given by hand: those that are generated go on above it, here and everywhere.</summary>
-    public async Task PassAsync(decimal given, long epoch, CancellationToken cancellationToken)
+    /// <summary>A row was written whose key was given by hand: those that are generated go on above it, here and everywhere.</summary>
+    public async Task PassAsync(decimal given, CancellationToken cancellationToken)
     {
         using var turn = await one.TakeAsync(cancellationToken);
-        if (epoch != takenUnder || given >= next)
+        if (given >= next)
         {
             await calls.RunAsync((client, token) => RaiseAsync(client, definition, entity, given, token), cancellationToken);
             next = Math.Max(next, Math.Min(given + 1, last + 1));

@@ -1,5 +1,6 @@
 using System.Net;
 using Amazon.DynamoDBv2;
+using Amazon.DynamoDBv2.Model;
 using Amazon.Runtime;
 using BillingMigration.Target;
 using BillingMigration.Transfer;
@@ -32,6 +33,26 @@ internal sealed class StoreCalls(IAmazonDynamoDB client, StoreTimes times, TimeP
                 return await AttemptAsync(call, AttemptTime, cancellationToken);
             }
             catch (Exception e) when (TargetErrors.IsTransient(e) && !cancellationToken.IsCancellationRequested && time.GetElapsedTime(began) < StoreTimes.Patience)
+            {
+                await PauseAsync(failures, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Items as they are at one moment; where a transaction is at work on one of them, its end is waited for.</summary>
+    /// <returns>In the order of the keys; null: it is not there.</returns>
+    public async Task<Dictionary<string, AttributeValue>?[]> ReadAtOnceAsync((string Table, Dictionary<string, AttributeValue> Key)[] wanted, CancellationToken cancellationToken)
+    {
+        var request = new TransactGetItemsRequest { TransactItems = [.. wanted.Select(w => new TransactGetItem { Get = new Get { TableName = w.Table, Key = w.Key } })] };
+        var began = time.GetTimestamp();
+        for (var failures = 1; ; failures++)
+        {
+            try
+            {
+                var answer = await RunAsync((client, token) => client.TransactGetItemsAsync(request, token), cancellationToken);
+                return [.. answer.Responses.Select(r => r.Item is { Count: > 0 } item ? item : null)];
+            }
+            catch (TransactionCanceledException) when (time.GetElapsedTime(began) < StoreTimes.Patience)
             {
                 await PauseAsync(failures, cancellationToken);
             }

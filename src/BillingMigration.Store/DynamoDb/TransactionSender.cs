@@ -8,9 +8,23 @@ namespace BillingMigration.Store.DynamoDb;
 /// The idempotency token of a call, with all that was sent under it. It lives as long as the call: whatever the unit is made anew from, no two of its forms are ever done, because DynamoDB does one request
 /// under a token and refuses every other for ten minutes (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html, ClientRequestToken).
 /// </summary>
-internal sealed class UnitToken(string id)
+internal sealed class UnitToken(string id, TimeProvider time)
 {
+    /// <summary>
+    /// How long something is sent under it. A request is taken for five minutes after it was signed (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html), so none of them
+    /// arrives when DynamoDB has forgotten the token, and would do a unit a second time.
+    /// </summary>
+    private static readonly TimeSpan Life = TimeSpan.FromMinutes(4);
+
+    private (long Timestamp, DateTimeOffset At)? began;
+
     public string Id => id;
+
+    /// <summary>It is told by the clock that has gone on more: the monotonic one stands still while a machine is suspended, and the other may be set back.</summary>
+    public bool IsOld => began is { } first && (time.GetElapsedTime(first.Timestamp) > Life || time.GetUtcNow() - first.At > Life);
+
+    /// <summary>Something is about to be sent under it.</summary>
+    public void Begin() => began ??= (time.GetTimestamp(), time.GetUtcNow());
 
     /// <summary>The unit as it was sent, each time that it was made anew.</summary>
     public List<UnitParts> Forms { get; } = [];
@@ -40,7 +54,7 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
     private readonly StoreCalls calls = side.Calls;
     private readonly string table = side.Model.Definition.Target.Table;
 
-    public UnitToken NewToken() => new(calls.NewId());
+    public UnitToken NewToken() => new(calls.NewId(), calls.Time);
 
     /// <summary>Sends a form of a unit until it has an answer.</summary>
     /// <param name="cancellationToken">Until the first attempt is sent; from then on it is not called back, as a COMMIT is not.</param>
@@ -56,6 +70,11 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
         {
             for (var failures = 1; ; failures++)
             {
+                if (token.IsOld)
+                {
+                    throw token.IsUnanswered ? StoreErrors.OutcomeUnknown(table, Forgotten()) : StoreErrors.Contended(table, StoreTimes.Patience);
+                }
+
                 Exception trouble;
                 try
                 {
@@ -102,7 +121,7 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
     /// <exception cref="MigrationException"><c>WriteOutcomeUnknown</c>.</exception>
     public async Task<UnitParts?> SettleAsync(UnitToken token)
     {
-        if (token.Forms.Count == 0)
+        if (token.Forms.Count == 0 || (token.IsOld && !token.IsUnanswered))
         {
             return null;
         }
@@ -114,6 +133,8 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
 
     /// <summary>True when no switch went on without waiting for what has been done under a token: it counts.</summary>
     public Task<bool> CountsAsync(UnitToken token) => gate?.WasWaitedForAsync(token.Epoch ?? gate.Epoch) ?? Task.FromResult(true);
+
+    private static InvalidOperationException Forgotten() => new("The process has stood still for longer than DynamoDB keeps a token.");
 
     private static bool Passes(string code) => code is "None" or "TransactionConflict" or "ThrottlingError" or "ProvisionedThroughputExceeded" or "RequestLimitExceeded";
 
@@ -137,6 +158,11 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
         var began = calls.Time.GetTimestamp();
         for (var failures = 1; ; failures++)
         {
+            if (token.IsOld)
+            {
+                throw StoreErrors.OutcomeUnknown(table, Forgotten());
+            }
+
             try
             {
                 await attempt();
@@ -168,6 +194,7 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
         token.Epoch ??= gate?.Epoch;
         using var sending = gate?.Begin(parts.Epoch);
         sending?.Pass();
+        token.Begin();
         if (token.Forms.LastOrDefault() != parts)
         {
             token.Forms.Add(parts);

@@ -14,13 +14,19 @@ internal sealed record UniqueValue(string Entity, string Constraint, ImmutableAr
 
     public override int GetHashCode() => HashCode.Combine(Entity, Constraint, Text);
 
+    /// <summary>True where the key of a row's item has more in it than the primary key, or tells rows apart that the source takes for one.</summary>
+    public static bool HasPrimaryKey(EntityModel model)
+    {
+        var own = model.Keys[0].PartitionKey.Concat(model.Keys[0].SortKey).SelectMany(t => t.RowIndexes).ToHashSet();
+        return !own.SetEquals(model.PrimaryKey) || model.PrimaryKey.Any(c => model.ComparesByCollation(c) && !model.Keys[0].IsCollated(c));
+    }
+
     /// <summary>Unique keys of a row that its item's own key does not keep unique; those with a NULL in them never clash.</summary>
     public static IEnumerable<UniqueValue> Of(EntityModel model, RowBuffer row)
     {
-        var own = model.Keys[0].PartitionKey.Concat(model.Keys[0].SortKey).SelectMany(t => t.RowIndexes).ToHashSet();
         var keys = model.Table.UniqueKeys.Where(k => !model.Table.PrimaryKey.All(p => k.Columns.Contains(p, StringComparer.OrdinalIgnoreCase)))
             .Select(k => (k.Name, Columns: k.Columns.Select(c => EntityModel.Find(model.Row, null, c)).ToArray()));
-        if (!own.SetEquals(model.PrimaryKey) || model.PrimaryKey.Any(c => model.ComparesByCollation(c) && !model.Keys[0].IsCollated(c)))
+        if (HasPrimaryKey(model))
         {
             keys = keys.Prepend((PrimaryKey, [.. model.PrimaryKey]));
         }

@@ -58,48 +58,69 @@ internal sealed class UnitFindings
 
 /// <summary>
 /// Makes the parts of a transaction from changes of rows, with the guarantees of unique and foreign keys: rows are still as they were read, unique values are claimed in the control table, parents are there
-/// and stay, children of what is deleted go with it, lose their reference, or forbid it.
+/// and stay, children of what is deleted go with it, lose their reference, or forbid it. Each unit moves the versions of the partitions that it writes to.
 /// </summary>
 internal sealed class UnitBuilder(TableSide side)
 {
-    private readonly Deletion deletion = new(side);
-    private readonly ParentParts parents = new(side);
-
-    /// <param name="asked">Changes in their order.</param>
+    /// <param name="asked">Changes in their order, with their rows as they will be.</param>
     /// <param name="found">What earlier attempts have found out.</param>
     /// <param name="epoch">Of the route.</param>
     /// <param name="cancellationToken">Nothing is written.</param>
     /// <exception cref="StoreException">The unit is refused.</exception>
     /// <exception cref="PartitionHeldException">A large unit is at work there.</exception>
-    public async Task<UnitParts> BuildAsync(IReadOnlyList<RowChange> asked, UnitFindings found, long? epoch, CancellationToken cancellationToken)
+    public async Task<UnitParts> BuildAsync(IReadOnlyList<(PlannedChange Change, RowBuffer? Row)> asked, UnitFindings found, long? epoch, CancellationToken cancellationToken)
     {
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch };
-        var changes = new List<RowChange>();
+        var rows = new UnitRows(side, parts);
+        var read = new RowChange?[asked.Count];
         for (var i = 0; i < asked.Count; i++)
         {
-            changes.Add(asked[i].Add is { } sum && !TryAdd(parts, asked[i], sum, i, found) ? await SumAsync(asked[i], sum, cancellationToken) : asked[i]);
-            if (changes[i] is { Before: { } before, Model: var entity } && !entity.Definition.Lookups.IsEmpty)
+            var change = asked[i].Change;
+            // Another store may have read it, in whose rows the columns of lookups do not stand.
+            if (change.Before is { } before)
             {
-                // Another store may have read it, in whose rows they do not stand.
-                changes[i] = changes[i] with { Before = await side.Rows.WithLookupsAsync(entity, before, [], cancellationToken) };
+                read[i] = rows.Know(change.Model, change.Model.Definition.Lookups.IsEmpty ? before : await side.Rows.WithLookupsAsync(change.Model, before, [], cancellationToken), change.IsFound);
+                read[i]!.Place = i;
             }
         }
 
-        await deletion.AddChildrenAsync(changes, parts, cancellationToken);
-        await AddAsync(parts, changes, found, cancellationToken);
-        return parts;
-    }
-
-    /// <summary>Adds changes of rows with all that belongs to them.</summary>
-    private async Task AddAsync(UnitParts parts, List<RowChange> changes, UnitFindings found, CancellationToken cancellationToken)
-    {
-        // Rows first: what else is required of an item that is written here is required by its write.
-        var items = await AddRowsAsync(parts, changes, cancellationToken);
-        for (var i = 0; i < changes.Count; i++)
+        for (var i = 0; i < asked.Count; i++)
         {
-            await AddUniqueAsync(parts, changes, i, items[i], found, cancellationToken);
-            await parents.AddAsync(parts, changes, i, items[i] is { } item ? ItemCodec.Key(item) : null, cancellationToken);
+            var (change, row) = asked[i];
+            var entity = change.Model;
+            if (change.Add is { } sum)
+            {
+                if (found.NotAdded.Contains(i) || !IsAlone(asked, i, sum) || !TryAdd(parts, entity, sum, i))
+                {
+                    var to = rows.Find(entity, sum.Key)
+                        ?? rows.Know(entity, await side.Rows.FindAsync(entity, sum.Key, entity.PrimaryKey, cancellationToken) ?? throw StoreErrors.Gone(entity, sum.Key), isFound: true);
+                    await rows.UpdateAsync(to, sum.To(entity, to.After ?? throw StoreErrors.Gone(entity, sum.Key)), cancellationToken);
+                }
+            }
+            else if (read[i] is not { } known)
+            {
+                await rows.InsertAsync(entity, row!, i, change.GeneratedKey >= 0, cancellationToken);
+            }
+            else if (row is null)
+            {
+                await rows.DeleteAsync(known, cancellationToken);
+            }
+            else
+            {
+                await rows.UpdateAsync(known, Merged(known.After ?? throw StoreErrors.Gone(entity, known.Row), change.Before!, row), cancellationToken);
+            }
         }
+
+        var changes = rows.All;
+        var items = await AddRowsAsync(parts, changes, cancellationToken);
+        rows.RequireParents();
+        AddUnique(parts, changes, items, found);
+        foreach (var change in changes)
+        {
+            await ReferAsync(parts, change, cancellationToken);
+        }
+
+        return parts;
     }
 
     /// <summary>Adds the writes of rows alone, for a part of a large unit that has claimed and required all else.</summary>
@@ -122,20 +143,23 @@ internal sealed class UnitBuilder(TableSide side)
         await AddRowsAsync(parts, changes, cancellationToken);
         foreach (var change in changes)
         {
-            parents.Forget(parts, change);
+            await ReferAsync(parts, change, cancellationToken);
             foreach (var value in change.After is null ? UniqueValue.Of(change.Model, change.Before!) : [])
             {
-                parts.GiveBack(value);
+                parts.GiveBack(value, null);
             }
         }
     }
 
     /// <summary>Claims and requires all that a row needs, which is written later.</summary>
-    public async Task AnnounceAsync(UnitParts parts, RowChange change, UnitFindings found, CancellationToken cancellationToken)
+    public async Task AnnounceAsync(UnitParts parts, RowBuffer row, EntityModel entity, bool hasGeneratedKey, UnitFindings found, CancellationToken cancellationToken)
     {
-        var item = await EncodeAsync(change.Model, change.After, [], cancellationToken);
-        await AddUniqueAsync(parts, [change], 0, item, found, cancellationToken);
-        await parents.AddAsync(parts, [change], 0, ItemCodec.Key(item!), cancellationToken);
+        var rows = new UnitRows(side, parts);
+        await rows.InsertAsync(entity, row, 0, hasGeneratedKey, cancellationToken);
+        var item = (await EncodeAsync(entity, row, [], cancellationToken))!;
+        parts.Touch(ItemCodec.Key(item).Pk);
+        rows.RequireParents();
+        AddUnique(parts, rows.All, [item], found);
     }
 
     /// <summary>Says of rows in other partitions that they refer to a row that is written later.</summary>
@@ -145,44 +169,97 @@ internal sealed class UnitBuilder(TableSide side)
         {
             foreach (var reference in Reference.Of(side.Model, child.Model).Where(r => r.Parent == parent && r.IsSet(child.After!) && parent.IsSame(r.ParentRow(child.After!), row, r.ParentColumns)))
             {
-                parents.Refer(parts, reference, RowFinder.KeyOf(parent, row, null)!.Value, RowFinder.KeyOf(child.Model, child.After!, null)!.Value);
+                Refer(parts, reference, RowFinder.KeyOf(parent, row, null)!.Value, RowFinder.KeyOf(child.Model, child.After!, null)!.Value);
             }
         }
     }
 
-    /// <summary>Holds a row of a large unit to its foreign keys once more, and leaves what says whom it refers to: the partitions of its parents are the unit's own.</summary>
-    public Task ReferAsync(UnitParts parts, RowChange change, CancellationToken cancellationToken) =>
-        parents.AddAsync(parts, [change], 0, RowFinder.KeyOf(change.Model, change.After!, null), cancellationToken);
+    /// <summary>Leaves for whoever looks for a parent's children that one is in another partition, and takes back what was left for the former parent where its key is known; what stays is held against the row when it is used.</summary>
+    public async Task ReferAsync(UnitParts parts, RowChange change, CancellationToken cancellationToken)
+    {
+        var (former, own) = (change.Before is null ? null : RowFinder.KeyOf(change.Model, change.Before, null), change.After is null ? null : RowFinder.KeyOf(change.Model, change.After, null));
+        foreach (var reference in Reference.Of(side.Model, change.Model).Where(r => change.Moves || change.Changes(r.ChildColumns)))
+        {
+            if (former is { } left && reference.IsSet(change.Before!) && RowFinder.KeyOf(reference.Parent, reference.ParentRow(change.Before!), reference.ParentColumns) is { } of && of.Pk != left.Pk)
+            {
+                parts.Control(new TransactWriteItem { Delete = new Delete { TableName = side.Keys.Table, Key = side.Keys.Reference(reference, of, left) } }, new Refusal.LookAgain());
+            }
+
+            if (own is { } now && reference.IsSet(change.After!) && (change.Parents.TryGetValue(reference, out var known) ? known : await ParentOfAsync(reference, change.After!, cancellationToken)) is { } parent)
+            {
+                parts.Touch(parent.Pk);
+                Refer(parts, reference, parent, now);
+            }
+        }
+    }
+
+    private async Task<ItemKey?> ParentOfAsync(Reference reference, RowBuffer row, CancellationToken cancellationToken)
+    {
+        var (parent, wanted) = (reference.Parent, reference.ParentRow(row));
+        return RowFinder.KeyOf(parent, wanted, reference.ParentColumns)
+            ?? (await side.Rows.FindAsync(parent, wanted, reference.ParentColumns, cancellationToken) is { } there ? RowFinder.KeyOf(parent, await side.Rows.WithLookupsAsync(parent, there, [], cancellationToken), null) : null);
+    }
+
+    private void Refer(UnitParts parts, Reference reference, ItemKey parent, ItemKey own)
+    {
+        if (parent.Pk != own.Pk)
+        {
+            var item = side.Keys.Reference(reference, parent, own);
+            item["kind"] = new AttributeValue("Reference");
+            item["itemPk"] = new AttributeValue(own.Pk);
+            item["itemSk"] = new AttributeValue(own.Sk);
+            parts.Control(new TransactWriteItem { Put = new Put { TableName = side.Keys.Table, Item = item } }, new Refusal.LookAgain());
+        }
+    }
 
     private async Task<Dictionary<string, AttributeValue>?> EncodeAsync(EntityModel entity, RowBuffer? row, IReadOnlyList<RowChange> unit, CancellationToken cancellationToken) =>
         row is null ? null : side.Items.Encode(entity, await side.Rows.WithLookupsAsync(entity, row, unit, cancellationToken));
 
-    /// <returns>False: the row must be read.</returns>
-    private bool TryAdd(UnitParts parts, RowChange change, Addition sum, int place, UnitFindings found)
+    /// <summary>What an update changes, changed in a row that an earlier change may have changed already.</summary>
+    private static RowBuffer Merged(RowBuffer now, RowBuffer read, RowBuffer wanted)
     {
-        var entity = change.Model;
-        if (found.NotAdded.Contains(place) || sum.Limits(entity) is not var (attribute, by, least, most) || RowFinder.KeyOf(entity, sum.Key, entity.PrimaryKey) is not { } key)
+        var row = now.Copy();
+        for (var i = 0; i < row.Count; i++)
+        {
+            if (read.Differs(wanted, i))
+            {
+                row.Take(i, wanted, i);
+            }
+        }
+
+        return row;
+    }
+
+    /// <summary>No other change of the unit has to do with the row.</summary>
+    private static bool IsAlone(IReadOnlyList<(PlannedChange Change, RowBuffer? Row)> asked, int place, Addition sum)
+    {
+        var entity = asked[place].Change.Model;
+        return !asked.Any(a => a.Change is { After: null, Add: null })
+            && !asked.Where((a, i) => i != place && a.Change.Model == entity && entity.IsSame(a.Row ?? a.Change.Add!.Key, sum.Key, entity.PrimaryKey)).Any();
+    }
+
+    /// <returns>False: the row must be read.</returns>
+    private bool TryAdd(UnitParts parts, EntityModel entity, Addition sum, int place)
+    {
+        if (sum.Limits(entity) is not var (attribute, by, least, most) || RowFinder.KeyOf(entity, sum.Key, entity.PrimaryKey) is not { } key)
         {
             return false;
         }
 
-        var item = new Dictionary<string, AttributeValue> { [EntityModel.PartitionKey] = new(key.Pk), [EntityModel.SortKey] = new(key.Sk) };
         var condition = new ItemCondition("#0 BETWEEN :0 AND :1", new() { ["#0"] = attribute }, new() { [":0"] = new() { N = least }, [":1"] = new() { N = most } });
-        if (RowImage.MovesVersion(entity))
-        {
-            parts.Touch(key.Pk);
-        }
-
+        Touch(parts, entity, key.Pk);
         var now = sum.Now.IsEmpty ? [] : side.Items.Encode(entity, sum.Stamped(entity)).Where(a => sum.Now.Any(n => entity.Attributes.First(e => e.RowIndex == n.Column).Name == a.Key)).ToDictionary();
-        parts.Update(item, condition, now, [], new Refusal.NotAdded(place), (attribute, new AttributeValue { N = by }));
+        parts.Update(ItemCodec.Attributes(key), condition, now, [], new Refusal.NotAdded(place), (attribute, new AttributeValue { N = by }));
         return true;
     }
 
-    private async Task<RowChange> SumAsync(RowChange change, Addition sum, CancellationToken cancellationToken)
+    /// <summary>The version of a partition moves with each write to it, unless there is nothing that could be decided by it: a row that no other has to do with, and whose item never moves.</summary>
+    private void Touch(UnitParts parts, EntityModel entity, string partition)
     {
-        var entity = change.Model;
-        var row = await side.Rows.FindAsync(entity, sum.Key, entity.PrimaryKey, cancellationToken) ?? throw StoreErrors.Gone(entity, sum.Key);
-        return new RowChange(entity, row, sum.To(entity, row)) { IsFound = true };
+        if (RowImage.IsWide(entity) || !Reference.Of(side.Model, entity).IsEmpty || !Reference.To(side.Model, entity).IsEmpty || UniqueValue.HasPrimaryKey(entity))
+        {
+            parts.Touch(partition);
+        }
     }
 
     private async Task AddRowsAsync(
@@ -194,7 +271,9 @@ internal sealed class UnitBuilder(TableSide side)
         foreach (var i in leaving)
         {
             var changed = Changed(changes[i]);
-            free[ItemCodec.Key(items[i].Before!)] = (await StillAsync(parts, changes[i], items[i].Before!, [], cancellationToken), changed);
+            var unknown = changes[i].Moves ? await CarryAsync(parts, changes[i], items[i].Before!, items[i].After!, cancellationToken) : [];
+            free[ItemCodec.Key(items[i].Before!)] = (await StillAsync(parts, changes[i], items[i].Before!, unknown, cancellationToken), changed);
+            Touch(parts, changes[i].Model, ItemCodec.Key(items[i].Before!).Pk);
         }
 
         for (var i = 0; i < changes.Count; i++)
@@ -211,13 +290,9 @@ internal sealed class UnitBuilder(TableSide side)
                 continue;
             }
 
-            if (before is not null)
-            {
-                await CarryAsync(change, before, after, free, cancellationToken);
-            }
-
             var isLeft = free.Remove(ItemCodec.Key(after), out var former);
-            parts.Put(after, former.Still, isLeft ? former.Changed : change.IsFound ? new Refusal.LookAgain() : change.HasGeneratedKey ? new Refusal.KeyGiven(i) : new Refusal.Told(StoreErrors.Duplicate(UniqueValue.PrimaryKey)));
+            Touch(parts, change.Model, ItemCodec.Key(after).Pk);
+            parts.Put(after, former.Still, isLeft ? former.Changed : Taken(change));
         }
 
         foreach (var i in leaving.Where(i => free.ContainsKey(ItemCodec.Key(items[i].Before!))))
@@ -235,6 +310,7 @@ internal sealed class UnitBuilder(TableSide side)
         var still = await StillAsync(parts, change, before, [], cancellationToken);
         if (set.Count + remove.Length > 0)
         {
+            Touch(parts, change.Model, ItemCodec.Key(after).Pk);
             parts.Update(ItemCodec.KeyOf(after), still, set, remove, changed);
         }
         else
@@ -243,21 +319,21 @@ internal sealed class UnitBuilder(TableSide side)
         }
     }
 
-    /// <summary>An item that gets another key takes along what this process does not know of it.</summary>
-    private async Task CarryAsync(RowChange change, Dictionary<string, AttributeValue> before, Dictionary<string, AttributeValue> after, Dictionary<ItemKey, (ItemCondition Still, Refusal Changed)> free, CancellationToken cancellationToken)
+    /// <summary>An item that gets another key takes along what this process does not know of it; the version of its partition says that nobody has set more of that meanwhile.</summary>
+    private async Task<KeyValuePair<string, AttributeValue>[]> CarryAsync(
+        UnitParts parts, RowChange change, Dictionary<string, AttributeValue> before, Dictionary<string, AttributeValue> after, CancellationToken cancellationToken)
     {
         var key = ItemCodec.Key(before);
         var known = change.Model.Attributes.Select(a => a.Name).Concat(change.Model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute })).Append(EntityModel.EntityAttribute).ToHashSet();
-        var unknown = (await side.Rows.ItemAsync(key, cancellationToken) ?? []).Where(a => !known.Contains(a.Key)).ToArray();
+        var (item, version) = await side.Versions.ReadWithAsync(side.Model.Definition.Target.Table, key, parts.Holder, cancellationToken);
+        parts.RequireVersion(key.Pk, version);
+        var unknown = (item ?? []).Where(a => !known.Contains(a.Key)).ToArray();
         foreach (var (name, value) in unknown)
         {
             after[name] = value;
         }
 
-        if (unknown.Length > 0 && free.TryGetValue(key, out var left) && !RowImage.IsWide(change.Model))
-        {
-            free[key] = (RowImage.Is(change.Model, before, unknown), left.Changed);
-        }
+        return unknown;
     }
 
     /// <summary>The condition that a row is as it was read.</summary>
@@ -266,11 +342,6 @@ internal sealed class UnitBuilder(TableSide side)
         var key = ItemCodec.Key(before);
         if (!RowImage.IsWide(change.Model))
         {
-            if (RowImage.MovesVersion(change.Model))
-            {
-                parts.Touch(key.Pk);
-            }
-
             return RowImage.Is(change.Model, before, unknown);
         }
 
@@ -283,6 +354,13 @@ internal sealed class UnitBuilder(TableSide side)
         return new BillingRecord(change.Model, now).Equals(new BillingRecord(change.Model, change.Before!)) ? ItemCondition.Present : throw StoreErrors.Changed(change.Model, change.Before!);
     }
 
+    /// <summary>There is an item already where a row gets one.</summary>
+    private static Refusal Taken(RowChange change) =>
+        change.Before is { } row && !row.Differs(change.After!, change.Model.PrimaryKey) ? Changed(change)
+        : change.IsFound ? new Refusal.LookAgain()
+        : change.HasGeneratedKey ? new Refusal.KeyGiven(change.Place)
+        : new Refusal.Told(StoreErrors.Duplicate(UniqueValue.PrimaryKey));
+
     /// <summary>Made before the condition: keys that become known later are news.</summary>
     private static Refusal Changed(RowChange change)
     {
@@ -290,49 +368,27 @@ internal sealed class UnitBuilder(TableSide side)
         return change.IsFound ? new Refusal.LookAgain() : new Refusal.Changed(StoreErrors.Changed(change.Model, change.Before!), cipher, cipher?.Ring);
     }
 
-    /// <summary>Adds the claims of unique values that a row takes, and gives back those that it leaves.</summary>
-    private async Task AddUniqueAsync(UnitParts parts, List<RowChange> changes, int place, Dictionary<string, AttributeValue>? item, UnitFindings found, CancellationToken cancellationToken)
+    /// <summary>Gives back the claims of unique values that rows leave, and adds those of values that they take.</summary>
+    private void AddUnique(UnitParts parts, IReadOnlyList<RowChange> changes, IReadOnlyList<Dictionary<string, AttributeValue>?> items, UnitFindings found)
     {
-        var change = changes[place];
-        var old = change.Before is null ? [] : UniqueValue.Of(change.Model, change.Before).ToDictionary(v => v.Constraint);
-        var now = change.After is null ? [] : UniqueValue.Of(change.Model, change.After).ToDictionary(v => v.Constraint);
-        foreach (var value in old.Values.Where(v => now.GetValueOrDefault(v.Constraint)?.Text != v.Text))
+        var values = changes.Select(c => (
+            Old: c.Before is null ? [] : UniqueValue.Of(c.Model, c.Before).ToHashSet(),
+            Now: c.After is null ? [] : UniqueValue.Of(c.Model, c.After).ToArray())).ToArray();
+        foreach (var value in values.SelectMany(v => v.Old.Except(v.Now)))
         {
-            parts.GiveBack(value);
+            parts.GiveBack(value, null);
         }
 
-        foreach (var value in now.Values)
+        for (var i = 0; i < changes.Count; i++)
         {
-            if (old.GetValueOrDefault(value.Constraint)?.Text != value.Text)
+            foreach (var value in values[i].Now)
             {
-                await RequireFreeAsync(change, [.. changes.Take(place).Where(c => c.Model == change.Model)], value, cancellationToken);
-                parts.Claim(place, value, item!, isNew: true, found.Left.GetValueOrDefault(value), side.Calls.NewId());
+                var isNew = !values[i].Old.Contains(value);
+                if (isNew || changes[i].Moves)
+                {
+                    parts.Claim(changes[i].Place, value, items[i]!, isNew, isNew ? found.Left.GetValueOrDefault(value) : null, side.Calls.NewId());
+                }
             }
-            else if (change.Moves)
-            {
-                parts.Claim(place, value, item!, isNew: false, null, side.Calls.NewId());
-            }
-        }
-    }
-
-    /// <summary>Rows that were migrated have no claim; an index shows them.</summary>
-    /// <param name="earlier">Changes of the same unit and entity before it: a value that one of them leaves is free, one that it takes is not.</param>
-    private async Task RequireFreeAsync(RowChange change, RowChange[] earlier, UniqueValue value, CancellationToken cancellationToken)
-    {
-        if (earlier.Any(c => c.After is { } row && UniqueValue.Of(c.Model, row).Any(v => v.Constraint == value.Constraint && v.Text == value.Text)))
-        {
-            throw StoreErrors.Duplicate(value.Constraint);
-        }
-
-        if (change.HasGeneratedKey && value.Constraint == UniqueValue.PrimaryKey)
-        {
-            return;
-        }
-
-        var holder = await side.Rows.FindMigratedAsync(change.Model, change.After!, value.Columns, cancellationToken);
-        if (holder is not null && !earlier.Any(c => c.Before is { } former && !former.Differs(holder, c.Model.PrimaryKey)))
-        {
-            throw StoreErrors.Duplicate(value.Constraint);
         }
     }
 }

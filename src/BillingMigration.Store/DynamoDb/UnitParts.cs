@@ -174,7 +174,7 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
     /// <summary>Something of the control table.</summary>
     public void Control(TransactWriteItem item, Refusal refusal) => Add(item, refusal);
 
-    /// <summary>The set of children in or of a partition changes: its version grows, unless a large unit has the partition to itself.</summary>
+    /// <summary>The unit writes to a partition, or makes a row a child of one of its rows: its version grows, unless a large unit has the partition to itself. What a large unit has decided is not stopped by another.</summary>
     public void Touch(string partition) => versions.TryAdd(partition, null);
 
     /// <returns>What was touched so far: a large unit takes these partitions for itself instead.</returns>
@@ -219,9 +219,16 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
         Add(part, new Refusal.Claimed(change, value));
     }
 
-    public void GiveBack(UniqueValue value)
+    /// <param name="announcer">Id of the large unit that has announced it; null: the row that has it leaves it.</param>
+    public void GiveBack(UniqueValue value, string? announcer)
     {
         var part = new TransactWriteItem { Delete = new Delete { TableName = keys.Table, Key = keys.Claim(value) } };
+        if (announcer is not null)
+        {
+            (part.Delete.ConditionExpression, part.Delete.ExpressionAttributeNames, part.Delete.ExpressionAttributeValues) =
+                ("#h = :h", new() { ["#h"] = PartitionVersions.Holder }, new() { [":h"] = new AttributeValue(announcer) });
+        }
+
         if (!places.ContainsKey(NameOf(part)))
         {
             Add(part, new Refusal.LookAgain());
@@ -249,16 +256,18 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
     /// <param name="version">Null: any.</param>
     private TransactWriteItem VersionItem(string partition, long? version)
     {
-        var names = new Dictionary<string, string> { ["#n"] = PartitionVersions.Number, ["#h"] = PartitionVersions.Holder };
-        var values = new Dictionary<string, AttributeValue> { [":1"] = new() { N = "1" } };
-        if (version is > 0)
+        var (names, values) = (new Dictionary<string, string> { ["#n"] = PartitionVersions.Number }, new Dictionary<string, AttributeValue> { [":1"] = new() { N = "1" } });
+        var terms = new List<string>();
+        if (Holder is null)
         {
-            values[":v"] = new AttributeValue { N = version.Value.ToString(CultureInfo.InvariantCulture) };
+            terms.Add("attribute_not_exists(#h)");
+            names["#h"] = PartitionVersions.Holder;
         }
 
-        if (Holder is not null)
+        if (version is { } known)
         {
-            values[":h"] = new AttributeValue(Holder);
+            terms.Add(known == 0 ? "attribute_not_exists(#n)" : "#n = :v");
+            _ = known == 0 || values.TryAdd(":v", new AttributeValue { N = known.ToString(CultureInfo.InvariantCulture) });
         }
 
         return new TransactWriteItem
@@ -266,8 +275,7 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
             Update = new Update
             {
                 TableName = keys.Table, Key = keys.Version(partition), UpdateExpression = "ADD #n :1",
-                ConditionExpression = (Holder is null ? "attribute_not_exists(#h)" : "(attribute_not_exists(#h) OR #h = :h)") + (version switch { null => "", 0 => " AND attribute_not_exists(#n)", _ => " AND #n = :v" }),
-                ExpressionAttributeNames = names, ExpressionAttributeValues = values,
+                ConditionExpression = terms.Count > 0 ? string.Join(" AND ", terms) : null, ExpressionAttributeNames = names, ExpressionAttributeValues = values,
             },
         };
     }
@@ -289,8 +297,10 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
 }
 
 /// <summary>A condition on an item with its names and values.</summary>
-internal sealed record ItemCondition(string Expression, Dictionary<string, string>? Names, Dictionary<string, AttributeValue>? Values)
+internal sealed record ItemCondition(string? Expression, Dictionary<string, string>? Names, Dictionary<string, AttributeValue>? Values)
 {
+    public static ItemCondition Any { get; } = new(null, null, null);
+
     public static ItemCondition Absent { get; } = new("attribute_not_exists(pk)", null, null);
 
     public static ItemCondition Present { get; } = new("attribute_exists(pk)", null, null);

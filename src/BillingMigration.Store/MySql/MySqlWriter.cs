@@ -54,12 +54,11 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
         foreach (var change in changes)
         {
             var row = change.After?.Copy();
-            foreach (var (column, value) in change.Pending)
+            if (row is not null)
             {
-                row!.Take(column, written[value.Change]!, StoreColumns.Find(changes[value.Change].Model, value.Column));
+                change.Complete(row, changes, written);
             }
 
-            change.Answer?.Set(row!, change.Model, changes, written);
             await ExecuteAsync(connection, transaction, change, row, cancellationToken);
             written.Add(row);
         }
@@ -119,9 +118,10 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
 
         await using var command = new MySqlCommand(sql, connection, transaction);
         var found = await command.ExecuteNonQueryAsync(cancellationToken);
-        if (change.Add is { } added && found == 0)
+        if (found == 0 && (change.Add?.Key ?? (row is null ? null : change.Before)) is { } missing)
         {
-            throw StoreErrors.Gone(change.Model, added.Key);
+            // It was there when it was locked: another change of the unit has deleted it since.
+            throw StoreErrors.Gone(change.Model, missing);
         }
 
         if (change.GeneratedKey >= 0)
@@ -149,6 +149,8 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
                 return StoreErrors.HasChildren(Name(Constraint().Match(error.Message)), error);
             case MySqlErrorCode.LockDeadlock or MySqlErrorCode.LockWaitTimeout:
                 return new StoreException(StoreError.Conflict, entity, $"Other transactions were in the way of this one, again and again: {error.Message}", error);
+            case (MySqlErrorCode)1467:
+                return new StoreException(StoreError.ValueInvalid, entity, $"The counter of {entity} is at the end of its column: no key can be generated any more.", error);
             case MySqlErrorCode.WarningDataOutOfRange:
                 return new StoreException(StoreError.ValueInvalid, Name(Column().Match(error.Message)), "A value, or a sum, does not fit its column. Nothing of the unit is written.", error);
             case (MySqlErrorCode)3819 or (MySqlErrorCode)4025:

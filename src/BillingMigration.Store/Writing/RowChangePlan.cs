@@ -21,6 +21,30 @@ internal sealed record PlannedChange(EntityModel Model, RowBuffer? Before, RowBu
     public PendingAnswer? Answer { get; init; }
 
     public bool Changes(int column) => Before is null || After is null || Before.Differs(After, column);
+
+    /// <summary>Takes what the row needs of other rows of its unit, which are known by now, as if the application had passed their values.</summary>
+    /// <param name="row">The row as it will be.</param>
+    /// <param name="changes">Of the unit.</param>
+    /// <param name="written">Their rows, those before this one complete.</param>
+    /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>: a value does not fit its column.</exception>
+    public void Complete(RowBuffer row, IReadOnlyList<PlannedChange> changes, IReadOnlyList<RowBuffer?> written)
+    {
+        foreach (var (column, value) in Pending)
+        {
+            var (source, other) = (changes[value.Change].Model, written[value.Change]!);
+            var index = StoreColumns.Find(source, value.Column);
+            if (source.Row[index].Column.ColumnType == Model.Row[column].Column.ColumnType && !other.IsNull(index))
+            {
+                row.Take(column, other, index);
+            }
+            else
+            {
+                ChangePlanner.SetValue(Model, row, column, new BillingRecord(source, other)[value.Column]);
+            }
+        }
+
+        Answer?.Set(row, Model, changes, written);
+    }
 }
 
 /// <summary>Turns changes into rows, the same for every backend: defaults, values that the server would set by itself, and everything that does not fit is refused here.</summary>
@@ -30,8 +54,8 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
     {
         ImmutableArray<PlannedChange> changes = [.. work.Changes.Select((change, i) => change switch
         {
-            InsertChange insert => Insert(insert, i),
-            UpdateChange update => Update(update, i),
+            InsertChange insert => Insert(insert, work.Changes[..i]),
+            UpdateChange update => Update(update, work.Changes[..i]),
             DeleteChange { Read: var read } => Delete(read),
             AddChange add => Add(add),
             _ => throw new InvalidOperationException("an unknown change"),
@@ -50,11 +74,11 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
     /// <summary>Columns whose values only the source can make: rows that have them are not written by the store.</summary>
     public static ImmutableArray<string> GeneratedOf(EntityModel entity) => [.. entity.Attributes.Where(a => a.Column.Generated != GeneratedColumn.No).Select(a => a.Column.Name)];
 
-    private PlannedChange Insert(InsertChange insert, int number)
+    private PlannedChange Insert(InsertChange insert, ImmutableArray<StoreChange> earlier)
     {
         var entity = BoundQuery.EntityOf(model, insert.Entity);
         var row = RowBuffer.AllNull(entity.Row.Length);
-        var pending = Set(entity, row, insert.Values, number);
+        var pending = Set(entity, row, insert.Values, earlier, isUpdate: false);
         var given = insert.Values.Keys.Select(name => StoreColumns.Find(entity, name)).ToHashSet();
         var generated = -1;
         // The source takes a zero as being asked for a key: the session has no NO_AUTO_VALUE_ON_ZERO.
@@ -90,17 +114,17 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
         }
 
         var values = ImmutableDictionary<string, object?>.Empty.Add(names.CallKey, key).Add(names.CallMadeAt, time.GetUtcNow().UtcDateTime).Add(names.CallAnswer, "{}");
-        var insert = Insert(new InsertChange(BillingEntity.Call, values), work.Changes.Length);
+        var insert = Insert(new InsertChange(BillingEntity.Call, values), work.Changes);
         var madeAt = StoreColumns.Find(entity, names.CallMadeAt);
         insert.After!.Set(madeAt, Now(entity, madeAt));
         return insert with { Answer = new PendingAnswer(StoreColumns.Find(entity, names.CallAnswer), work.Call, work.Answered ?? work.Changes.Length) };
     }
 
-    private PlannedChange Update(UpdateChange update, int number)
+    private PlannedChange Update(UpdateChange update, ImmutableArray<StoreChange> earlier)
     {
         var (entity, read) = Own(update.Read);
         var row = read.Copy();
-        var pending = Set(entity, row, update.Values, number);
+        var pending = Set(entity, row, update.Values, earlier, isUpdate: true);
         var given = update.Values.Keys.Select(name => StoreColumns.Find(entity, name)).ToHashSet();
         RefuseGenerated(entity);
         if (pending.IsEmpty && !row.Differs(read, entity.Attributes.Select(a => a.RowIndex).ToImmutableArray()))
@@ -155,34 +179,54 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
         return (entity, row);
     }
 
-    private static ImmutableArray<(int, ValueOf)> Set(EntityModel entity, RowBuffer row, IReadOnlyDictionary<string, object?> values, int number)
+    /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>.</exception>
+    public static void SetValue(EntityModel entity, RowBuffer row, int index, object? value)
+    {
+        var column = entity.Row[index].Column;
+        if (value is not null)
+        {
+            row.Set(index, StoreValue.ToText(entity, index, value));
+        }
+        else if (column.Nullable)
+        {
+            row.SetNull(index);
+        }
+        else
+        {
+            throw new StoreException(StoreError.ValueInvalid, column.Name, $"{entity.Entity}.{column.Name} is NOT NULL, and NULL was passed.");
+        }
+    }
+
+    /// <param name="earlier">Changes of the unit before this one.</param>
+    private ImmutableArray<(int, ValueOf)> Set(EntityModel entity, RowBuffer row, IReadOnlyDictionary<string, object?> values, ImmutableArray<StoreChange> earlier, bool isUpdate)
     {
         var pending = ImmutableArray.CreateBuilder<(int, ValueOf)>();
         foreach (var (name, value) in values)
         {
             var index = StoreColumns.Find(entity, name);
-            var column = entity.Row[index].Column;
-            if (column.Generated != GeneratedColumn.No)
+            if (entity.Row[index].Column.Generated != GeneratedColumn.No)
             {
                 throw new StoreException(StoreError.NotSupported, name, $"{entity.Entity}.{name} is a generated column: the server makes its value of other columns. Leave it out.");
             }
 
-            switch (value)
+            if (value is not ValueOf of)
             {
-                case null when !column.Nullable:
-                    throw new StoreException(StoreError.ValueInvalid, name, $"{entity.Entity}.{name} is NOT NULL, and NULL was passed.");
-                case null:
-                    row.SetNull(index);
-                    break;
-                case ValueOf of when of.Change >= number || of.Change < 0:
-                    throw new StoreException(StoreError.ValueInvalid, name, $"{entity.Entity}.{name} takes a value of change {of.Change}, which is not before it in the unit.");
-                case ValueOf of:
-                    pending.Add((index, of));
-                    break;
-                default:
-                    row.Set(index, StoreValue.ToText(entity, index, value));
-                    break;
+                SetValue(entity, row, index, value);
+                continue;
             }
+
+            if (of.Change < 0 || of.Change >= earlier.Length || earlier[of.Change] is not (InsertChange or UpdateChange))
+            {
+                throw new StoreException(StoreError.ValueInvalid, name, $"{entity.Entity}.{name} takes a value of change {of.Change}, which is no insert or update before it in the unit.");
+            }
+
+            _ = StoreColumns.Find(BoundQuery.EntityOf(model, earlier[of.Change].Entity), of.Column);
+            if (isUpdate && ReferringTo(entity, index) is { } child)
+            {
+                throw MovedParent(entity, index, child);
+            }
+
+            pending.Add((index, of));
         }
 
         return pending.ToImmutable();
@@ -229,21 +273,24 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
     /// <summary>Children would have to follow: their keys, and what of this row stands in them.</summary>
     private void RefuseMovedParents(EntityModel entity, RowBuffer before, RowBuffer after)
     {
-        foreach (var child in model.Entities)
+        for (var i = 0; i < entity.Row.Length; i++)
         {
-            var referred = child.Table.ForeignKeys.Where(k => k.ReferencedDatabase is null && Same(k.ReferencedTable, entity.Table.Name)).SelectMany(k => k.ReferencedColumns)
-                .Concat(child.Definition.Lookups.Values.Where(l => Same(l.Table, entity.Table.Name)).SelectMany(l => child.Row.Where(c => c.Lookup is not null).Select(c => c.Column.Name)));
-            foreach (var column in referred.Distinct(StringComparer.OrdinalIgnoreCase))
+            if (before.Differs(after, i) && ReferringTo(entity, i) is { } child)
             {
-                if (EntityModel.Find(entity.Row, null, column) is >= 0 and var index && before.Differs(after, index))
-                {
-                    throw new StoreException(
-                        StoreError.NotSupported, column,
-                        $"{entity.Entity}.{column} cannot be changed: rows of {child.Entity} refer to it. Insert a row with the new value, let the {child.Entity} rows refer to it, and delete this one.");
-                }
+                throw MovedParent(entity, i, child);
             }
         }
     }
+
+    /// <summary>An entity whose rows refer to a column; null: none's do.</summary>
+    private EntityModel? ReferringTo(EntityModel entity, int column) => entity.Row[column].Lookup is not null ? null : model.Entities.FirstOrDefault(child =>
+        child.Table.ForeignKeys.Where(k => k.ReferencedDatabase is null && Same(k.ReferencedTable, entity.Table.Name)).SelectMany(k => k.ReferencedColumns)
+            .Concat(child.Definition.Lookups.Values.Where(l => Same(l.Table, entity.Table.Name)).SelectMany(l => child.Row.Where(c => c.Lookup is not null).Select(c => c.Column.Name)))
+            .Any(name => Same(name, entity.Row[column].Column.Name)));
+
+    private static StoreException MovedParent(EntityModel entity, int column, EntityModel child) => new(
+        StoreError.NotSupported, entity.Row[column].Column.Name,
+        $"{entity.Entity}.{entity.Row[column].Column.Name} cannot be changed: rows of {child.Entity} refer to it. Insert a row with the new value, let the {child.Entity} rows refer to it, and delete this one.");
 
     private static bool Same(string one, string other) => one.Equals(other, StringComparison.OrdinalIgnoreCase);
 

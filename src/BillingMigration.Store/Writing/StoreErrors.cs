@@ -24,11 +24,8 @@ internal static class StoreErrors
     public static StoreException Changed(EntityModel model, RowBuffer row) =>
         new(StoreError.Conflict, model.Entity, $"{model.Entity} {model.Describe(row)} was changed since it was read. Read it again, and decide again.");
 
-    public static StoreException Busy(EntityModel model, string row) =>
-        new(StoreError.Conflict, model.Entity, $"{model.Entity} {row} is being deleted by another, or billed. Read it again a moment later, and decide again.");
-
     public static StoreException Contended(string table, TimeSpan waited) => new(
-        StoreError.Conflict, table, $"Other units that change the same rows of {table} were in the way for {waited.TotalSeconds:0} s. Nothing of this one is written. Read the rows again, and decide again.");
+        StoreError.Conflict, table, $"Other units that change the same rows of {table} were in the way for {waited.TotalSeconds:0} s. Nothing of this one is written. Read the rows again, and decide again.") { HasWaited = true };
 
     public static MigrationException Throttled(string table, TimeSpan waited, Exception cause) => new(
         "Throttled", MigrationErrorKind.LimitExceeded,
@@ -52,8 +49,8 @@ internal static class StoreErrors
     public static StoreException KeyOfLargeDeletion(string entity, Exception inner) => new(
         StoreError.NotSupported, entity, $"A deletion of more than 100 items is done in parts on DynamoDB, and takes no key. Nothing is deleted. Delete {entity} without one: repeated, that ends with Conflict when the row is gone.", inner);
 
-    public static StoreException Overflow(string entity, string column) =>
-        new(StoreError.ValueInvalid, column, $"The sum would not fit {entity}.{column}. Nothing is changed.");
+    public static StoreException ThereAgain(EntityModel model, RowBuffer row) =>
+        new(StoreError.Conflict, model.Entity, $"{model.Entity} {model.Describe(row)} was deleted, and is there again: its children may be those of the new row. Delete the children of the former one by hand, then the note of the deletion.");
 
     public static StoreException Twice(EntityModel model, string row) =>
         new(StoreError.NotSupported, model.Entity, $"The unit changes {model.Entity} {row} twice. Put both changes into one.");

@@ -20,7 +20,7 @@ internal sealed class SimulatedNetwork(Service service, Chance chance, Simulatio
 
     private void Depart(SimulatedRequest request)
     {
-        request.Number = ++sent;
+        (request.Number, request.SentAt) = (++sent, time.Now);
         var fault = Script?.Invoke(request) ?? Draw();
         var way = chance.Span(options.Arrival);
         switch (fault?.Kind)

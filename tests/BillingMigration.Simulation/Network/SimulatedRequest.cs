@@ -31,6 +31,9 @@ public sealed class SimulatedRequest
 
     public SimulatedProcess Process { get; }
 
+    /// <summary>When it was signed, in ticks of the true time.</summary>
+    internal long SentAt { get; set; }
+
     internal ReadOnlyMemory<byte> Body => body;
 
     internal TaskCompletionSource<HttpResponseMessage> Answer { get; }

@@ -9,6 +9,9 @@ internal sealed record ServiceAnswer(int Status, ReadOnlyMemory<byte> Body);
 /// <summary>What happens to a request from its arrival at the service until its answer is ready.</summary>
 internal sealed class Service(Database database, Chance chance, SimulationOptions options, VirtualTime time)
 {
+    /// <summary>A request that comes later after it was signed is refused.</summary>
+    private static readonly TimeSpan SignatureLife = TimeSpan.FromMinutes(5);
+
     private static readonly string[] ThrottlingTypes = ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"];
     private readonly TableRequests tables = new(database, time);
     private readonly Reads reads = new(database, chance, options, time);
@@ -35,6 +38,11 @@ internal sealed class Service(Database database, Chance chance, SimulationOption
             if (fault == FaultKind.Throttle || (fault != FaultKind.None && chance.Of(options.Throttle)))
             {
                 throw new ServiceError(ThrottlingTypes[chance.Below(fault is null ? ThrottlingTypes.Length : 1)], "The rate of requests is too high");
+            }
+
+            if (TimeSpan.FromTicks(time.Now - sent.SentAt) > SignatureLife)
+            {
+                throw new ServiceError("InvalidSignatureException", "Signature expired");
             }
 
             Begin(sent, Parse(sent), fault == FaultKind.Conflict, answerFails ? _ => answer(Answer(Internal())) : answer);

@@ -75,6 +75,14 @@ internal sealed class SimulatedShop : IDisposable
     /// <summary>Puts a row as the export does.</summary>
     public Task PutAsync(EntityModel entity, RowBuffer row) => client.PutItemAsync(Definition.Target.Table, new ItemCodec().Encode(entity, row));
 
+    /// <summary>Sets an attribute of an item of the control table, as by hand.</summary>
+    /// <param name="value">Null: takes it away.</param>
+    public Task SetControlAsync(string pk, string sk, string attribute, string? value) => client.UpdateItemAsync(new UpdateItemRequest
+    {
+        TableName = Definition.Target.ControlTableName, Key = new() { ["pk"] = new(pk), ["sk"] = new(sk) },
+        UpdateExpression = value is null ? "REMOVE #a" : "SET #a = :a", ExpressionAttributeNames = new() { ["#a"] = attribute }, ExpressionAttributeValues = value is null ? null : new() { [":a"] = new(value) },
+    });
+
     public Task<DynamoDbBillingStore> OpenAsync(SimulatedProcess process, Random random) => DynamoDbBillingStore.OpenAsync(
         Definition, new TargetAccess { AccessKeyId = "local", SecretAccessKey = "local", Network = () => dynamoDb.CreateHandler(process) },
         new StoreTimes { IntentPeriod = TimeSpan.FromSeconds(20), Random = random.NextDouble, NewGuid = () => NewGuid(random) }, process.Clock, CancellationToken.None);

@@ -157,7 +157,7 @@ internal abstract class StoreCall(int number)
     protected static IEnumerable<string> Changed(RowDelta delta) => delta.Model.Attributes.Where(a => delta.Before!.Differs(delta.After!, a.RowIndex)).Select(a => a.Column.Name);
 
     /// <summary>The row as it is in the record's columns.</summary>
-    protected static bool IsRecord(EntityModel model, RowBuffer row, BillingRecord record) =>
+    internal static bool IsRecord(EntityModel model, RowBuffer row, BillingRecord record) =>
         record.Columns.All(c => new BillingRecord(model, row).Text(c) == record.Text(c));
 
     protected static bool Has(EntityModel model, RowBuffer row, IEnumerable<KeyValuePair<string, object?>> values) => values.All(v =>
@@ -206,7 +206,7 @@ internal abstract class StoreCall(int number)
         return of.IsSet(row) && !mirror.HasParent(of, row);
     }
 
-    protected static RowBuffer RowOf(EntityModel entity, IReadOnlyDictionary<string, object?> values)
+    internal static RowBuffer RowOf(EntityModel entity, IReadOnlyDictionary<string, object?> values)
     {
         var row = RowBuffer.AllNull(entity.Row.Length);
         foreach (var (name, value) in values.Where(v => v.Value is not null))
@@ -220,6 +220,7 @@ internal abstract class StoreCall(int number)
 
     protected static IEnumerable<(StoreError? Error, string Subject)> KeysOf(EntityModel entity) =>
     [
+        (StoreError.DuplicateKey, UniqueValue.PrimaryKey),
         .. entity.Table.UniqueKeys.Select(k => ((StoreError?)StoreError.DuplicateKey, k.Name)),
         .. entity.Table.ForeignKeys.Select(k => ((StoreError?)StoreError.ParentMissing, k.Name)),
     ];

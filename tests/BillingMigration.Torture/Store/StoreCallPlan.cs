@@ -9,6 +9,7 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
 {
     private static readonly DateTime At = new(2026, 2, 1, 0, 0, 0, DateTimeKind.Unspecified);
 
+    private readonly UnitPlan units = new(mirror, random);
     private int number;
 
     public StoreCall Next(bool knowsLater)
@@ -16,14 +17,17 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
         number++;
         return random.Next(100) switch
         {
-            < 22 => new PostCall(number, mirror, Charge()),
-            < 30 => Pay(),
-            < 40 => BillRun(),
-            < 46 => new InsertCall(number, Entity(BillingEntity.Charge), Charge(), null),
+            < 18 => new PostCall(number, mirror, Charge()),
+            < 26 => Pay(),
+            < 36 => BillRun(),
+            < 41 => new InsertCall(number, Entity(BillingEntity.Charge), Keyed(Charge()), null),
+            < 46 => new UnitCall(number, mirror, units.Next(Some(BillingEntity.Account), Some, Number)),
             < 51 => Account(),
             < 57 => Subscriber(),
             < 61 => Agreement(),
-            < 68 => Update(BillingEntity.Charge, Values(("description", $"call {number}"))),
+            < 64 => Update(BillingEntity.Charge, Values(("description", $"call {number}"))),
+            < 66 => Update(BillingEntity.Charge, Values(("amount", Amount()))),
+            < 68 => Update(BillingEntity.Charge, Values(("bill_id", random.Next(3) > 0 ? null : Some(BillingEntity.Bill)))),
             < 72 => Move(),
             < 76 => Update(BillingEntity.Account, random.Next(2) == 0 ? Values(("account_number", Number("A"))) : Values(("currency", random.Next(2) == 0 ? "USD" : "EUR"))),
             < 79 => Update(BillingEntity.Subscriber, Values(("phone_number", Number("+")))),
@@ -52,6 +56,14 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
         .SetItem("bill_id", random.Next(8) == 0 ? Some(BillingEntity.Bill) : null)
         .SetItem("subscriber_id", random.Next(4) == 0 ? Some(BillingEntity.Subscriber) : null);
 
+    /// <summary>Some have a key of their own, and one that is refused has the last that there is.</summary>
+    private ImmutableDictionary<string, object?> Keyed(ImmutableDictionary<string, object?> charge) => random.Next(6) switch
+    {
+        0 => charge.SetItem("charge_id", random.Next(4) == 0 ? 1_001L + number : 2_000_000L + number),
+        1 => charge.SetItem("charge_id", ulong.MaxValue).SetItem("account_id", 900_000L),
+        _ => charge,
+    };
+
     private InsertCall Account() => new(number, Entity(BillingEntity.Account), Account(Some(BillingEntity.Customer), Number("A")), "account_number");
 
     private InsertCall Subscriber() => new(number, Entity(BillingEntity.Subscriber), Subscriber(Some(BillingEntity.Account), Number("+")), "phone_number");
@@ -69,7 +81,12 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
     {
         var id = Some(BillingEntity.Bill);
         var open = mirror.Find(BillingEntity.Bill, id) is { } row ? BillingAmounts.Of(Entity(BillingEntity.Bill), row, "total") - BillingAmounts.Of(Entity(BillingEntity.Bill), row, "amount_paid") : 1;
-        return new PayCall(number, mirror, id, random.Next(10) == 0 ? open + 1 : Math.Max(0.01m, decimal.Round(open / random.Next(1, 4), 2)));
+        return new PayCall(number, mirror, id, random.Next(10) switch
+        {
+            0 => open + 1,
+            1 => 0.005m,
+            _ => Math.Max(0.01m, decimal.Round(open / random.Next(1, 4), 2)),
+        });
     }
 
     private BillRunCall BillRun()

@@ -54,7 +54,7 @@ internal sealed class InsertCall(int number, EntityModel entity, ImmutableDictio
 /// <param name="id">Of the row, which is read first.</param>
 internal sealed class UpdateCall(int number, EntityModel entity, long id, ImmutableDictionary<string, object?> values) : StoreCall(number)
 {
-    private static readonly string[] Untraced = ["account_number", "phone_number", "description"];
+    private static readonly string[] Untraced = ["account_number", "phone_number", "description", "bill_id", "amount"];
 
     private BillingRecord? read;
 
@@ -266,7 +266,7 @@ internal sealed class PayCall(int number, StoreMirror mirror, long bill, decimal
         return subject switch
         {
             "bill_id" => row is null,
-            "amount_paid" => row is not null && BillingAmounts.Of(entity, row, "amount_paid") + amount > BillingAmounts.Of(entity, row, "total"),
+            "amount_paid" => decimal.Round(amount, 2) != amount || (row is not null && BillingAmounts.Of(entity, row, "amount_paid") + amount > BillingAmounts.Of(entity, row, "total")),
             _ => row is not null && AccountOf(mirror, row) is { } account && !BillingAmounts.Fits(BillingAmounts.Balance(mirror.Model[BillingEntity.Account], account) - amount),
         };
     }
@@ -285,6 +285,7 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
     private decimal subtotal;
     private decimal tax;
     private string? billed;
+    private bool isMade;
     private BillingRecord? made;
 
     public override bool IsTraceable => true;
@@ -301,6 +302,8 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
         var (net, vat) = (Round(mine.Sum(c => BillingAmounts.Of(charges, c, "amount"))), Round(mine.Sum(c => BillingAmounts.Of(charges, c, "tax_amount"))));
         return after.Find(bills, made.Row) is { } row && BillingAmounts.Of(bills, row, "subtotal") == net && BillingAmounts.Of(bills, row, "tax_amount") == vat ? 1 : 0;
     }
+
+    private int BillColumn => EntityModel.Find(charges.Row, null, "bill_id");
 
     private static decimal Round(decimal sum) => decimal.Round(sum, 2, MidpointRounding.AwayFromZero);
 
@@ -322,6 +325,11 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
             {
                 yield return $"billed {Shown(delta)}";
                 continue;
+            }
+
+            if (isMade)
+            {
+                yield return $"billed {Shown(delta)} to a bill that was made";
             }
 
             (subtotal, tax) = (subtotal + BillingAmounts.Of(charges, was, "amount"), tax + BillingAmounts.Of(charges, was, "tax_amount"));
@@ -346,6 +354,13 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
             if (record.Get<decimal>("subtotal") != net || record.Get<decimal>("tax_amount") != vat || record.Get<decimal>("total") != net + vat || record.Text("bill_id") != billed)
             {
                 yield return $"made a bill of {record["total"]} for charges of {net + vat}";
+            }
+
+            isMade = true;
+            var mine = before.Of(BillingEntity.Charge).Concat(deltas.Where(d => d.Model == charges && d.Before!.IsNull(BillColumn)).Select(d => d.After!)).Where(c => new BillingRecord(charges, c).Text("bill_id") == billed).ToArray();
+            if (Round(mine.Sum(c => BillingAmounts.Of(charges, c, "amount"))) != net)
+            {
+                yield return $"made a bill of {net} that has charges of {mine.Sum(c => BillingAmounts.Of(charges, c, "amount"))}";
             }
 
             var left = Unbilled(before).Where(c => due?.Contains(c) == true && !deltas.Any(d => d.Model == charges && charges.Describe(d.After!) == c)).ToArray();

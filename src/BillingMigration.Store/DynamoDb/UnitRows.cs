@@ -1,0 +1,253 @@
+using System.Collections.Immutable;
+using BillingMigration.Model;
+using BillingMigration.Target;
+
+namespace BillingMigration.Store.DynamoDb;
+
+/// <summary>
+/// The rows of a unit as its changes leave them, one change after the other, as the source's statements do: with each change, keys and foreign keys are held against the table and against what the changes
+/// before it have made of it. What it rests on is required by <paramref name="parts"/>.
+/// </summary>
+internal sealed class UnitRows(TableSide side, UnitParts parts)
+{
+    private readonly List<RowChange> rows = [];
+    private readonly Dictionary<string, RowChange> known = new(StringComparer.Ordinal);
+    private readonly Dictionary<UniqueValue, RowChange> holders = [];
+    private readonly List<(ItemKey Key, ItemCondition Condition, Refusal Refusal, StoreException Missing)> parents = [];
+
+    public IReadOnlyList<RowChange> All => rows;
+
+    /// <summary>A row as it was read.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.DuplicateKey"/>: an earlier change has taken a unique value that is this row's.</exception>
+    public RowChange Know(EntityModel entity, RowBuffer row, bool isFound)
+    {
+        var name = $"{entity.Entity} {entity.Describe(row)}";
+        if (!known.TryGetValue(name, out var change))
+        {
+            rows.Add(known[name] = change = new RowChange(entity, row, row) { IsFound = isFound });
+            foreach (var value in UniqueValue.Of(entity, row))
+            {
+                if (holders.TryGetValue(value, out var taker) && (taker.Before is not { } former || !UniqueValue.Of(entity, former).Contains(value)))
+                {
+                    throw StoreErrors.Duplicate(value.Constraint);
+                }
+
+                holders[value] = change;
+            }
+        }
+
+        return change;
+    }
+
+    /// <summary>The row with this primary key, if a change of the unit has to do with it.</summary>
+    public RowChange? Find(EntityModel entity, RowBuffer key) => rows.LastOrDefault(r => r.Model == entity && entity.IsSame(r.After ?? r.Row, key, entity.PrimaryKey));
+
+    /// <exception cref="StoreException">The source would refuse it.</exception>
+    public Task InsertAsync(EntityModel entity, RowBuffer row, int place, bool hasGeneratedKey, CancellationToken cancellationToken)
+    {
+        if (Find(entity, row) is { After: not null })
+        {
+            throw StoreErrors.Duplicate(UniqueValue.PrimaryKey);
+        }
+
+        var change = new RowChange(entity, null, row) { Place = place, HasGeneratedKey = hasGeneratedKey };
+        rows.Add(change);
+        return HoldAsync(change, null, cancellationToken);
+    }
+
+    /// <inheritdoc cref="InsertAsync"/>
+    public Task UpdateAsync(RowChange change, RowBuffer after, CancellationToken cancellationToken)
+    {
+        var was = change.After;
+        change.After = after;
+        return HoldAsync(change, was, cancellationToken);
+    }
+
+    /// <summary>Deletes a row, and its children with it, or their references; one that is gone already stays so.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>; <see cref="StoreError.TooManyRows"/>.</exception>
+    /// <exception cref="PartitionHeldException">A large unit is at work there.</exception>
+    public async Task DeleteAsync(RowChange first, CancellationToken cancellationToken)
+    {
+        var forbidden = new List<(RowChange Child, string Name)>();
+        var open = new List<RowChange>();
+        Leave(first);
+        while (open.Count > 0)
+        {
+            var deleted = open.Where(p => !Reference.To(side.Model, p.Model).IsEmpty).Select(p => (Row: p, Key: RowFinder.KeyOf(p.Model, p.Row, null)!.Value)).ToArray();
+            open.Clear();
+            foreach (var (partition, version) in await side.Versions.ReadAsync([.. deleted.Select(p => p.Key.Pk)], null, cancellationToken))
+            {
+                parts.RequireVersion(partition, version);
+            }
+
+            foreach (var (parent, key) in deleted)
+            {
+                foreach (var reference in Reference.To(side.Model, parent.Model))
+                {
+                    await foreach (var child in side.Rows.ChildrenAsync(reference, parent.Row, key, cancellationToken))
+                    {
+                        Know(reference.Child, child, isFound: true);
+                        RequireFew();
+                    }
+
+                    var like = reference.ChildRow(parent.Row);
+                    foreach (var child in rows.Where(r => r.Model == reference.Child && r.After is { } row && r.Model.IsSame(row, like, reference.ChildColumns)))
+                    {
+                        Follow(reference, child);
+                    }
+                }
+            }
+        }
+
+        foreach (var (_, name) in forbidden.Where(f => f.Child.After is not null))
+        {
+            throw StoreErrors.HasChildren(name);
+        }
+
+        void Follow(Reference reference, RowChange child)
+        {
+            if (reference.Forbids)
+            {
+                forbidden.Add((child, reference.Name));
+            }
+            else if (reference.Cascades)
+            {
+                Leave(child);
+            }
+            else
+            {
+                child.After = reference.Released(child.After!);
+            }
+        }
+
+        void Leave(RowChange row)
+        {
+            if (row.After is { } was)
+            {
+                row.After = null;
+                Release(row, UniqueValue.Of(row.Model, was));
+                open.Add(row);
+            }
+        }
+    }
+
+    /// <summary>Requires the parents that the unit does not write itself.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.ParentMissing"/>: a parent is inserted later in the unit.</exception>
+    public void RequireParents()
+    {
+        foreach (var (key, condition, refusal, missing) in parents)
+        {
+            var written = rows.Where(r => RowFinder.KeyOf(r.Model, r.Row, null) == key).ToArray();
+            if (written.Length > 0 && written.All(r => r.Before is null))
+            {
+                throw missing;
+            }
+
+            parts.Require(ItemCodec.Attributes(key), condition, refusal);
+        }
+    }
+
+    private void RequireFew()
+    {
+        if (rows.Count > UnitParts.Most)
+        {
+            throw StoreErrors.TooMany(rows[0].Model.Entity, rows.Count, UnitParts.Most);
+        }
+    }
+
+    /// <summary>Holds a row to its keys and foreign keys.</summary>
+    private async Task HoldAsync(RowChange change, RowBuffer? was, CancellationToken cancellationToken)
+    {
+        var (entity, row) = (change.Model, change.After!);
+        var (old, now) = (was is null ? [] : UniqueValue.Of(entity, was).ToArray(), UniqueValue.Of(entity, row).ToArray());
+        Release(change, old.Except(now));
+        foreach (var value in now.Except(old))
+        {
+            await RequireFreeAsync(change, value, cancellationToken);
+            holders[value] = change;
+        }
+
+        foreach (var reference in Reference.Of(side.Model, entity).Where(r => r.IsSet(row) && (was is null || was.Differs(row, r.ChildColumns))))
+        {
+            await RequireParentAsync(change, reference, row, cancellationToken);
+        }
+    }
+
+    private void Release(RowChange change, IEnumerable<UniqueValue> values)
+    {
+        foreach (var value in values.Where(v => holders.GetValueOrDefault(v) == change))
+        {
+            holders.Remove(value);
+        }
+    }
+
+    /// <summary>Rows that were migrated have no claim; an index shows them.</summary>
+    private async Task RequireFreeAsync(RowChange change, UniqueValue value, CancellationToken cancellationToken)
+    {
+        if (holders.ContainsKey(value))
+        {
+            throw StoreErrors.Duplicate(value.Constraint);
+        }
+
+        if (change.HasGeneratedKey && value.Constraint == UniqueValue.PrimaryKey)
+        {
+            return;
+        }
+
+        // One that the unit knows has left the value: it would be among the holders.
+        if (await side.Rows.FindMigratedAsync(change.Model, change.After!, value.Columns, cancellationToken) is { } holder && !known.ContainsKey($"{change.Model.Entity} {change.Model.Describe(holder)}"))
+        {
+            throw StoreErrors.Duplicate(value.Constraint);
+        }
+    }
+
+    private async Task RequireParentAsync(RowChange change, Reference reference, RowBuffer row, CancellationToken cancellationToken)
+    {
+        var (parent, wanted, columns) = (reference.Parent, reference.ParentRow(row), reference.ParentColumns);
+        var missing = StoreErrors.ParentMissing(reference.Name);
+        var own = rows.Where(r => r.Model == parent && (parent.IsSame(r.Row, wanted, columns) || (r.After is { } after && parent.IsSame(after, wanted, columns)))).ToArray();
+        ItemKey key;
+        if (own.LastOrDefault(r => r.After is { } after && parent.IsSame(after, wanted, columns)) is { } written)
+        {
+            key = RowFinder.KeyOf(parent, await side.Rows.WithLookupsAsync(parent, written.After!, rows, cancellationToken), null)!.Value;
+        }
+        else if (own.Length > 0)
+        {
+            throw missing;
+        }
+        else if (RowFinder.KeyOf(parent, wanted, columns) is { } derived && !Others(reference).Any(parent.ComparesByCollation))
+        {
+            key = derived;
+            parents.Add((key, Referred(reference, wanted), new Refusal.Told(missing), missing));
+        }
+        else
+        {
+            var there = await side.Rows.FindAsync(parent, wanted, columns, cancellationToken) ?? throw missing;
+            key = RowFinder.KeyOf(parent, await side.Rows.WithLookupsAsync(parent, there, [], cancellationToken), null)!.Value;
+            parents.Add((key, Referred(reference, there), new Refusal.LookAgain(), missing));
+        }
+
+        parts.Touch(key.Pk);
+        change.Parents[reference] = key;
+    }
+
+    /// <summary>The item has what the child refers to; most of it stands in its key.</summary>
+    private ItemCondition Referred(Reference reference, RowBuffer wanted)
+    {
+        var (parent, others) = (reference.Parent, Others(reference));
+        if (others.Length == 0)
+        {
+            return ItemCondition.Present;
+        }
+
+        var forms = new StoredForms(parent, side.Items.Encode(parent, wanted));
+        return ItemCondition.Has(others.Select(c => parent.Attributes.First(a => a.RowIndex == c)).Select(a => KeyValuePair.Create(a.Name, forms.Of(a))), []);
+    }
+
+    /// <summary>What the child refers to besides the columns of the parent's own key.</summary>
+    private static int[] Others(Reference reference)
+    {
+        var inKey = reference.Parent.Keys[0].PartitionKey.Concat(reference.Parent.Keys[0].SortKey).SelectMany(t => t.RowIndexes).ToHashSet();
+        return [.. reference.ParentColumns.Where(c => !inKey.Contains(c))];
+    }
+}
