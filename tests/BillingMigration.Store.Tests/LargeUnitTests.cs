@@ -178,10 +178,9 @@ public sealed class LargeUnitTests(SampleStores stores)
         Assert.Equal(Math.Round(billed.Sum(c => c.Get<decimal>("amount")), 2, MidpointRounding.AwayFromZero), bill["subtotal"]);
     }
 
-    /// <param name="operation">What never comes through: the parts of the unit, the rows that they are made from, or what stands in the intent.</param>
+    /// <param name="operation">What never comes through: the parts of the unit, or what stands in the intent.</param>
     [Theory]
     [InlineData("TransactWriteItems")]
-    [InlineData("Query")]
     [InlineData("GetItem")]
     public async Task A_large_unit_whose_way_stays_cut_is_finished_by_others(string operation)
     {
