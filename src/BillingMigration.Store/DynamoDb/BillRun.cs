@@ -15,14 +15,11 @@ internal sealed class BillRun
     /// <summary>With its bill, claims and checks a transaction takes no more.</summary>
     private const int MostAtOnce = 90;
 
-    /// <summary>Where others write all the time, the account is taken for the run alone after so many attempts.</summary>
-    private const int MostAttempts = 4;
-
     private readonly TableSide side;
     private readonly int accountColumn;
     private readonly int billColumn;
     private (string Partition, long Version)? read;
-    private int attempts;
+    private string? taken;
 
     /// <exception cref="StoreException"><see cref="StoreError.NotSupported"/>: charges do not refer to accounts, or bills do not.</exception>
     public BillRun(TableSide side, PlannedChange bill, BillingColumns columns)
@@ -45,16 +42,14 @@ internal sealed class BillRun
     /// <summary>The bill with its sums, and its charges.</summary>
     /// <returns>Null: there is nothing to bill.</returns>
     /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>: a sum does not fit; <see cref="StoreError.TooManyRows"/>; <see cref="StoreError.ParentMissing"/>.</exception>
-    public async Task<ImmutableArray<PlannedChange>?> PlanAsync(CancellationToken cancellationToken)
+    /// <param name="own">What the run has taken for itself; null: nothing.</param>
+    /// <param name="cancellationToken">Nothing is written.</param>
+    public async Task<ImmutableArray<PlannedChange>?> PlanAsync(UnitLock? own, CancellationToken cancellationToken)
     {
+        taken = own?.Intent.Id;
         var changes = ImmutableArray.CreateBuilder<PlannedChange>();
         var sums = new BillSums(0, 0);
         changes.Add(Bill);
-        if (++attempts > MostAttempts)
-        {
-            throw StoreErrors.TooMany(Bill.Model.Entity, MostAtOnce + 1, MostAtOnce);
-        }
-
         await foreach (var row in UnbilledAsync(Bill.After!, ofVersion: true, cancellationToken))
         {
             sums += SumsOf(row);
@@ -153,7 +148,7 @@ internal sealed class BillRun
     }
 
     private async Task<(string Partition, long Version)?> ReadVersionAsync(string partition, CancellationToken cancellationToken) =>
-        (partition, (await side.Versions.ReadAsync([partition], null, cancellationToken))[partition]);
+        (partition, (await side.Versions.ReadAsync([partition], taken, cancellationToken))[partition]);
 
     public BillSums SumsOf(RowBuffer row)
     {

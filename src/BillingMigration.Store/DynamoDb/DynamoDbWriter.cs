@@ -10,6 +10,9 @@ namespace BillingMigration.Store.DynamoDb;
 /// </summary>
 internal sealed class DynamoDbWriter
 {
+    /// <summary>So often others may have been quicker before a unit takes what it rests on.</summary>
+    private const int MostAttempts = 4;
+
     private readonly TableSide side;
     private readonly LargeUnits large;
     private readonly IWriteGate? gate;
@@ -31,7 +34,7 @@ internal sealed class DynamoDbWriter
     {
         try
         {
-            var rows = (await WriteAsync(() => Task.FromResult<ImmutableArray<PlannedChange>?>(changes), null, cancellationToken))!.Value;
+            var rows = (await WriteAsync(_ => Task.FromResult<ImmutableArray<PlannedChange>?>(changes), null, cancellationToken))!.Value;
             await PassAsync(changes);
             return rows;
         }
@@ -80,43 +83,20 @@ internal sealed class DynamoDbWriter
             }
         }
 
-        async Task<ImmutableArray<PlannedChange>?> PlanAsync() =>
-            await run.PlanAsync(cancellationToken) is { } changes ? call is null ? changes : changes.Add(call) : null;
+        async Task<ImmutableArray<PlannedChange>?> PlanAsync(UnitLock? taken) =>
+            await run.PlanAsync(taken, cancellationToken) is { } changes ? call is null ? changes : changes.Add(call) : null;
     }
 
+    /// <summary>Makes a unit from what is there by then, and sends it, until it is through; all under one token. Where others are always quicker, it takes the partitions that it rests on before.</summary>
     /// <param name="plan">Asked anew for each attempt; null: there is nothing to write.</param>
     /// <param name="require">Adds to the unit what the plan rests on; null: nothing.</param>
-    private Task<ImmutableArray<BillingRecord?>?> WriteAsync(Func<Task<ImmutableArray<PlannedChange>?>> plan, Action<UnitParts>? require, CancellationToken cancellationToken)
-    {
-        var found = new UnitFindings();
-        var planned = ImmutableArray<PlannedChange>.Empty;
-        return AgainAsync<ImmutableArray<BillingRecord?>?>(
-            async epoch =>
-            {
-                if (await Unsent.RunAsync(gate, plan) is not { } changes)
-                {
-                    return null;
-                }
-
-                var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, epoch, cancellationToken));
-                var parts = await Unsent.RunAsync(gate, () => builder.BuildAsync([.. changes.Zip(rows)], found, epoch, cancellationToken));
-                require?.Invoke(parts);
-                parts.RequireFits(changes[0].Model.Entity);
-                planned = changes;
-                return (parts, [.. rows.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))]);
-            },
-            (refused, _) => found.LearnAsync(side, refused, [.. planned.Select(c => (c.Model, c.GeneratedKey >= 0))], cancellationToken),
-            cancellationToken);
-    }
-
-    /// <summary>Makes a unit from what is there by then, and sends it, until it is through; all under one token.</summary>
-    /// <param name="make">Told the epoch of the route; gives the unit and what the call is answered when it is done. Null: there is nothing to do.</param>
-    /// <param name="learn">Told what a form of the unit was refused for.</param>
     /// <exception cref="StoreException">The unit is refused; <see cref="StoreError.Conflict"/> also when others were in the way all the time.</exception>
-    private async Task<T?> AgainAsync<T>(Func<long, Task<(UnitParts Parts, T Answer)?>> make, Func<IEnumerable<Refusal>, T, Task> learn, CancellationToken cancellationToken)
+    private async Task<ImmutableArray<BillingRecord?>?> WriteAsync(Func<UnitLock?, Task<ImmutableArray<PlannedChange>?>> plan, Action<UnitParts>? require, CancellationToken cancellationToken)
     {
         var token = sender.NewToken();
-        var answers = new Dictionary<UnitParts, T>();
+        var found = new UnitFindings();
+        var answers = new Dictionary<UnitParts, ImmutableArray<BillingRecord?>>();
+        UnitLock? taken = null;
         try
         {
             var began = side.Time.GetTimestamp();
@@ -124,27 +104,41 @@ internal sealed class DynamoDbWriter
             {
                 try
                 {
-                    if (await make(gate?.Epoch ?? 0) is not var (parts, answer))
+                    var epoch = gate?.Epoch ?? 0;
+                    if (await Unsent.RunAsync(gate, () => plan(taken)) is not { } changes)
                     {
                         // Unless what was sent before, and had no answer, was done.
-                        return await sender.SettleAsync(token) is { } earlier ? answers[earlier] : default;
+                        return await sender.SettleAsync(token) is { } earlier ? answers[earlier] : null;
                     }
 
-                    answers.Add(parts, answer);
+                    var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, epoch, cancellationToken));
+                    var parts = await Unsent.RunAsync(gate, () => builder.BuildAsync([.. changes.Zip(rows)], found, epoch, taken, cancellationToken));
+                    require?.Invoke(parts);
+                    parts.RequireFits(changes[0].Model.Entity);
+                    answers.Add(parts, [.. rows.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))]);
                     var sent = await sender.SendAsync(parts, token, cancellationToken);
                     if (sent.Done is { } done)
                     {
                         return answers[done];
                     }
 
-                    await Unsent.RunAsync(gate, async () =>
+                    await Unsent.RunAsync(gate, () => found.LearnAsync(side, sent.Refused.Select(parts.RefusalOf), [.. changes.Select(c => (c.Model, c.GeneratedKey >= 0))], cancellationToken));
+                    if (failures % MostAttempts == 0)
                     {
-                        await learn(sent.Refused.Select(parts.RefusalOf), answer);
-                        return true;
-                    });
+                        await large.UnlockAsync(taken);
+                        taken = null;
+                        taken = await Unsent.RunAsync(gate, () => large.TryLockAsync(changes[0].Model, parts.Rests, epoch));
+                        if (taken is not null)
+                        {
+                            continue;
+                        }
+                    }
                 }
                 catch (PartitionHeldException e)
                 {
+                    // Two that wait for each other's would wait for ever.
+                    await large.UnlockAsync(taken);
+                    taken = null;
                     await Unsent.RunAsync(gate, () => large.HelpAsync(e.Partition, cancellationToken));
                 }
 
@@ -176,6 +170,10 @@ internal sealed class DynamoDbWriter
 
             // Without that, it may have landed when calls went to the other side already: done here, it may count no more.
             return e is NotRoutedException && !await sender.CountsAsync(token) ? throw StoreErrors.OutcomeUnknown(side.Model.Definition.Target.Table, e) : answers[done];
+        }
+        finally
+        {
+            await large.UnlockAsync(taken);
         }
     }
 

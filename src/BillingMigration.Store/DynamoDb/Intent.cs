@@ -11,7 +11,7 @@ namespace BillingMigration.Store.DynamoDb;
 /// it left lying. Each part requires that the intent is still its owner's, so an owner that was taken for gone and comes back changes nothing more. The partitions that it works on are its own
 /// meanwhile (<see cref="PartitionVersions.Holder"/>).
 /// </summary>
-/// <param name="What"><see cref="Deletion"/> or <see cref="BillRun"/>.</param>
+/// <param name="What"><see cref="Deletion"/> or <see cref="BillRun"/>; <see cref="Lock"/>: partitions that a unit of one transaction has taken first.</param>
 /// <param name="Id">Of the unit, whoever does it.</param>
 /// <param name="Entity">Of the row that is deleted, or of the bill.</param>
 /// <param name="Item">That row's item, in DynamoDB JSON; of a bill without its sums.</param>
@@ -19,6 +19,7 @@ internal sealed record Intent(string What, string Id, string Owner, EntityModel 
 {
     public const string Deletion = "DELETION";
     public const string BillRun = "BILLRUN";
+    public const string Lock = "LOCK";
 
     private RowBuffer? row;
 
@@ -54,8 +55,8 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
     /// <summary>Intents of others as they were seen last, and since when they are so.</summary>
     private readonly Dictionary<string, (string Beat, long Since)> watched = new(StringComparer.Ordinal);
 
-    /// <summary>Notes the intent and gives it a partition.</summary>
-    public void Begin(UnitParts parts, Intent intent, string partition)
+    /// <summary>Notes the intent and gives it partitions.</summary>
+    public void Begin(UnitParts parts, Intent intent, IReadOnlyCollection<string> partitions)
     {
         var item = new Dictionary<string, AttributeValue>(keys.Intent(intent.Id))
         {
@@ -69,10 +70,13 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
             ["parts"] = new() { N = "0" },
             ["subtotal"] = new() { N = "0" },
             ["tax"] = new() { N = "0" },
-            ["held"] = new() { SS = [KeyOf(partition)] },
+            ["held"] = new() { SS = [.. partitions.Select(KeyOf)] },
         };
         parts.Control(new TransactWriteItem { Put = new Put { TableName = keys.Table, Item = item, ConditionExpression = "attribute_not_exists(pk)" } }, new Refusal.LookAgain());
-        Hold(parts, intent, partition);
+        foreach (var partition in partitions)
+        {
+            Hold(parts, intent, partition);
+        }
     }
 
     /// <summary>A part of it: required to be its owner's; what the part bills is added up in it.</summary>

@@ -46,6 +46,27 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         (run.Bill.Model, run.Bill.GeneratedKey >= 0),
         cancellationToken);
 
+    /// <summary>Takes partitions for a unit that others were always quicker than.</summary>
+    /// <param name="entity">Of the unit.</param>
+    /// <param name="epoch">Of the route.</param>
+    /// <returns>Null: nothing is taken.</returns>
+    /// <exception cref="PartitionHeldException">A large unit is at work there.</exception>
+    public async Task<UnitLock?> TryLockAsync(EntityModel entity, IReadOnlyCollection<string> partitions, long epoch)
+    {
+        if (partitions.Count == 0)
+        {
+            return null;
+        }
+
+        var intent = new Intent(Intent.Lock, side.Calls.NewId(), side.Calls.NewId(), entity, "{}");
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch };
+        log.Begin(parts, intent, partitions);
+        return await IntentWork.SendAsync(beginning, parts) ? new UnitLock(intent, partitions) : null;
+    }
+
+    /// <summary>Others may have it again; where that fails, they take it when it is left lying.</summary>
+    public Task UnlockAsync(UnitLock? taken) => taken is null ? Task.CompletedTask : UndoAsync(taken.Intent);
+
     /// <param name="make">A unit that begins, for each attempt; null: there is nothing to do.</param>
     /// <param name="change">Of its row.</param>
     private async Task<BillingRecord?> RunAsync(Func<Task<(Intent Intent, ILargeWork Work)?>> make, (EntityModel Model, bool HasGeneratedKey) change, CancellationToken cancellationToken)
@@ -166,7 +187,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
     {
         var epoch = gate?.Epoch;
         var begin = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch };
-        log.Begin(begin, intent, work.FirstPartition);
+        log.Begin(begin, intent, [work.FirstPartition]);
         if (!await IntentWork.SendAsync(beginning, begin))
         {
             return null;

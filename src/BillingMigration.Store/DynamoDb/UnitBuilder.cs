@@ -65,12 +65,13 @@ internal sealed class UnitBuilder(TableSide side)
     /// <param name="asked">Changes in their order, with their rows as they will be.</param>
     /// <param name="found">What earlier attempts have found out.</param>
     /// <param name="epoch">Of the route.</param>
+    /// <param name="taken">What the unit has taken for itself before.</param>
     /// <param name="cancellationToken">Nothing is written.</param>
     /// <exception cref="StoreException">The unit is refused.</exception>
     /// <exception cref="PartitionHeldException">A large unit is at work there.</exception>
-    public async Task<UnitParts> BuildAsync(IReadOnlyList<(PlannedChange Change, RowBuffer? Row)> asked, UnitFindings found, long? epoch, CancellationToken cancellationToken)
+    public async Task<UnitParts> BuildAsync(IReadOnlyList<(PlannedChange Change, RowBuffer? Row)> asked, UnitFindings found, long? epoch, UnitLock? taken, CancellationToken cancellationToken)
     {
-        var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch };
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Lock = taken };
         var rows = new UnitRows(side, parts);
         var read = new RowChange?[asked.Count];
         for (var i = 0; i < asked.Count; i++)
@@ -325,7 +326,7 @@ internal sealed class UnitBuilder(TableSide side)
     {
         var key = ItemCodec.Key(before);
         var known = change.Model.Attributes.Select(a => a.Name).Concat(change.Model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute })).Append(EntityModel.EntityAttribute).ToHashSet();
-        var (item, version) = await side.Versions.ReadWithAsync(side.Model.Definition.Target.Table, key, parts.Holder, cancellationToken);
+        var (item, version) = await side.Versions.ReadWithAsync(side.Model.Definition.Target.Table, key, parts.Own, cancellationToken);
         parts.RequireVersion(key.Pk, version);
         var unknown = (item ?? []).Where(a => !known.Contains(a.Key)).ToArray();
         foreach (var (name, value) in unknown)
@@ -345,7 +346,7 @@ internal sealed class UnitBuilder(TableSide side)
             return RowImage.Is(change.Model, before, unknown);
         }
 
-        foreach (var (partition, version) in await side.Versions.ReadAsync([key.Pk], null, cancellationToken))
+        foreach (var (partition, version) in await side.Versions.ReadAsync([key.Pk], parts.Own, cancellationToken))
         {
             parts.RequireVersion(partition, version);
         }

@@ -54,6 +54,10 @@ internal abstract record Refusal
     public sealed record NotAdded(int Change) : Refusal;
 }
 
+/// <summary>Partitions that a unit has taken for itself, because others were always quicker.</summary>
+/// <param name="Intent">By which they are held. It is never decided: who finds it left lying undoes it.</param>
+internal sealed record UnitLock(Intent Intent, IReadOnlyCollection<string> Partitions);
+
 /// <summary>The parts of one transaction, each with what it means when its condition does not hold. An item stands in it once.</summary>
 internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys)
 {
@@ -69,6 +73,15 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
 
     /// <summary>Id of the large unit whose part it is; null: of none.</summary>
     public string? Holder { get; init; }
+
+    /// <summary>What the unit has taken for itself before: it must still be so.</summary>
+    public UnitLock? Lock { get; init; }
+
+    /// <summary>Id of what holds partitions for the unit; null: nothing does.</summary>
+    public string? Own => Holder ?? Lock?.Intent.Id;
+
+    /// <summary>Partitions that the unit was decided by.</summary>
+    public IReadOnlyCollection<string> Rests => [.. versions.Where(v => v.Value is not null).Select(v => v.Key)];
 
     /// <summary>Id of the large unit that is announced, whose rows come later; null: of none.</summary>
     public string? Announcer { get; init; }
@@ -260,8 +273,10 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
         var terms = new List<string>();
         if (Holder is null)
         {
-            terms.Add("attribute_not_exists(#h)");
+            var isOwn = Lock?.Partitions.Contains(partition) == true;
+            terms.Add(isOwn ? "#h = :h" : "attribute_not_exists(#h)");
             names["#h"] = PartitionVersions.Holder;
+            _ = !isOwn || values.TryAdd(":h", new AttributeValue(Lock!.Intent.Id));
         }
 
         if (version is { } known)

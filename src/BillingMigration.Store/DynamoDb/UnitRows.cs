@@ -75,7 +75,7 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
         {
             var deleted = open.Where(p => !Reference.To(side.Model, p.Model).IsEmpty).Select(p => (Row: p, Key: RowFinder.KeyOf(p.Model, p.Row, null)!.Value)).ToArray();
             open.Clear();
-            foreach (var (partition, version) in await side.Versions.ReadAsync([.. deleted.Select(p => p.Key.Pk)], null, cancellationToken))
+            foreach (var (partition, version) in await side.Versions.ReadAsync([.. deleted.Select(p => p.Key.Pk)], parts.Own, cancellationToken))
             {
                 parts.RequireVersion(partition, version);
             }

@@ -33,6 +33,34 @@ public sealed class TargetConnectionTests(DynamoDbLocalFixture server)
     }
 
     [Fact]
+    public async Task A_request_whose_connection_is_reset_is_not_sent_again_behind_the_callers_back()
+    {
+        var resets = new Resetting(new SocketsHttpHandler());
+        await using var target = await TargetConnection.OpenAsync(server.Definition(), DynamoDbLocalFixture.Access with { EndpointUrl = server.Url, Network = () => resets }, Token);
+        resets.IsOn = true;
+        await Assert.ThrowsAnyAsync<Exception>(() => target.SingleRequests.ListTablesAsync(Token));
+        Assert.Equal(1, resets.Count);
+    }
+
+    private sealed class Resetting(HttpMessageHandler inner) : DelegatingHandler(inner)
+    {
+        public bool IsOn { get; set; }
+
+        public int Count { get; private set; }
+
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            if (!IsOn)
+            {
+                return base.SendAsync(request, cancellationToken);
+            }
+
+            Count++;
+            throw new HttpRequestException("The connection broke.", new IOException("It was reset.", new System.Net.Sockets.SocketException((int)System.Net.Sockets.SocketError.ConnectionReset)));
+        }
+    }
+
+    [Fact]
     public async Task A_host_that_does_not_exist_is_unreachable()
     {
         var error = await FailsAsync(server.Definition(endpoint: new Uri("https://dynamodb.invalid")), DynamoDbLocalFixture.Access);

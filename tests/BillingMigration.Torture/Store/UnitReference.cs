@@ -93,7 +93,7 @@ internal sealed class UnitReference(StoreMirror mirror, IReadOnlyList<UnitStep> 
         }
 
         var after = was.Copy();
-        foreach (var (name, value) in values)
+        foreach (var (name, value) in values.Where(v => step.Kind != StepKind.Update || !IsAsRead(read[place]!, step.Model, v.Key, v.Value)))
         {
             var index = EntityModel.Find(step.Model.Row, null, name);
             if (value is null)
@@ -119,6 +119,13 @@ internal sealed class UnitReference(StoreMirror mirror, IReadOnlyList<UnitStep> 
 
         Write(step.Model, was, after);
         return after;
+    }
+
+    /// <summary>A column that is given the value that it was read with is not set.</summary>
+    private static bool IsAsRead(BillingRecord record, EntityModel model, string column, object? value)
+    {
+        var index = EntityModel.Find(model.Row, null, column);
+        return value is null || record[column] is not { } was ? value is null && record[column] is null : StoreValue.ToText(model, index, was).AsSpan().SequenceEqual(StoreValue.ToText(model, index, value));
     }
 
     private void Write(EntityModel model, RowBuffer? was, RowBuffer row)
