@@ -219,7 +219,7 @@ public sealed class RepeatedCallTests(SampleStores stores)
         await using (var proxy = await stores.DynamoDbProxyAsync())
         {
             await using var lost = await shop.OpenDynamoDbAsync(new QuickTime(30), proxy.Url);
-            using var begun = proxy.Faults.After(1, HttpFault.Swallow, times: 1, "TransactWriteItems");
+            using var begun = proxy.Faults.After(2, HttpFault.Swallow, times: 1, "TransactWriteItems");
             var run = lost.RunBillAsync(Account, SampleRows.Bill(Account, "LARGE"), "large", null, Cancel);
             await begun.FirstHit;
             using var cut = proxy.Faults.While(HttpFault.Reset);
