@@ -2,6 +2,7 @@
 #pragma warning disable xUnit1051
 
 using System.Collections.Immutable;
+using BillingMigration.Model;
 using BillingMigration.Store.DynamoDb;
 using BillingMigration.Testing;
 using BillingMigration.Torture;
@@ -197,6 +198,82 @@ public sealed class LargeUnitTests : IDisposable
         });
         stores.Run(async () => Assert.Equal("WriteOutcomeUnknown", (await Assert.ThrowsAsync<MigrationException>(() => owning.PayAsync(Account, 4m, SimulatedStores.At))).ErrorId));
         Assert.Equal(4m, stores.Run(() => other.GetAsync(BillingEntity.Bill, "bill_id", Account))!["amount_paid"]);
+    }
+
+    [Fact]
+    public void A_row_with_the_key_of_one_whose_children_are_still_going_waits_for_them()
+    {
+        stores.MigrateAccount(18);
+        for (var n = 0; n < 300; n++)
+        {
+            stores.Migrate(BillingEntity.Charge, 100 + n, [.. SampleRows.Charge(Account, 1m).SetItem("bill_id", Account).Select(v => (v.Key, v.Value))]);
+        }
+
+        DieWhenDecided();
+        stores.Run(async () =>
+        {
+            _ = owning.DeleteAsync((await owning.GetAsync(BillingEntity.Bill, "bill_id", Account))!);
+            await UntilAsync(() => owner.IsDead);
+            await Task.Delay(TimeSpan.FromSeconds(1), stores.Time);
+            await other.PostChargeAsync(SampleRows.Charge(18L, 10m));
+            var bill = (await other.RunBillAsync(18L, SampleRows.Bill(18L, "AGAIN").SetItem("bill_id", Account)))!;
+            await Task.Delay(TimeSpan.FromMinutes(2), stores.Time);
+            var charges = await other.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", 18L));
+            Assert.Equal(10m, charges.Where(c => Equals(c["bill_id"], bill["bill_id"])).Sum(c => c.Get<decimal>("amount")));
+        });
+        Assert.Equal((300, 0), (stores.Run(ChargesAsync).Count(c => c["bill_id"] is null), stores.OpenUnits()));
+    }
+
+    [Theory]
+    [InlineData("charge")]
+    [InlineData("billing_account")]
+    public void Rows_too_wide_for_one_condition_are_billed_and_deleted_in_parts(string wide)
+    {
+        using var wider = new SimulatedStores(SimulatedStores.Network, t => t.Name != wide ? t : t with
+        {
+            Columns = [.. t.Columns, .. Enumerable.Range(1, 130).Select(n => new ColumnSchema { Name = $"extra_{n}", Ordinal = t.Columns.Length + n, DataType = "int", ColumnType = "int", Nullable = true, HasDefault = true })],
+        });
+        wider.MigrateAccount(Account);
+        for (var n = 0; n < 150; n++)
+        {
+            wider.Migrate(BillingEntity.Charge, 100 + n, [.. SampleRows.Charge(Account, 1m).SetItem("tax_amount", 0m).Select(v => (v.Key, v.Value))]);
+        }
+
+        var store = wider.Open();
+        Assert.Equal(150m, wider.Run(() => store.RunBillAsync(Account, Bill("NEW")))!["subtotal"]);
+        wider.Run(async () => await store.DeleteAsync((await store.GetAsync(BillingEntity.Account, "account_id", Account))!));
+        Assert.DoesNotContain(wider.Items().Keys, k => k.StartsWith("ACCOUNT#17/", StringComparison.Ordinal));
+        Assert.Equal(0, wider.OpenUnits());
+    }
+
+    [Fact]
+    public void The_number_of_a_bill_that_was_set_aside_is_nobody_elses_and_its_charges_are_found_wherever_they_went()
+    {
+        stores.MigrateAccount(18);
+        Migrate(300);
+        var parts = 0;
+        At("subtotal :s", () =>
+        {
+            if (++parts == 4)
+            {
+                owner.Kill();
+            }
+
+            return null;
+        });
+        var item = Poison(() => owning.RunBillAsync(Account, Bill("NEW").SetItem("bill_id", 5_000L)), NoBill)!;
+        Wait(TimeSpan.FromMinutes(2));
+        stores.Run(async () =>
+        {
+            Assert.Equal(StoreError.DuplicateKey, (await Assert.ThrowsAsync<StoreException>(() => other.RunBillAsync(Account, Bill("OTHER").SetItem("bill_id", 5_000L)))).Error);
+            var billed = (await ChargesAsync()).First(c => c["bill_id"] is not null);
+            await other.UpdateAsync(billed, SampleRows.Values(("account_id", 18L)));
+        });
+        stores.ChangeIntent("item", item);
+        stores.ChangeIntent("reason", null);
+        Wait(TimeSpan.FromMinutes(2));
+        Assert.DoesNotContain(stores.Items().Values, i => i.TryGetValue("bill_id", out var bill) && bill.Text == "5000");
+        Assert.Equal(0, stores.OpenUnits());
     }
 
     [Fact]

@@ -459,4 +459,24 @@ public sealed class MoneyTests
             }
         });
     }
+
+    [Theory]
+    [InlineData(17, "bill_date")]
+    [InlineData(18, "bill_date")]
+    [InlineData(18, "account_id")]
+    public void A_bill_whose_item_moves_takes_its_children_with_it(long account, string moved)
+    {
+        using var stores = new SimulatedStores(SimulatedStores.Network with { IndexDelay = TimeSpan.FromSeconds(30), IndexDelayLeast = TimeSpan.FromSeconds(25) });
+        stores.MigrateAccount(17);
+        stores.MigrateAccount(18);
+        var store = stores.Open();
+        stores.Run(async () =>
+        {
+            var charge = await store.PostChargeAsync(SampleRows.Charge(account, 1m).SetItem("bill_id", 18L));
+            var bill = (await store.GetAsync(BillingEntity.Bill, "bill_id", 18L))!;
+            bill = await store.UpdateAsync(bill, moved == "account_id" ? SampleRows.Values((moved, 17L)) : SampleRows.Values((moved, new DateOnly(2026, 2, 3))));
+            await store.DeleteAsync(bill);
+            Assert.Null((await store.GetAsync(BillingEntity.Charge, "charge_id", charge["charge_id"]!))!["bill_id"]);
+        });
+    }
 }

@@ -99,6 +99,24 @@ public sealed class UnitTests : IDisposable
     }
 
     [Fact]
+    public void A_generated_key_is_none_that_the_unit_gives_itself()
+    {
+        var last = Write(new UnitOfWork().Insert(BillingEntity.Bill, SampleRows.Bill(17L, "G1")))[0]!.Get<long>("bill_id");
+        var rows = Write(new UnitOfWork().Insert(BillingEntity.Bill, SampleRows.Bill(17L, "G2").SetItem("bill_id", last + 1)).Insert(BillingEntity.Bill, SampleRows.Bill(17L, "G3")));
+        Assert.Equal((last + 1, last + 2), (rows[0]!.Get<long>("bill_id"), rows[1]!.Get<long>("bill_id")));
+    }
+
+    [Fact]
+    public void What_is_added_goes_to_the_row_that_has_the_key_by_then()
+    {
+        var key = ImmutableDictionary<string, object>.Empty.Add("charge_id", 100L);
+        var charge = Get(BillingEntity.Charge, 100)!;
+        Assert.Equal(StoreError.Conflict, Refused(new UnitOfWork().Update(charge, SampleRows.Values(("charge_id", 900L))).Add(BillingEntity.Charge, key, "amount", 1m)));
+        Write(new UnitOfWork().Add(BillingEntity.Charge, key, "amount", 1m).Update(charge, SampleRows.Values(("charge_id", 900L))));
+        Assert.Equal(2m, Get(BillingEntity.Charge, 900)!["amount"]);
+    }
+
+    [Fact]
     public void A_payment_has_no_more_decimals_than_the_bill()
     {
         stores.Run(async () => Assert.Equal(StoreError.ValueInvalid, (await Assert.ThrowsAsync<StoreException>(() => store.PayAsync(17L, 0.005m, SimulatedStores.At))).Error));

@@ -31,6 +31,9 @@ internal sealed class BillRun
             ?? throw new StoreException(StoreError.NotSupported, Charge.Entity, $"A bill run needs a foreign key from {Charge.Entity}.{columns.AccountId} to {BillingEntity.Account}.");
     }
 
+    private Reference OfBill => Reference.Of(side.Model, Charge).FirstOrDefault(r => r.Parent == Bill.Model && r.ChildColumns is [var only] && only == billColumn)
+        ?? throw new StoreException(StoreError.NotSupported, Charge.Entity, $"A bill run is undone by a foreign key from {Charge.Entity}.{Columns.BillId} to {BillingEntity.Bill}.");
+
     public PlannedChange Bill { get; }
 
     public BillingColumns Columns { get; }
@@ -109,24 +112,13 @@ internal sealed class BillRun
     public async Task<string?> PartitionAsync(CancellationToken cancellationToken) =>
         await AccountAsync(Bill.After!, cancellationToken) is { } account ? RowFinder.KeyOf(OfAccount.Parent, account, null)!.Value.Pk : null;
 
-    /// <summary>Charges that have the bill's number, without it, some at a time.</summary>
+    /// <summary>Charges that have the bill's number, wherever they are, without it, some at a time.</summary>
     public async IAsyncEnumerable<IReadOnlyList<RowChange>> BilledAsync(RowBuffer bill, int some, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (await AccountAsync(bill, cancellationToken) is not { } account)
+        var found = new List<RowChange>();
+        await foreach (var row in side.Rows.ChildrenAsync(OfBill, bill, RowFinder.KeyOf(Bill.Model, bill, null)!.Value, cancellationToken))
         {
-            yield break;
-        }
-
-        var (number, found) = (StoreColumns.Find(Bill.Model, Columns.BillId), new List<RowChange>());
-        await foreach (var row in side.Rows.ChildrenAsync(OfAccount, account, RowFinder.KeyOf(OfAccount.Parent, account, null)!.Value, cancellationToken))
-        {
-            if (!row.IsNull(billColumn) && row[billColumn].SequenceEqual(bill[number]))
-            {
-                var after = row.Copy();
-                after.SetNull(billColumn);
-                found.Add(new RowChange(Charge, row, after) { IsFound = true });
-            }
-
+            found.Add(new RowChange(Charge, row, OfBill.Released(row)) { IsFound = true });
             if (found.Count == some)
             {
                 yield return found;

@@ -25,10 +25,15 @@ internal sealed class ControlKeys(MigrationDefinition definition, byte[] secret)
     /// <summary>Says which row has a value of a unique key.</summary>
     public Dictionary<string, AttributeValue> Claim(UniqueValue value) => Key($"UNIQUE#{value.Entity}#{value.Constraint}#{Hash(value.Text)}", "UNIQUE");
 
-    /// <summary>Partition of all children that refer to a parent from another partition of the billing table.</summary>
-    public AttributeValue References(Reference reference, ItemKey parent) => Key($"REF#{reference.Name}#{Hash($"{parent.Pk}\n{parent.Sk}")}", "")[EntityModel.PartitionKey];
+    /// <summary>Partition of all children that refer to a parent from another partition of the billing table. It is named by what they refer to: the parent's item may move.</summary>
+    /// <param name="parent">Has the columns that are referred to.</param>
+    public AttributeValue References(Reference reference, RowBuffer parent)
+    {
+        var values = string.Join('\u0001', reference.ParentColumns.Select(c => ComparedText.Of(reference.Parent.Row[c].Column, parent[c])));
+        return Key($"REF#{reference.Name}#{Hash(values)}", "")[EntityModel.PartitionKey];
+    }
 
-    public Dictionary<string, AttributeValue> Reference(Reference reference, ItemKey parent, ItemKey child) => new()
+    public Dictionary<string, AttributeValue> Reference(Reference reference, RowBuffer parent, ItemKey child) => new()
     {
         [EntityModel.PartitionKey] = References(reference, parent), [EntityModel.SortKey] = new AttributeValue(Hash($"{child.Pk}\n{child.Sk}")),
     };

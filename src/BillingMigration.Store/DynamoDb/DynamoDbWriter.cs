@@ -198,7 +198,11 @@ internal sealed class DynamoDbWriter
         {
             if (changes[i] is { GeneratedKey: >= 0 and var key, Model: var entity })
             {
-                rows[i]!.Set(key, StoreValue.ToText(entity, key, await sequences[entity.Entity].NextAsync(epoch, cancellationToken)));
+                do
+                {
+                    rows[i]!.Set(key, StoreValue.ToText(entity, key, await sequences[entity.Entity].NextAsync(epoch, cancellationToken)));
+                }
+                while (changes.Any(c => c.Model == entity && c is { Before: null, After: { } given } && !given.IsNull(key) && !given.Differs(rows[i]!, key)));
             }
         }
 

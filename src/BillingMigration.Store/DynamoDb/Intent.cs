@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Amazon.DynamoDBv2.Model;
+using BillingMigration.Integrity;
 using BillingMigration.Model;
 using BillingMigration.Target;
 
@@ -82,8 +84,8 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
     /// <summary>A part of it: required to be its owner's; what the part bills is added up in it.</summary>
     /// <param name="held">Partitions that it takes besides.</param>
     /// <param name="now">What it is from now on, by the name of an attribute: <see cref="Decided"/> or <see cref="Done"/>. Null: it goes on.</param>
-    /// <param name="call">Key of the item of its call, which is written with it; null: there is none.</param>
-    public void GoOn(UnitParts parts, Intent intent, int rows = 0, BillSums sums = default, IReadOnlyCollection<string>? held = null, string? now = null, ItemKey? call = null)
+    /// <param name="call">Item of its call, which is written with it, in DynamoDB JSON; null: there is none.</param>
+    public void GoOn(UnitParts parts, Intent intent, int rows = 0, BillSums sums = default, IReadOnlyCollection<string>? held = null, string? now = null, string? call = null)
     {
         var values = new Dictionary<string, AttributeValue> { [":me"] = new(intent.Owner), [":n"] = Number(rows), [":s"] = Number(sums.Subtotal), [":t"] = Number(sums.Tax), [":1"] = Number(1) };
         var add = "#n :n, subtotal :s, tax :t, #p :1";
@@ -100,10 +102,10 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
             values[":d"] = new AttributeValue { BOOL = true };
         }
 
-        if (call is { } made)
+        if (call is not null)
         {
             set.Add("#c = :c");
-            values[":c"] = new AttributeValue { L = [new(made.Pk), new(made.Sk)] };
+            values[":c"] = new AttributeValue(call);
         }
 
         Update(parts, intent, $"{(set.Count == 0 ? "" : $"SET {string.Join(", ", set)} ")}ADD {add}", call is null ? new() { ["#n"] = "rows", ["#o"] = "owner", ["#p"] = "parts" } : new() { ["#n"] = "rows", ["#o"] = "owner", ["#p"] = "parts", ["#c"] = Call }, values);
@@ -186,8 +188,8 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
         }
     }
 
-    /// <summary>Key of the item of the call that a unit is; null: it has none.</summary>
-    public static ItemKey? CallOf(Dictionary<string, AttributeValue> item) => item.GetValueOrDefault(Call)?.L is [var pk, var sk] ? new ItemKey(pk.S, sk.S) : null;
+    /// <summary>Item of the call that a unit is, as it was written; null: it has none.</summary>
+    public static Dictionary<string, AttributeValue>? CallOf(Dictionary<string, AttributeValue> item) => item.GetValueOrDefault(Call) is { } call ? ItemImage.Parse(Encoding.UTF8.GetBytes(call.S)) : null;
 
     /// <summary>A partition is nobody's any more.</summary>
     public Task FreePartitionAsync(string partition, string id, CancellationToken cancellationToken) => FreeAsync(KeyOf(partition), id, cancellationToken);

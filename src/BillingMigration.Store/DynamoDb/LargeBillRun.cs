@@ -39,7 +39,7 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
     {
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Announcer = intent.Id };
         await builder.AnnounceAsync(parts, intent.Row, intent.Entity, HasGeneratedKey, found, cancellationToken);
-        log.GoOn(parts, intent, held: [.. parts.TakeTouched().Where(p => p != FirstPartition)], now: IntentLog.Decided, call: Call is null ? null : RowFinder.KeyOf(Call.Model, Call.After!, null));
+        log.GoOn(parts, intent, held: [.. parts.TakeTouched().Where(p => p != FirstPartition)], now: IntentLog.Decided, call: Call is null ? null : side.Items.Json(Call.Model, Call.After!));
         if (Call is not null)
         {
             await builder.AddRowsAsync(parts, [Call], cancellationToken);
@@ -113,17 +113,11 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
         do
         {
             parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
-            foreach (var value in UniqueValue.Of(intent.Entity, intent.Row))
+            await builder.AddGivingBackAsync(parts, intent, cancellationToken);
+            // Its row may have been deleted since, and be another call's.
+            if (IntentLog.CallOf(noted) is { } call && await side.Rows.ItemAsync(ItemCodec.Key(call), cancellationToken) is { } now && call.All(a => now.TryGetValue(a.Key, out var value) && ItemCodec.IsSame(value, a.Value)))
             {
-                if (await side.Rows.FindClaimAsync(value, cancellationToken) is { } claim && claim.Holder == intent.Id)
-                {
-                    parts.GiveBack(value, intent.Id);
-                }
-            }
-
-            if (IntentLog.CallOf(noted) is { } call)
-            {
-                parts.Delete(ItemCodec.Attributes(call), ItemCondition.Any, new Refusal.LookAgain());
+                parts.Delete(ItemCodec.KeyOf(call), ItemCondition.Has(call.Where(a => a.Key is not (EntityModel.PartitionKey or EntityModel.SortKey)).Select(a => KeyValuePair.Create(a.Key, new[] { a.Value })), []), new Refusal.LookAgain());
             }
 
             log.GoOn(parts, intent, now: IntentLog.Done);

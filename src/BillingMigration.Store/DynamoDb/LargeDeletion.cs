@@ -69,8 +69,9 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
     /// <summary>The transaction that deletes the row, and so decides it.</summary>
     public async Task<UnitParts> DecideAsync(UnitFindings found, long? epoch, CancellationToken cancellationToken)
     {
-        var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Holder = intent.Id };
-        await builder.AddLeavingAsync(parts, [new RowChange(intent.Entity, intent.Row, null)], cancellationToken);
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Holder = intent.Id, Announcer = intent.Id };
+        // Its keys are given to no other row while there are children that refer to them.
+        await builder.AddLeavingAsync(parts, [new RowChange(intent.Entity, intent.Row, null)], cancellationToken, keep: true);
         log.GoOn(parts, intent, now: IntentLog.Decided);
         return parts;
     }
@@ -79,6 +80,14 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
     public async Task<BillingRecord?> RunAsync(CancellationToken cancellationToken)
     {
         await FollowAsync(intent.Entity, intent.Row, cancellationToken);
+        UnitParts parts;
+        do
+        {
+            parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+            await builder.AddGivingBackAsync(parts, intent, cancellationToken);
+            log.GoOn(parts, intent);
+        }
+        while (!await IntentWork.SendAsync(sender, parts));
         await log.EndAsync(intent, sender, cancellationToken);
         return null;
     }

@@ -126,7 +126,7 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
             yield return row;
         }
 
-        await foreach (var key in ReferringAsync(reference, parentKey, cancellationToken))
+        await foreach (var key in ReferringAsync(reference, parent, cancellationToken))
         {
             if (shown.Add(key) && await GetAsync(child, key, cancellationToken) is { } row && child.IsSame(row, like, columns))
             {
@@ -238,7 +238,7 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
         }
     }
 
-    private async IAsyncEnumerable<ItemKey> ReferringAsync(Reference reference, ItemKey parent, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<ItemKey> ReferringAsync(Reference reference, RowBuffer parent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var query = new QueryRequest
         {

@@ -1,3 +1,4 @@
+using Amazon.DynamoDBv2.Model;
 using BillingMigration.Model;
 
 namespace BillingMigration.Store.DynamoDb;
@@ -11,4 +12,12 @@ internal sealed record TableSide(BillingModel Model, StoreCalls Calls, ControlKe
     public PartitionVersions Versions { get; } = new(Calls, Keys);
 
     public TimeProvider Time => Calls.Time;
+
+    /// <summary>What stands in the intent of a large unit; null: it has ended.</summary>
+    public async Task<Dictionary<string, AttributeValue>?> FindIntentAsync(string id, CancellationToken cancellationToken)
+    {
+        var answer = await Calls.RunAsync(
+            (client, token) => client.GetItemAsync(new GetItemRequest { TableName = Keys.Table, Key = Keys.Intent(id), ConsistentRead = true }, token), cancellationToken);
+        return answer.Item is { Count: > 0 } item ? item : null;
+    }
 }

@@ -32,6 +32,9 @@ internal sealed class UnitToken(string id, TimeProvider time)
     /// <summary>An attempt has had no answer, and may still be on its way.</summary>
     public bool IsUnanswered { get; set; }
 
+    /// <summary>When the call began to send: its patience is one, however often the unit is made anew.</summary>
+    public long? Since { get; set; }
+
     /// <summary>Epoch of the route under which the first attempt passed the gate, or an earlier one.</summary>
     public long? Epoch { get; set; }
 }
@@ -64,7 +67,7 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
     public async Task<Sent> SendAsync(UnitParts parts, UnitToken token, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var began = calls.Time.GetTimestamp();
+        var began = token.Since ??= calls.Time.GetTimestamp();
         IDisposable? turn = null;
         try
         {
@@ -174,7 +177,7 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
             }
             catch (Exception e)
             {
-                if ((e is not TransactionCanceledException && !TargetErrors.IsTransient(e)) || calls.Time.GetElapsedTime(began) > StoreTimes.Patience)
+                if ((e is not TransactionCanceledException && !TargetErrors.IsTransient(e)) || calls.Time.GetElapsedTime(began) > StoreTimes.Patience / 4)
                 {
                     throw StoreErrors.OutcomeUnknown(table, e);
                 }

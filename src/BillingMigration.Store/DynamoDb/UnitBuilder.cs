@@ -37,8 +37,9 @@ internal sealed class UnitFindings
                     Left.Remove(claimed.Value);
                     if (await side.Rows.FindClaimAsync(claimed.Value, cancellationToken) is { } claim)
                     {
-                        // A large unit writes the row of its claim last.
-                        held = claim.Holder is { } holder && await side.Versions.FindHolderAsync(claim.Item.Pk, cancellationToken) == holder ? claim.Item.Pk : held;
+                        // Until a large unit ends, its claims are its own, also when it was set aside.
+                        held = claim.Holder is not { } holder || await side.FindIntentAsync(holder, cancellationToken) is not { } intent ? held
+                            : intent.ContainsKey("reason") ? throw StoreErrors.Duplicate(claimed.Value.Constraint) : claim.Item.Pk;
                         Left[claimed.Value] = held is not null || await side.Rows.HolderAsync(changes[claimed.Change].Model, claimed.Value, claim, cancellationToken) is null
                             ? claim.Version : throw StoreErrors.Duplicate(claimed.Value.Constraint);
                     }
@@ -95,7 +96,8 @@ internal sealed class UnitBuilder(TableSide side)
                 {
                     var to = rows.Find(entity, sum.Key)
                         ?? rows.Know(entity, await side.Rows.FindAsync(entity, sum.Key, entity.PrimaryKey, cancellationToken) ?? throw StoreErrors.Gone(entity, sum.Key), isFound: true);
-                    await rows.UpdateAsync(to, sum.To(entity, to.After ?? throw StoreErrors.Gone(entity, sum.Key)), cancellationToken);
+                    var added = to.After is { } now && entity.IsSame(now, sum.Key, entity.PrimaryKey) ? now : throw StoreErrors.Gone(entity, sum.Key);
+                    await rows.UpdateAsync(to, sum.To(entity, added), cancellationToken);
                 }
             }
             else if (read[i] is not { } known)
@@ -121,6 +123,7 @@ internal sealed class UnitBuilder(TableSide side)
             await ReferAsync(parts, change, cancellationToken);
         }
 
+        await FollowMovedAsync(parts, changes, cancellationToken);
         return parts;
     }
 
@@ -139,7 +142,8 @@ internal sealed class UnitBuilder(TableSide side)
     }
 
     /// <summary>Adds the deletion of rows, or of their references, with what they leave in the control table.</summary>
-    public async Task AddLeavingAsync(UnitParts parts, IReadOnlyList<RowChange> changes, CancellationToken cancellationToken)
+    /// <param name="keep">Their unique values stay claimed, by the large unit that is announced.</param>
+    public async Task AddLeavingAsync(UnitParts parts, IReadOnlyList<RowChange> changes, CancellationToken cancellationToken, bool keep = false)
     {
         await AddRowsAsync(parts, changes, cancellationToken);
         foreach (var change in changes)
@@ -147,7 +151,26 @@ internal sealed class UnitBuilder(TableSide side)
             await ReferAsync(parts, change, cancellationToken);
             foreach (var value in change.After is null ? UniqueValue.Of(change.Model, change.Before!) : [])
             {
-                parts.GiveBack(value, null);
+                if (keep)
+                {
+                    parts.Claim(change.Place, value, ItemCodec.Attributes(RowFinder.KeyOf(change.Model, change.Before!, null)!.Value), isNew: false, null, side.Calls.NewId());
+                }
+                else
+                {
+                    parts.GiveBack(value, null);
+                }
+            }
+        }
+    }
+
+    /// <summary>Gives back what is still claimed for a large unit.</summary>
+    public async Task AddGivingBackAsync(UnitParts parts, Intent intent, CancellationToken cancellationToken)
+    {
+        foreach (var value in UniqueValue.Of(intent.Entity, intent.Row))
+        {
+            if (await side.Rows.FindClaimAsync(value, cancellationToken) is { } claim && claim.Holder == intent.Id)
+            {
+                parts.GiveBack(value, intent.Id);
             }
         }
     }
@@ -170,7 +193,7 @@ internal sealed class UnitBuilder(TableSide side)
         {
             foreach (var reference in Reference.Of(side.Model, child.Model).Where(r => r.Parent == parent && r.IsSet(child.After!) && parent.IsSame(r.ParentRow(child.After!), row, r.ParentColumns)))
             {
-                Refer(parts, reference, RowFinder.KeyOf(parent, row, null)!.Value, RowFinder.KeyOf(child.Model, child.After!, null)!.Value);
+                Refer(parts, reference, row, RowFinder.KeyOf(parent, row, null)!.Value.Pk, RowFinder.KeyOf(child.Model, child.After!, null)!.Value);
             }
         }
     }
@@ -183,13 +206,19 @@ internal sealed class UnitBuilder(TableSide side)
         {
             if (former is { } left && reference.IsSet(change.Before!) && RowFinder.KeyOf(reference.Parent, reference.ParentRow(change.Before!), reference.ParentColumns) is { } of && of.Pk != left.Pk)
             {
-                parts.Control(new TransactWriteItem { Delete = new Delete { TableName = side.Keys.Table, Key = side.Keys.Reference(reference, of, left) } }, new Refusal.LookAgain());
+                parts.Control(new TransactWriteItem { Delete = new Delete { TableName = side.Keys.Table, Key = side.Keys.Reference(reference, reference.ParentRow(change.Before!), left) } }, new Refusal.LookAgain());
             }
 
-            if (own is { } now && reference.IsSet(change.After!) && (change.Parents.TryGetValue(reference, out var known) ? known : await ParentOfAsync(reference, change.After!, cancellationToken)) is { } parent)
+            if (own is { } now && reference.IsSet(change.After!))
             {
-                parts.Touch(parent.Pk);
-                Refer(parts, reference, parent, now);
+                // A parent that a large unit has yet to write, or has deleted, is nowhere.
+                var parent = change.Parents.TryGetValue(reference, out var known) ? known : await ParentOfAsync(reference, change.After!, cancellationToken);
+                if (parent is { } there)
+                {
+                    parts.Touch(there.Pk);
+                }
+
+                Refer(parts, reference, reference.ParentRow(change.After!), parent?.Pk, now);
             }
         }
     }
@@ -201,15 +230,40 @@ internal sealed class UnitBuilder(TableSide side)
             ?? (await side.Rows.FindAsync(parent, wanted, reference.ParentColumns, cancellationToken) is { } there ? RowFinder.KeyOf(parent, await side.Rows.WithLookupsAsync(parent, there, [], cancellationToken), null) : null);
     }
 
-    private void Refer(UnitParts parts, Reference reference, ItemKey parent, ItemKey own)
+    /// <param name="parent">Has the columns that are referred to.</param>
+    /// <param name="partition">Where the parent is; null: nowhere.</param>
+    private void Refer(UnitParts parts, Reference reference, RowBuffer parent, string? partition, ItemKey own)
     {
-        if (parent.Pk != own.Pk)
+        if (partition != own.Pk)
         {
             var item = side.Keys.Reference(reference, parent, own);
             item["kind"] = new AttributeValue("Reference");
             item["itemPk"] = new AttributeValue(own.Pk);
             item["itemSk"] = new AttributeValue(own.Sk);
-            parts.Control(new TransactWriteItem { Put = new Put { TableName = side.Keys.Table, Item = item } }, new Refusal.LookAgain());
+            parts.Note(item);
+        }
+    }
+
+    /// <summary>Children in the partition that a parent leaves had nothing to say.</summary>
+    private async Task FollowMovedAsync(UnitParts parts, IReadOnlyList<RowChange> changes, CancellationToken cancellationToken)
+    {
+        foreach (var parent in changes.Where(c => c.Moves && !Reference.To(side.Model, c.Model).IsEmpty))
+        {
+            var (from, to) = (RowFinder.KeyOf(parent.Model, parent.Before!, null)!.Value, RowFinder.KeyOf(parent.Model, parent.After!, null)!.Value.Pk);
+            foreach (var reference in from.Pk == to ? [] : Reference.To(side.Model, parent.Model))
+            {
+                var like = reference.ChildRow(parent.Row);
+                await foreach (var child in side.Rows.ChildrenAsync(reference, parent.Row, from, cancellationToken))
+                {
+                    Refer(parts, reference, parent.Row, to, RowFinder.KeyOf(reference.Child, child, null)!.Value);
+                    parts.RequireFits(parent.Model.Entity);
+                }
+
+                foreach (var child in changes.Where(c => c.Model == reference.Child && c.After is { } row && c.Model.IsSame(row, like, reference.ChildColumns)))
+                {
+                    Refer(parts, reference, parent.Row, to, RowFinder.KeyOf(child.Model, child.After!, null)!.Value);
+                }
+            }
         }
     }
 

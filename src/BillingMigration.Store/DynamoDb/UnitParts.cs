@@ -184,6 +184,16 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
         }
     }
 
+    /// <summary>Something of the control table that is said once, however often it is to be.</summary>
+    public void Note(Dictionary<string, AttributeValue> item)
+    {
+        var put = new TransactWriteItem { Put = new Put { TableName = keys.Table, Item = item } };
+        if (!places.TryGetValue(NameOf(put), out var at) || parts[at].Item.Put is null)
+        {
+            Add(put, new Refusal.LookAgain());
+        }
+    }
+
     /// <summary>Something of the control table.</summary>
     public void Control(TransactWriteItem item, Refusal refusal) => Add(item, refusal);
 
@@ -312,10 +322,8 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
 }
 
 /// <summary>A condition on an item with its names and values.</summary>
-internal sealed record ItemCondition(string? Expression, Dictionary<string, string>? Names, Dictionary<string, AttributeValue>? Values)
+internal sealed record ItemCondition(string Expression, Dictionary<string, string>? Names, Dictionary<string, AttributeValue>? Values)
 {
-    public static ItemCondition Any { get; } = new(null, null, null);
-
     public static ItemCondition Absent { get; } = new("attribute_not_exists(pk)", null, null);
 
     public static ItemCondition Present { get; } = new("attribute_exists(pk)", null, null);

@@ -116,7 +116,9 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
             }
             else
             {
-                child.After = reference.Released(child.After!);
+                var was = child.After!;
+                child.After = reference.Released(was);
+                Release(child, UniqueValue.Of(child.Model, was).Except(UniqueValue.Of(child.Model, child.After)));
             }
         }
 

@@ -21,9 +21,10 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
             < 26 => Pay(),
             < 36 => BillRun(),
             < 41 => new InsertCall(number, Entity(BillingEntity.Charge), Keyed(Charge()), null),
-            < 46 => new UnitCall(number, mirror, units.Next(Some(BillingEntity.Account), Some, Number)),
+            < 46 => new UnitCall(number, mirror, units.Next(Some(BillingEntity.Account), Some, Number, BillOf)),
             < 51 => Account(),
-            < 57 => Subscriber(),
+            < 55 => Subscriber(),
+            < 57 => random.Next(2) == 0 ? Bill() : MovedBill(),
             < 61 => Agreement(),
             < 64 => Update(BillingEntity.Charge, Values(("description", $"call {number}"))),
             < 66 => Update(BillingEntity.Charge, Values(("amount", Amount()))),
@@ -55,6 +56,12 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
         .SetItem("charged_at", At.AddMinutes(random.Next(1_000)))
         .SetItem("bill_id", random.Next(8) == 0 ? Some(BillingEntity.Bill) : null)
         .SetItem("subscriber_id", random.Next(4) == 0 ? Some(BillingEntity.Subscriber) : null);
+
+    /// <summary>Its key is one of few, which rows that are gone have had.</summary>
+    private InsertCall Bill() => new(number, Entity(BillingEntity.Bill), BillOf(Some(BillingEntity.Account)).SetItem("bill_id", 900_000L + random.Next(5)), "bill_number");
+
+    /// <summary>A bill whose item gets another key, at times in another partition.</summary>
+    private UpdateCall MovedBill() => Update(BillingEntity.Bill, random.Next(3) == 0 ? Values(("account_id", Some(BillingEntity.Account))) : Values(("bill_date", new DateOnly(2026, 2, random.Next(1, 28)))));
 
     /// <summary>Some have a key of their own, and one that is refused has the last that there is.</summary>
     private ImmutableDictionary<string, object?> Keyed(ImmutableDictionary<string, object?> charge) => random.Next(6) switch
@@ -92,10 +99,13 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
     private BillRunCall BillRun()
     {
         var account = Some(BillingEntity.Account);
-        return new BillRunCall(number, mirror, account, Values(
-            ("account_id", account), ("bill_number", Number("B")), ("status", "ISSUED"), ("period_start", new DateOnly(2026, 1, 1)), ("period_end", new DateOnly(2026, 1, 31)),
-            ("bill_date", new DateOnly(2026, 2, random.Next(1, 28))), ("due_date", new DateOnly(2026, 3, 15)), ("subtotal", 0m), ("tax_amount", 0m), ("total", 0m)));
+        var bill = BillOf(account);
+        return new BillRunCall(number, mirror, account, random.Next(6) == 0 ? bill.SetItem("bill_id", 900_000L + random.Next(5)) : bill);
     }
+
+    private ImmutableDictionary<string, object?> BillOf(long account) => Values(
+        ("account_id", account), ("bill_number", Number("B")), ("status", "ISSUED"), ("period_start", new DateOnly(2026, 1, 1)), ("period_end", new DateOnly(2026, 1, 31)),
+        ("bill_date", new DateOnly(2026, 2, random.Next(1, 28))), ("due_date", new DateOnly(2026, 3, 15)), ("subtotal", 0m), ("tax_amount", 0m), ("total", 0m));
 
     /// <summary>Another account, another time, or another subscriber: the item moves, or refers to another.</summary>
     private UpdateCall Move() => Update(BillingEntity.Charge, random.Next(3) switch

@@ -89,7 +89,7 @@ internal sealed class UpdateCall(int number, EntityModel entity, long id, Immuta
 
     protected override bool MayBeWithoutEffect => DidNothing || values.All(v => Has(entity, read!.Model == entity ? read.Row : RowOf(entity, ValuesOf(read)), [v]));
 
-    protected override IEnumerable<(StoreError? Error, string Subject)> Candidates => [(null, ""), (StoreError.Conflict, entity.Entity), .. KeysOf(entity)];
+    protected override IEnumerable<(StoreError? Error, string Subject)> Candidates => [(null, ""), (StoreError.Conflict, entity.Entity), (StoreError.TooManyRows, "*"), .. KeysOf(entity)];
 
     protected override bool Explains(StoreMirror mirror, StoreError? error, string subject)
     {
@@ -97,6 +97,8 @@ internal sealed class UpdateCall(int number, EntityModel entity, long id, Immuta
         return error switch
         {
             null => row is null || !mirror.IsSettled(entity, row),
+            // A parent that gets another partition leaves a word for each of its children.
+            StoreError.TooManyRows => row is not null && entity.Entity == BillingEntity.Bill && values.ContainsKey("account_id") && Reference.To(mirror.Model, entity).Sum(r => mirror.ChildrenOf(r, row).Count()) > 40,
             StoreError.Conflict => read is not null && (row is null || !IsRecord(entity, row, read)),
             StoreError.DuplicateKey => row is not null && UniqueValue.Of(entity, RowOf(entity, values)).Any(v => v.Constraint == subject && mirror.HasOther(v, entity.Describe(row))),
             _ => ExplainsKeys(mirror, entity, RowOf(entity, values), error, subject),
@@ -372,7 +374,7 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
     }
 
     protected override IEnumerable<(StoreError? Error, string Subject)> Candidates => 
-        [(null, ""), (StoreError.ParentMissing, "*"), (StoreError.DuplicateKey, "bill_number"), (StoreError.ValueInvalid, "*")];
+        [(null, ""), (StoreError.ParentMissing, "*"), (StoreError.DuplicateKey, "bill_number"), (StoreError.DuplicateKey, UniqueValue.PrimaryKey), (StoreError.ValueInvalid, "*")];
 
     protected override bool Explains(StoreMirror mirror, StoreError? error, string subject)
     {
@@ -388,7 +390,7 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
             null => mirror.Find(BillingEntity.Account, account) is null || !Unbilled(mirror, settled: true).Any(),
             StoreError.ParentMissing => mirror.Find(BillingEntity.Account, account) is null,
             StoreError.ValueInvalid => !Fits(mirror),
-            _ => mirror.Has(UniqueValue.Of(bills, RowOf(bills, bill)).First(v => v.Constraint == "bill_number")),
+            _ => UniqueValue.Of(bills, RowOf(bills, bill)).Any(v => v.Constraint == subject && mirror.Has(v)),
         };
     }
 

@@ -96,12 +96,16 @@ internal sealed class UnitCall(int number, StoreMirror mirror, ImmutableArray<Un
                 yield return (error, subject);
             }
 
-            if (steps.Any(s => s.Kind == StepKind.Delete) && made.Changed.Count() > Few)
+            if (steps.Any(s => s.Kind == StepKind.Delete || (s.Model.Entity == BillingEntity.Bill && s.Values.ContainsKey("account_id"))) && made.Changed.Count() + Children > Few)
             {
                 yield return (StoreError.TooManyRows, "*");
             }
         }
     }
+
+    /// <summary>Of bills that get another partition.</summary>
+    private int Children => steps.Where(s => s is { Kind: StepKind.Update, Model.Entity: BillingEntity.Bill })
+        .Sum(s => mirror.Find(s.Model.Entity, s.Id) is { } row ? Store.DynamoDb.Reference.To(mirror.Model, s.Model).Sum(r => mirror.ChildrenOf(r, row).Count()) : 0);
 
     protected override bool Explains(StoreMirror mirror, StoreError? error, string subject) => true;
 
@@ -118,12 +122,13 @@ internal sealed class UnitPlan(StoreMirror mirror, Random random)
     /// <param name="account">Whose rows are changed, for the most part.</param>
     /// <param name="some">An id of an entity, of a row that need not be there.</param>
     /// <param name="number">A value of a unique key that may be taken already.</param>
-    public ImmutableArray<UnitStep> Next(long account, Func<string, long> some, Func<string, string> number)
+    /// <param name="bill">Values of a bill of an account.</param>
+    public ImmutableArray<UnitStep> Next(long account, Func<string, long> some, Func<string, string> number, Func<long, ImmutableDictionary<string, object?>> bill)
     {
         var steps = ImmutableArray.CreateBuilder<UnitStep>();
         for (var count = random.Next(2, 5); count > 0 || steps.Count < 2; count--)
         {
-            var step = random.Next(13) switch
+            var step = random.Next(15) switch
             {
                 0 or 1 => Insert(BillingEntity.Charge, StoreCallPlan.Charge(0, random.Next(1, 10_000) / 100m, $"unit {number("")}")
                     .SetItem("account_id", Key(BillingEntity.Account, account)).SetItem("bill_id", random.Next(2) == 0 ? null : Key(BillingEntity.Bill, Own(BillingEntity.Bill, account, some)))),
@@ -139,6 +144,8 @@ internal sealed class UnitPlan(StoreMirror mirror, Random random)
                 })),
                 7 => Update(BillingEntity.Account, account, StoreCallPlan.Values(random.Next(2) == 0 ? ("customer_id", Key(BillingEntity.Customer, some(BillingEntity.Customer))) : ("account_number", number("A")))),
                 8 => new UnitStep(StepKind.Add, mirror.Model[BillingEntity.Account], account, StoreCallPlan.Values(("balance", 1m))),
+                13 => Update(BillingEntity.Bill, Own(BillingEntity.Bill, account, some), StoreCallPlan.Values(random.Next(2) == 0 ? ("bill_date", new DateOnly(2026, 2, random.Next(1, 28))) : ("account_id", Key(BillingEntity.Account, some(BillingEntity.Account))))),
+                14 => new UnitStep(StepKind.Insert, mirror.Model[BillingEntity.Bill], 0, bill(account)),
                 9 => Delete(BillingEntity.Bill, Own(BillingEntity.Bill, account, some)),
                 10 => Delete(BillingEntity.Charge, Own(BillingEntity.Charge, account, some)),
                 11 => random.Next(2) == 0 ? Delete(BillingEntity.Subscriber, Own(BillingEntity.Subscriber, account, some)) : Delete(BillingEntity.Customer, some(BillingEntity.Customer)),
