@@ -38,7 +38,7 @@ internal sealed record Intent(string What, string Id, string Owner, EntityModel 
 }
 
 /// <summary>Keeps intents in the control table.</summary>
-internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKeys keys)
+internal sealed class IntentLog(TableSide side)
 {
     /// <summary>Nothing can refuse it any more.</summary>
     public const string Decided = "decided";
@@ -53,6 +53,9 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
 
     private const int MostReleased = 80;
+
+    private readonly StoreCalls calls = side.Calls;
+    private readonly ControlKeys keys = side.Keys;
 
     /// <summary>Intents of others as they were seen last, and since when they are so.</summary>
     private readonly Dictionary<string, (string Beat, long Since)> watched = new(StringComparer.Ordinal);
@@ -118,11 +121,11 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
     /// <summary>Gives the partitions back, and ends the intent.</summary>
     public async Task EndAsync(Intent intent, TransactionSender sender, CancellationToken cancellationToken)
     {
-        while (await FindAsync(intent.Id, cancellationToken) is { } item)
+        while (await side.FindIntentAsync(intent.Id, cancellationToken) is { } item)
         {
             var held = item.TryGetValue("held", out var all) ? all.SS : [];
             var some = held.Take(MostReleased).ToArray();
-            var parts = new UnitParts(model.Definition, keys);
+            var parts = new UnitParts(side.Model.Definition, keys);
             foreach (var pk in some)
             {
                 Release(parts, intent, pk);
@@ -162,7 +165,7 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
     /// <summary>Nothing is its own any more.</summary>
     public async Task FreeAsync(Intent intent, CancellationToken cancellationToken)
     {
-        foreach (var pk in (await FindAsync(intent.Id, cancellationToken))?.GetValueOrDefault("held")?.SS ?? [])
+        foreach (var pk in (await side.FindIntentAsync(intent.Id, cancellationToken))?.GetValueOrDefault("held")?.SS ?? [])
         {
             await FreeAsync(pk, intent.Id, cancellationToken);
         }
@@ -209,14 +212,6 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
         {
             // It is free already.
         }
-    }
-
-    /// <summary>What stands in an intent; null: it has ended.</summary>
-    public async Task<Dictionary<string, AttributeValue>?> FindAsync(string id, CancellationToken cancellationToken)
-    {
-        var answer = await calls.RunAsync(
-            (client, token) => client.GetItemAsync(new GetItemRequest { TableName = keys.Table, Key = keys.Intent(id), ConsistentRead = true }, token), cancellationToken);
-        return answer.Item is { Count: > 0 } item ? item : null;
     }
 
     /// <summary>True when it is left lying: it was the same for the length of a lease, by this process's own clock. Wall clocks differ, and those of machines that are gone tell nothing.</summary>
@@ -332,7 +327,7 @@ internal sealed class IntentLog(BillingModel model, StoreCalls calls, ControlKey
     private static AttributeValue Number(decimal value) => new() { N = value.ToString(CultureInfo.InvariantCulture) };
 
     /// <returns>Null: it is of an entity that this definition does not have.</returns>
-    public Intent? Read(Dictionary<string, AttributeValue> item) => model.Entities.FirstOrDefault(e => e.Entity == item["entity"].S) is { } entity
+    public Intent? Read(Dictionary<string, AttributeValue> item) => side.Model.Entities.FirstOrDefault(e => e.Entity == item["entity"].S) is { } entity
         ? new Intent(item["what"].S, item[EntityModel.SortKey].S, item["owner"].S, entity, item["item"].S)
         {
             IsDecided = IsSo(item, Decided), IsAside = IsSo(item, Aside), Columns = JsonSerializer.Deserialize<BillingColumns>(item["columns"].S)!,

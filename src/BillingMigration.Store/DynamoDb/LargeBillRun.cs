@@ -175,5 +175,5 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
     }
 
     private async Task<Dictionary<string, AttributeValue>> NotedAsync(CancellationToken cancellationToken) =>
-        await log.FindAsync(intent.Id, cancellationToken) ?? throw IntentLog.TakenOverError(intent);
+        await side.FindIntentAsync(intent.Id, cancellationToken) ?? throw IntentLog.TakenOverError(intent);
 }

@@ -14,7 +14,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
     // What decides goes through the gate; what follows belongs to it, and is bound to its owner.
     private readonly TransactionSender beginning = new(side, gate);
     private readonly TransactionSender sender = new(side, null);
-    private readonly IntentLog log = new(side.Model, side.Calls, side.Keys);
+    private readonly IntentLog log = new(side);
 
     /// <summary>Deletes a row with all that its foreign keys say.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>, <see cref="StoreError.Conflict"/>.</exception>
@@ -166,7 +166,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
             return false;
         }
 
-        if (await log.FindAsync(id, cancellationToken) is not { } item || item.ContainsKey("reason"))
+        if (await side.FindIntentAsync(id, cancellationToken) is not { } item || item.ContainsKey("reason"))
         {
             // It was set aside, by one who did not come to free all that it held.
             await log.FreePartitionAsync(partition, id, cancellationToken);
@@ -311,7 +311,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
     private async Task<BillingRecord?> WaitForEndAsync(Intent intent)
     {
         Dictionary<string, AttributeValue>? last = null;
-        for (var failures = 1; await log.FindAsync(intent.Id, CancellationToken.None) is { } item; failures++)
+        for (var failures = 1; await side.FindIntentAsync(intent.Id, CancellationToken.None) is { } item; failures++)
         {
             if (item.TryGetValue("reason", out var reason))
             {

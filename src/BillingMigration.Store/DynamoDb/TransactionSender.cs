@@ -18,10 +18,17 @@ internal sealed class UnitToken(string id, TimeProvider time)
 
     private (long Timestamp, DateTimeOffset At)? began;
 
-    public string Id => id;
+    public string Id { get; private set; } = id;
 
     /// <summary>It is told by the clock that has gone on more: the monotonic one stands still while a machine is suspended, and the other may be set back.</summary>
     public bool IsOld => began is { } first && (time.GetElapsedTime(first.Timestamp) > Life || time.GetUtcNow() - first.At > Life);
+
+    /// <summary>Nothing that was sent under it is done any more: another takes its place.</summary>
+    public void Renew(string other)
+    {
+        (Id, began) = (other, null);
+        Forms.Clear();
+    }
 
     /// <summary>Something is about to be sent under it.</summary>
     public void Begin() => began ??= (time.GetTimestamp(), time.GetUtcNow());
@@ -75,7 +82,18 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
             {
                 if (token.IsOld)
                 {
-                    throw token.IsUnanswered ? StoreErrors.OutcomeUnknown(table, Forgotten()) : StoreErrors.Contended(table, StoreTimes.Patience);
+                    // The process has stood still, or its clock was set. Where each attempt had its answer, nothing is lost.
+                    if (token.IsUnanswered)
+                    {
+                        throw StoreErrors.OutcomeUnknown(table, Forgotten());
+                    }
+
+                    if (await SettleAsync(token) is { } earlier)
+                    {
+                        return new Sent(earlier, []);
+                    }
+
+                    token.Renew(calls.NewId());
                 }
 
                 Exception trouble;
@@ -124,7 +142,7 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
     /// <exception cref="MigrationException"><c>WriteOutcomeUnknown</c>.</exception>
     public async Task<UnitParts?> SettleAsync(UnitToken token)
     {
-        if (token.Forms.Count == 0 || (token.IsOld && !token.IsUnanswered))
+        if (token.Forms.Count == 0)
         {
             return null;
         }
@@ -161,7 +179,7 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
         var began = calls.Time.GetTimestamp();
         for (var failures = 1; ; failures++)
         {
-            if (token.IsOld)
+            if (token is { IsOld: true, IsUnanswered: true })
             {
                 throw StoreErrors.OutcomeUnknown(table, Forgotten());
             }
