@@ -29,7 +29,7 @@ public sealed class BusyAccountTests
         {
             var isOver = false;
             var writers = others.SelectMany(o => new[] { WriteAsync(o), WriteAsync(o), WriteAsync(o) }).ToArray();
-            await Task.Delay(TimeSpan.FromSeconds(1), stores.Time);
+            await stores.PassAsync(TimeSpan.FromSeconds(1));
             var began = stores.Time.GetTimestamp();
             await (call switch
             {

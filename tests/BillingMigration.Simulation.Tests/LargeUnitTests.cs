@@ -74,7 +74,7 @@ public sealed class LargeUnitTests : IDisposable
             await UntilAsync(() => owner.IsDead);
             var charge = (await other.GetAsync(BillingEntity.Charge, "charge_id", 900L))!;
             await other.UpdateAsync(charge, SampleRows.Values(("bill_id", null)));
-            await Task.Delay(TimeSpan.FromMinutes(2), stores.Time);
+            await stores.PassAsync(TimeSpan.FromMinutes(2));
         });
         Assert.Equal((120m, 120, 0), (Bills()["NEW"].Subtotal, Bills()["NEW"].Charges, stores.OpenUnits()));
     }
@@ -121,7 +121,7 @@ public sealed class LargeUnitTests : IDisposable
             var second = other.RunBillAsync(Account, Bill("OTHER"));
             (mine, _) = (await first, await second);
             await other.PostChargeAsync(SampleRows.Charge(Account, 10m));
-            await Task.Delay(TimeSpan.FromMinutes(2), stores.Time);
+            await stores.PassAsync(TimeSpan.FromMinutes(2));
         });
         Assert.Equal(mine is not null, Bills().ContainsKey("MINE"));
         Assert.Equal(120, Bills().Values.Sum(b => b.Charges));
@@ -214,10 +214,10 @@ public sealed class LargeUnitTests : IDisposable
         {
             _ = owning.DeleteAsync((await owning.GetAsync(BillingEntity.Bill, "bill_id", Account))!);
             await UntilAsync(() => owner.IsDead);
-            await Task.Delay(TimeSpan.FromSeconds(1), stores.Time);
+            await stores.PassAsync(TimeSpan.FromSeconds(1));
             await other.PostChargeAsync(SampleRows.Charge(18L, 10m));
             var bill = (await other.RunBillAsync(18L, SampleRows.Bill(18L, "AGAIN").SetItem("bill_id", Account)))!;
-            await Task.Delay(TimeSpan.FromMinutes(2), stores.Time);
+            await stores.PassAsync(TimeSpan.FromMinutes(2));
             var charges = await other.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", 18L));
             Assert.Equal(10m, charges.Where(c => Equals(c["bill_id"], bill["bill_id"])).Sum(c => c.Get<decimal>("amount")));
         });
@@ -251,16 +251,7 @@ public sealed class LargeUnitTests : IDisposable
     {
         stores.MigrateAccount(18);
         Migrate(300);
-        var parts = 0;
-        At("subtotal :s", () =>
-        {
-            if (++parts == 4)
-            {
-                owner.Kill();
-            }
-
-            return null;
-        });
+        DieAtPart(4);
         var item = Poison(() => owning.RunBillAsync(Account, Bill("NEW").SetItem("bill_id", 5_000L)), NoBill)!;
         Wait(TimeSpan.FromMinutes(2));
         stores.Run(async () =>
@@ -301,16 +292,7 @@ public sealed class LargeUnitTests : IDisposable
     public void A_bill_run_that_was_set_aside_is_undone_when_it_is_tried_again()
     {
         Migrate(300);
-        var parts = 0;
-        At("subtotal :s", () =>
-        {
-            if (++parts == 3)
-            {
-                owner.Kill();
-            }
-
-            return null;
-        });
+        DieAtPart(3);
         var item = Poison(() => owning.RunBillAsync(Account, Bill("NEW")), NoBill)!;
         Wait(TimeSpan.FromMinutes(2));
         Assert.Equal((0, 1), (Bills().Count - 1, stores.OpenUnits()));
@@ -329,16 +311,7 @@ public sealed class LargeUnitTests : IDisposable
     public void A_deletion_that_was_set_aside_goes_on_when_it_is_tried_again_unless_its_row_came_again(bool again)
     {
         Migrate(300);
-        var parts = 0;
-        At("subtotal :s", () =>
-        {
-            if (++parts == 5)
-            {
-                owner.Kill();
-            }
-
-            return null;
-        });
+        DieAtPart(5);
         var item = Poison(async () => await owning.DeleteAsync((await owning.GetAsync(BillingEntity.Account, "account_id", Account))!), """{"pk":{"S":"x"},"sk":{"S":"y"},"entity":{"S":"BILLING_ACCOUNT"},"account_id":{"S":"nonsense"}}""")!;
         Wait(TimeSpan.FromMinutes(2));
         Assert.InRange(stores.Run(ChargesAsync).Count, 1, 299);
@@ -387,12 +360,27 @@ public sealed class LargeUnitTests : IDisposable
         {
             _ = begin();
             await UntilAsync(() => owner.IsDead);
-            await Task.Delay(TimeSpan.FromSeconds(1), stores.Time);
+            await stores.PassAsync(TimeSpan.FromSeconds(1));
         });
         return stores.ChangeIntent("item", item);
     }
 
-    private void Wait(TimeSpan span) => stores.Run(() => Task.Delay(span, stores.Time));
+    private void Wait(TimeSpan span) => stores.Run(() => stores.PassAsync(span));
+
+    /// <param name="number">Of what moves the intent on, from what decides it.</param>
+    private void DieAtPart(int number)
+    {
+        var parts = 0;
+        At("subtotal :s", () =>
+        {
+            if (++parts == number)
+            {
+                owner.Kill();
+            }
+
+            return null;
+        });
+    }
 
     private void DieWhenDecided() => At("decided = :d", () =>
     {
@@ -408,7 +396,7 @@ public sealed class LargeUnitTests : IDisposable
     {
         while (!isSo())
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(1), stores.Time);
+            await stores.PassAsync(TimeSpan.FromMilliseconds(1));
         }
     }
 

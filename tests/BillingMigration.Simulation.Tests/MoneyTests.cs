@@ -419,7 +419,7 @@ public sealed class MoneyTests
             var move = old.UpdateAsync(charge, SampleRows.Values(("charged_at", SimulatedStores.At.AddHours(1))));
             while (sent == 0)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(1), stores.Time);
+                await stores.PassAsync(TimeSpan.FromMilliseconds(1));
             }
 
             await later.UpdateAsync((await later.GetAsync(BillingEntity.Charge, "charge_id", 100L))!, SampleRows.Values((SimulatedShop.LaterColumn, 5)));
@@ -454,7 +454,7 @@ public sealed class MoneyTests
                 for (var n = 1; !isOver; n++)
                 {
                     bill = await mover.UpdateAsync(bill!, SampleRows.Values(("bill_date", new DateOnly(2026, 2, 1).AddDays(n % 300))));
-                    await Task.Delay(TimeSpan.FromMilliseconds(40), stores.Time);
+                    await stores.PassAsync(TimeSpan.FromMilliseconds(40));
                 }
             }
         });

@@ -68,6 +68,9 @@ internal sealed class SimulatedStores : IDisposable
 
     public void Run(Func<Task> call) => Time.Run(call);
 
+    /// <summary>Virtual time passes: nothing waits for a clock of the machine, and what is due meanwhile happens in its order.</summary>
+    public Task PassAsync(TimeSpan span) => Task.Delay(span, Time);
+
     /// <summary>Items of the billing table, when everything that is on its way has landed.</summary>
     public IReadOnlyDictionary<string, Item> Items()
     {

@@ -3,7 +3,8 @@ using System.Net.Sockets;
 namespace BillingMigration.Target;
 
 /// <summary>
-/// Tells the SDK of a connection that was reset, without the <see cref="SocketException"/>: with it, it sends the request again by itself, up to ten times and whatever <c>MaxErrorRetry</c> says
+/// Tells the SDK of a connection that was reset, without the <see cref="SocketException"/>: with it, it sends the request again by itself, up to ten
+/// times and whatever <c>MaxErrorRetry</c> says
 /// (AWSSDK.Core 4.0.102). What is sent again is decided by who knows what it is.
 /// </summary>
 internal sealed class BrokenConnections(HttpMessageHandler inner) : DelegatingHandler(inner)

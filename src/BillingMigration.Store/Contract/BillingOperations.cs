@@ -160,7 +160,9 @@ public static class BillingOperations
             var decimals = found.Model.Row[StoreColumns.Find(found.Model, names.AmountPaid)].Column.Scale;
             if (decimal.Round(amount, decimals) != amount)
             {
-                throw new StoreException(StoreError.ValueInvalid, names.AmountPaid, $"A payment of {amount} has more decimals than the {decimals} of {names.AmountPaid}. Bill and account would be rounded each by itself: round the amount before.");
+                throw new StoreException(
+                    StoreError.ValueInvalid, names.AmountPaid,
+                    $"A payment of {amount} has more decimals than the {decimals} of {names.AmountPaid}. Bill and account would be rounded each by itself: round the amount before.");
             }
 
             var paid = found.Get<decimal>(names.AmountPaid) + amount;

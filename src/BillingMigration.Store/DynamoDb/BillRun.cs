@@ -31,8 +31,10 @@ internal sealed class BillRun
             ?? throw new StoreException(StoreError.NotSupported, Charge.Entity, $"A bill run needs a foreign key from {Charge.Entity}.{columns.AccountId} to {BillingEntity.Account}.");
     }
 
-    private Reference OfBill => Reference.Of(side.Model, Charge).FirstOrDefault(r => r.Parent == Bill.Model && r.ChildColumns is [var only] && only == billColumn)
-        ?? throw new StoreException(StoreError.NotSupported, Charge.Entity, $"A bill run is undone by a foreign key from {Charge.Entity}.{Columns.BillId} to {BillingEntity.Bill}.");
+    private Reference OfBill =>
+        Reference.Of(side.Model, Charge).FirstOrDefault(r => r.Parent == Bill.Model && r.ChildColumns is [var only] && only == billColumn)
+        ?? throw new StoreException(
+            StoreError.NotSupported, Charge.Entity, $"A bill run is undone by a foreign key from {Charge.Entity}.{Columns.BillId} to {BillingEntity.Bill}.");
 
     public PlannedChange Bill { get; }
 

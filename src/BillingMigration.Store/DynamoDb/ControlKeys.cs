@@ -25,7 +25,10 @@ internal sealed class ControlKeys(MigrationDefinition definition, byte[] secret)
     /// <summary>Says which row has a value of a unique key.</summary>
     public Dictionary<string, AttributeValue> Claim(UniqueValue value) => Key($"UNIQUE#{value.Entity}#{value.Constraint}#{Hash(value.Text)}", "UNIQUE");
 
-    /// <summary>Partition of all children that refer to a parent from another partition of the billing table. It is named by what they refer to: the parent's item may move.</summary>
+    /// <summary>
+    /// Partition of all children that refer to a parent from another partition of the billing table. It is named by what they refer to: the parent's
+    /// item may move.
+    /// </summary>
     /// <param name="parent">Has the columns that are referred to.</param>
     public AttributeValue References(Reference reference, RowBuffer parent)
     {

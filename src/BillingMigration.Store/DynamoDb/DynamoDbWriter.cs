@@ -87,11 +87,15 @@ internal sealed class DynamoDbWriter
             await run.PlanAsync(taken, cancellationToken) is { } changes ? call is null ? changes : changes.Add(call) : null;
     }
 
-    /// <summary>Makes a unit from what is there by then, and sends it, until it is through; all under one token. Where others are always quicker, it takes the partitions that it rests on before.</summary>
+    /// <summary>
+    /// Makes a unit from what is there by then, and sends it, until it is through; all under one token. Where others are always quicker, it takes the
+    /// partitions that it rests on before.
+    /// </summary>
     /// <param name="plan">Asked anew for each attempt; null: there is nothing to write.</param>
     /// <param name="require">Adds to the unit what the plan rests on; null: nothing.</param>
     /// <exception cref="StoreException">The unit is refused; <see cref="StoreError.Conflict"/> also when others were in the way all the time.</exception>
-    private async Task<ImmutableArray<BillingRecord?>?> WriteAsync(Func<UnitLock?, Task<ImmutableArray<PlannedChange>?>> plan, Action<UnitParts>? require, CancellationToken cancellationToken)
+    private async Task<ImmutableArray<BillingRecord?>?> WriteAsync(
+        Func<UnitLock?, Task<ImmutableArray<PlannedChange>?>> plan, Action<UnitParts>? require, CancellationToken cancellationToken)
     {
         var token = sender.NewToken();
         var found = new UnitFindings();
@@ -125,8 +129,7 @@ internal sealed class DynamoDbWriter
                     await Unsent.RunAsync(gate, () => found.LearnAsync(side, sent.Refused.Select(parts.RefusalOf), [.. changes.Select(c => (c.Model, c.GeneratedKey >= 0))], cancellationToken));
                     if (failures % MostAttempts == 0)
                     {
-                        await large.UnlockAsync(taken);
-                        taken = null;
+                        await LetGoAsync();
                         taken = await Unsent.RunAsync(gate, () => large.TryLockAsync(changes[0].Model, parts.Rests, epoch));
                         if (taken is not null)
                         {
@@ -137,8 +140,7 @@ internal sealed class DynamoDbWriter
                 catch (PartitionHeldException e)
                 {
                     // Two that wait for each other's would wait for ever.
-                    await large.UnlockAsync(taken);
-                    taken = null;
+                    await LetGoAsync();
                     await Unsent.RunAsync(gate, () => large.HelpAsync(e.Partition, cancellationToken));
                 }
 
@@ -173,7 +175,13 @@ internal sealed class DynamoDbWriter
         }
         finally
         {
+            await LetGoAsync();
+        }
+
+        async Task LetGoAsync()
+        {
             await large.UnlockAsync(taken);
+            taken = null;
         }
     }
 
@@ -217,7 +225,10 @@ internal sealed class DynamoDbWriter
         return rows;
     }
 
-    /// <summary>Keys that are generated go on above those of the unit that were given by hand. Where that fails, a key that is taken is met when it is generated.</summary>
+    /// <summary>
+    /// Keys that are generated go on above those of the unit that were given by hand. Where that fails, a key that is taken is met when it is
+    /// generated.
+    /// </summary>
     private async Task PassAsync(ImmutableArray<PlannedChange> written)
     {
         foreach (var change in written.Where(c => c is { Before: null, After: not null, GeneratedKey: < 0 }))

@@ -3,10 +3,7 @@ namespace BillingMigration.Store.DynamoDb;
 /// <summary>What is done of a large unit, whatever it is.</summary>
 internal interface ILargeWork
 {
-    /// <summary>What it takes for itself when it begins.</summary>
-    string FirstPartition { get; }
-
-    /// <summary>Asks for all that could refuse it, when its partition is its own.</summary>
+    /// <summary>Asks for all that could refuse it, when the partition that it works on is its own.</summary>
     /// <returns>False: there is nothing to do.</returns>
     /// <exception cref="StoreException">It is refused.</exception>
     /// <exception cref="PartitionHeldException">Another large unit is at work where this one has to.</exception>

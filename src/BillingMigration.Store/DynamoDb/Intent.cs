@@ -49,7 +49,10 @@ internal sealed class IntentLog(TableSide side)
     /// <summary>All its rows are written; what is left is to give the partitions back.</summary>
     public const string Done = "done";
 
-    /// <summary>Whose intent has not gone on for so long, by the clock of who watches it, is taken for gone. Longer than a part with all its retries takes, or two work at the same; that harms nothing.</summary>
+    /// <summary>
+    /// Whose intent has not gone on for so long, by the clock of who watches it, is taken for gone. Longer than a part with all its retries takes, or
+    /// two work at the same; that harms nothing.
+    /// </summary>
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
 
     private const int MostReleased = 80;
@@ -88,9 +91,12 @@ internal sealed class IntentLog(TableSide side)
     /// <param name="held">Partitions that it takes besides.</param>
     /// <param name="now">What it is from now on, by the name of an attribute: <see cref="Decided"/> or <see cref="Done"/>. Null: it goes on.</param>
     /// <param name="call">Item of its call, which is written with it, in DynamoDB JSON; null: there is none.</param>
-    public void GoOn(UnitParts parts, Intent intent, int rows = 0, BillSums sums = default, IReadOnlyCollection<string>? held = null, string? now = null, string? call = null)
+    public void GoOn(
+        UnitParts parts, Intent intent, int rows = 0, BillSums sums = default, IReadOnlyCollection<string>? held = null, string? now = null,
+        string? call = null)
     {
         var values = new Dictionary<string, AttributeValue> { [":me"] = new(intent.Owner), [":n"] = Number(rows), [":s"] = Number(sums.Subtotal), [":t"] = Number(sums.Tax), [":1"] = Number(1) };
+        var names = new Dictionary<string, string> { ["#n"] = "rows", ["#o"] = "owner", ["#p"] = "parts" };
         var add = "#n :n, subtotal :s, tax :t, #p :1";
         if (held is { Count: > 0 })
         {
@@ -108,10 +114,11 @@ internal sealed class IntentLog(TableSide side)
         if (call is not null)
         {
             set.Add("#c = :c");
+            names["#c"] = Call;
             values[":c"] = new AttributeValue(call);
         }
 
-        Update(parts, intent, $"{(set.Count == 0 ? "" : $"SET {string.Join(", ", set)} ")}ADD {add}", call is null ? new() { ["#n"] = "rows", ["#o"] = "owner", ["#p"] = "parts" } : new() { ["#n"] = "rows", ["#o"] = "owner", ["#p"] = "parts", ["#c"] = Call }, values);
+        Update(parts, intent, $"{(set.Count == 0 ? "" : $"SET {string.Join(", ", set)} ")}ADD {add}", names, values);
         foreach (var partition in held ?? [])
         {
             Hold(parts, intent, partition);
@@ -152,12 +159,7 @@ internal sealed class IntentLog(TableSide side)
     /// <summary>Nobody goes on with an intent that cannot be finished: it is kept with the reason, and what it held is free.</summary>
     public async Task SetAsideAsync(Intent intent, string reason, CancellationToken cancellationToken)
     {
-        var request = new UpdateItemRequest
-        {
-            TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = $"SET reason = :r, {Aside} = :a", ConditionExpression = "#o = :me",
-            ExpressionAttributeNames = new() { ["#o"] = "owner" }, ExpressionAttributeValues = new() { [":me"] = new(intent.Owner), [":r"] = new(reason), [":a"] = new() { BOOL = true } },
-        };
-        await OwnAsync(request, intent, cancellationToken);
+        await OwnAsync(intent, $"SET reason = :r, {Aside} = :a", new() { [":r"] = new(reason), [":a"] = new() { BOOL = true } }, cancellationToken);
         // Who meets a partition that is still held then frees it as well.
         await FreeAsync(intent, cancellationToken);
     }
@@ -170,17 +172,19 @@ internal sealed class IntentLog(TableSide side)
             await FreeAsync(pk, intent.Id, cancellationToken);
         }
 
-        var request = new UpdateItemRequest
-        {
-            TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = "REMOVE held", ConditionExpression = "#o = :me",
-            ExpressionAttributeNames = new() { ["#o"] = "owner" }, ExpressionAttributeValues = new() { [":me"] = new(intent.Owner) },
-        };
-        await OwnAsync(request, intent, cancellationToken);
+        await OwnAsync(intent, "REMOVE held", [], cancellationToken);
     }
 
+    /// <summary>Changes an intent that is still its owner's.</summary>
     /// <exception cref="StoreException">It is another's.</exception>
-    private async Task OwnAsync(UpdateItemRequest request, Intent intent, CancellationToken cancellationToken)
+    private async Task OwnAsync(Intent intent, string expression, Dictionary<string, AttributeValue> values, CancellationToken cancellationToken)
     {
+        values[":me"] = new AttributeValue(intent.Owner);
+        var request = new UpdateItemRequest
+        {
+            TableName = keys.Table, Key = keys.Intent(intent.Id), UpdateExpression = expression, ConditionExpression = "#o = :me",
+            ExpressionAttributeNames = new() { ["#o"] = "owner" }, ExpressionAttributeValues = values,
+        };
         try
         {
             await calls.RunAsync((client, token) => client.UpdateItemAsync(request, token), cancellationToken);
@@ -214,7 +218,10 @@ internal sealed class IntentLog(TableSide side)
         }
     }
 
-    /// <summary>True when it is left lying: it was the same for the length of a lease, by this process's own clock. Wall clocks differ, and those of machines that are gone tell nothing.</summary>
+    /// <summary>
+    /// True when it is left lying: it was the same for the length of a lease, by this process's own clock. Wall clocks differ, and those of machines
+    /// that are gone tell nothing.
+    /// </summary>
     /// <param name="item">As it is now.</param>
     public bool IsLeft(Dictionary<string, AttributeValue> item)
     {

@@ -4,15 +4,14 @@ using BillingMigration.Model;
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// Bills an account's unbilled charges in parts. First it takes the account's partition, so that nobody writes there any more, and asks everything that could refuse it, of the very charges that it then bills;
-/// until then it can be undone. Each part gives charges the bill's number and adds their sums to the intent, in one transaction. The bill with its sums is written last.
+/// Bills an account's unbilled charges in parts. First it takes the account's partition, so that nobody writes there any more, and asks everything
+/// that could refuse it, of the very charges that it then bills;
+/// until then it can be undone. Each part gives charges the bill's number and adds their sums to the intent, in one transaction. The bill with its
+/// sums is written last.
 /// </summary>
 internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, UnitBuilder builder, TransactionSender sender, IntentLog log) : ILargeWork
 {
     private const int MostAtOnce = 80;
-
-    /// <summary>The account's.</summary>
-    public required string FirstPartition { get; init; }
 
     /// <summary>The bill's key is one that nobody has.</summary>
     public bool HasGeneratedKey { get; init; }
@@ -39,7 +38,7 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
     {
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Announcer = intent.Id };
         await builder.AnnounceAsync(parts, intent.Row, intent.Entity, HasGeneratedKey, found, cancellationToken);
-        log.GoOn(parts, intent, held: [.. parts.TakeTouched().Where(p => p != FirstPartition)], now: IntentLog.Decided, call: Call is null ? null : side.Items.Json(Call.Model, Call.After!));
+        log.GoOn(parts, intent, held: parts.TakeTouched(), now: IntentLog.Decided, call: Call is null ? null : side.Items.Json(Call.Model, Call.After!));
         if (Call is not null)
         {
             await builder.AddRowsAsync(parts, [Call], cancellationToken);
@@ -81,7 +80,10 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
         return made;
     }
 
-    /// <summary>What was set aside is undone when its cause is mended, because others have worked on the account since: its charges are unbilled again, and the call may be made again, under its key as well.</summary>
+    /// <summary>
+    /// What was set aside is undone when its cause is mended, because others have worked on the account since: its charges are unbilled again, and
+    /// the call may be made again, under its key as well.
+    /// </summary>
     public async Task<BillingRecord?> UndoAsync(CancellationToken cancellationToken)
     {
         var noted = await NotedAsync(cancellationToken);

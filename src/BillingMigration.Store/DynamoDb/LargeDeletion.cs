@@ -19,14 +19,12 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
     private readonly HashSet<string> held = new(StringComparer.Ordinal);
     private long beat = side.Time.GetTimestamp();
 
-    public string FirstPartition { get; } = Partition(intent.Entity, intent.Row);
-
     /// <summary>Takes the partitions of all that goes, and looks for what forbids it.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>.</exception>
     /// <exception cref="PartitionHeldException">Another large unit is at work there.</exception>
     public async Task<bool> PlanAsync(CancellationToken cancellationToken)
     {
-        held.Add(FirstPartition);
+        held.Add(Partition(intent.Entity, intent.Row));
         var deleted = new HashSet<UInt128>();
         var forbidden = new List<(UInt128 Child, string Name)>();
         var open = new Stack<(EntityModel Model, RowBuffer Row)>([(intent.Entity, intent.Row)]);

@@ -22,13 +22,14 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         async () =>
         {
             var intent = await NewAsync(Intent.Deletion, entity, row, new(), cancellationToken);
-            return (intent, Deletes(intent));
+            return (intent, Deletes(intent), RowFinder.KeyOf(entity, row, null)!.Value.Pk);
         },
         (entity, false),
         cancellationToken);
 
     /// <summary>Bills all unbilled charges of an account.</summary>
-    /// <param name="resolve">The bill's row with its key, and that of the call that has one; asked anew for each attempt, and told the epoch of the route.</param>
+    /// <param name="resolve">The bill's row with its key, and that of the call that has one; asked anew for each attempt, and told the epoch of the
+    /// route.</param>
     /// <returns>Null: there was nothing to bill.</returns>
     /// <exception cref="StoreException">The run is refused.</exception>
     public Task<BillingRecord?> RunBillAsync(BillRun run, Func<long, Task<(RowBuffer Bill, RowChange? Call)>> resolve, CancellationToken cancellationToken) => RunAsync(
@@ -41,7 +42,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
 
             var (row, call) = await resolve(gate?.Epoch ?? 0);
             var intent = await NewAsync(Intent.BillRun, run.Bill.Model, row, run.Columns, cancellationToken);
-            return (intent, new LargeBillRun(side, intent, run, builder, sender, log) { FirstPartition = partition, HasGeneratedKey = run.Bill.GeneratedKey >= 0, Call = call });
+            return (intent, new LargeBillRun(side, intent, run, builder, sender, log) { HasGeneratedKey = run.Bill.GeneratedKey >= 0, Call = call }, partition);
         },
         (run.Bill.Model, run.Bill.GeneratedKey >= 0),
         cancellationToken);
@@ -67,9 +68,10 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
     /// <summary>Others may have it again; where that fails, they take it when it is left lying.</summary>
     public Task UnlockAsync(UnitLock? taken) => taken is null ? Task.CompletedTask : UndoAsync(taken.Intent);
 
-    /// <param name="make">A unit that begins, for each attempt; null: there is nothing to do.</param>
+    /// <param name="make">A unit that begins, for each attempt, with the partition that it takes first; null: there is nothing to do.</param>
     /// <param name="change">Of its row.</param>
-    private async Task<BillingRecord?> RunAsync(Func<Task<(Intent Intent, ILargeWork Work)?>> make, (EntityModel Model, bool HasGeneratedKey) change, CancellationToken cancellationToken)
+    private async Task<BillingRecord?> RunAsync(
+        Func<Task<(Intent Intent, ILargeWork Work, string Partition)?>> make, (EntityModel Model, bool HasGeneratedKey) change, CancellationToken cancellationToken)
     {
         var found = new UnitFindings();
         var began = side.Time.GetTimestamp();
@@ -77,12 +79,12 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         {
             try
             {
-                if (await Unsent.RunAsync(gate, make) is not var (intent, work))
+                if (await Unsent.RunAsync(gate, make) is not var (intent, work, partition))
                 {
                     return null;
                 }
 
-                var isDecided = await Unsent.RunAsync(gate, () => TryDecideAsync(intent, work, found, change, cancellationToken));
+                var isDecided = await Unsent.RunAsync(gate, () => TryDecideAsync(intent, work, partition, found, change, cancellationToken));
                 if (isDecided is true)
                 {
                     return await FinishAsync(intent with { IsDecided = true });
@@ -178,16 +180,17 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
 
     private LargeDeletion Deletes(Intent intent) => new(side, intent, builder, sender, log);
 
-    private LargeBillRun Bills(Intent intent) => new(side, intent, RunOf(intent), builder, sender, log) { FirstPartition = "" };
+    private LargeBillRun Bills(Intent intent) => new(side, intent, RunOf(intent), builder, sender, log);
 
     private BillRun RunOf(Intent intent) => new(side, new PlannedChange(intent.Entity, null, intent.Row, -1, []), intent.Columns);
 
     /// <returns>True: it is decided. False: there is nothing to do. Null: what it was made from has changed, and nothing is done.</returns>
-    private async Task<bool?> TryDecideAsync(Intent intent, ILargeWork work, UnitFindings found, (EntityModel Model, bool HasGeneratedKey) change, CancellationToken cancellationToken)
+    private async Task<bool?> TryDecideAsync(
+        Intent intent, ILargeWork work, string partition, UnitFindings found, (EntityModel Model, bool HasGeneratedKey) change, CancellationToken cancellationToken)
     {
         var epoch = gate?.Epoch;
         var begin = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch };
-        log.Begin(begin, intent, [work.FirstPartition]);
+        log.Begin(begin, intent, [partition]);
         if (!await IntentWork.SendAsync(beginning, begin))
         {
             return null;

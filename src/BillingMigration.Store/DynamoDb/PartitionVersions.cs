@@ -6,8 +6,10 @@ using BillingMigration.Target;
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// The partition of the billing table is what units that decide by several of its rows are held in order by. Its version stands in the control table and grows with each unit that writes to the partition, or
-/// makes a row elsewhere a child of one of its rows; where it is absent it is 0, so nothing is migrated for it. Whoever decides by several rows reads the version first, then the rows, and writes on condition
+/// The partition of the billing table is what units that decide by several of its rows are held in order by. Its version stands in the control table
+/// and grows with each unit that writes to the partition, or
+/// makes a row elsewhere a child of one of its rows; where it is absent it is 0, so nothing is migrated for it. Whoever decides by several rows reads
+/// the version first, then the rows, and writes on condition
 /// that the version is still the same.
 /// </summary>
 /// <param name="calls">To the control table.</param>
@@ -68,7 +70,8 @@ internal sealed class PartitionVersions(StoreCalls calls, ControlKeys keys)
     /// <param name="holder">Id of the large unit that asks; null: none.</param>
     /// <param name="cancellationToken">Nothing is written.</param>
     /// <exception cref="PartitionHeldException">A large unit has the partition to itself.</exception>
-    public async Task<(Dictionary<string, AttributeValue>? Item, long Version)> ReadWithAsync(string table, ItemKey key, string? holder, CancellationToken cancellationToken)
+    public async Task<(Dictionary<string, AttributeValue>? Item, long Version)> ReadWithAsync(
+        string table, ItemKey key, string? holder, CancellationToken cancellationToken)
     {
         var found = await calls.ReadAtOnceAsync([(table, ItemCodec.Attributes(key)), (keys.Table, keys.Version(key.Pk))], cancellationToken);
         return found[1]?.GetValueOrDefault(Holder) is { } by && by.S != holder

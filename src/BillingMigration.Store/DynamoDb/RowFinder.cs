@@ -64,7 +64,8 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
     }
 
     /// <summary>The row that a claim names, or the one that has the value by now.</summary>
-    /// <returns>Null: none has. The claim was left, because the source has changed its row while applications worked there, or its large unit has yet to write it.</returns>
+    /// <returns>Null: none has. The claim was left, because the source has changed its row while applications worked there, or its large unit has yet
+    /// to write it.</returns>
     public async Task<RowBuffer?> HolderAsync(EntityModel entity, UniqueValue value, Claim claim, CancellationToken cancellationToken)
     {
         for (var (named, isSettled) = (claim, false); ;)

@@ -6,7 +6,8 @@ namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
 /// The condition that a row is still as it was read, column by column. An expression has at most 300 operators and 4 KB
-/// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html): rows of more columns are held by the version of their partition instead.
+/// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html): rows of more columns are held by the version of their
+/// partition instead.
 /// </summary>
 internal static class RowImage
 {

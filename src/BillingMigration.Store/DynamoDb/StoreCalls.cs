@@ -41,7 +41,8 @@ internal sealed class StoreCalls(IAmazonDynamoDB client, StoreTimes times, TimeP
 
     /// <summary>Items as they are at one moment; where a transaction is at work on one of them, its end is waited for.</summary>
     /// <returns>In the order of the keys; null: it is not there.</returns>
-    public async Task<Dictionary<string, AttributeValue>?[]> ReadAtOnceAsync((string Table, Dictionary<string, AttributeValue> Key)[] wanted, CancellationToken cancellationToken)
+    public async Task<Dictionary<string, AttributeValue>?[]> ReadAtOnceAsync(
+        (string Table, Dictionary<string, AttributeValue> Key)[] wanted, CancellationToken cancellationToken)
     {
         var request = new TransactGetItemsRequest { TransactItems = [.. wanted.Select(w => new TransactGetItem { Get = new Get { TableName = w.Table, Key = w.Key } })] };
         var began = time.GetTimestamp();

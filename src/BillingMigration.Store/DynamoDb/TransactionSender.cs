@@ -11,7 +11,8 @@ namespace BillingMigration.Store.DynamoDb;
 internal sealed class UnitToken(string id, TimeProvider time)
 {
     /// <summary>
-    /// How long something is sent under it. A request is taken for five minutes after it was signed (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html), so none of them
+    /// How long something is sent under it. A request is taken for five minutes after it was signed
+    /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html), so none of them
     /// arrives when DynamoDB has forgotten the token, and would do a unit a second time.
     /// </summary>
     private static readonly TimeSpan Life = TimeSpan.FromMinutes(4);
@@ -20,7 +21,9 @@ internal sealed class UnitToken(string id, TimeProvider time)
 
     public string Id { get; private set; } = id;
 
-    /// <summary>It is told by the clock that has gone on more: the monotonic one stands still while a machine is suspended, and the other may be set back.</summary>
+    /// <summary>
+    /// It is told by the clock that has gone on more: the monotonic one stands still while a machine is suspended, and the other may be set back.
+    /// </summary>
     public bool IsOld => began is { } first && (time.GetElapsedTime(first.Timestamp) > Life || time.GetUtcNow() - first.At > Life);
 
     /// <summary>Nothing that was sent under it is done any more: another takes its place.</summary>

@@ -70,7 +70,8 @@ internal sealed class UnitBuilder(TableSide side)
     /// <param name="cancellationToken">Nothing is written.</param>
     /// <exception cref="StoreException">The unit is refused.</exception>
     /// <exception cref="PartitionHeldException">A large unit is at work there.</exception>
-    public async Task<UnitParts> BuildAsync(IReadOnlyList<(PlannedChange Change, RowBuffer? Row)> asked, UnitFindings found, long? epoch, UnitLock? taken, CancellationToken cancellationToken)
+    public async Task<UnitParts> BuildAsync(
+        IReadOnlyList<(PlannedChange Change, RowBuffer? Row)> asked, UnitFindings found, long? epoch, UnitLock? taken, CancellationToken cancellationToken)
     {
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Lock = taken };
         var rows = new UnitRows(side, parts);
@@ -176,7 +177,8 @@ internal sealed class UnitBuilder(TableSide side)
     }
 
     /// <summary>Claims and requires all that a row needs, which is written later.</summary>
-    public async Task AnnounceAsync(UnitParts parts, RowBuffer row, EntityModel entity, bool hasGeneratedKey, UnitFindings found, CancellationToken cancellationToken)
+    public async Task AnnounceAsync(
+        UnitParts parts, RowBuffer row, EntityModel entity, bool hasGeneratedKey, UnitFindings found, CancellationToken cancellationToken)
     {
         var rows = new UnitRows(side, parts);
         await rows.InsertAsync(entity, row, 0, hasGeneratedKey, cancellationToken);
@@ -198,7 +200,10 @@ internal sealed class UnitBuilder(TableSide side)
         }
     }
 
-    /// <summary>Leaves for whoever looks for a parent's children that one is in another partition, and takes back what was left for the former parent where its key is known; what stays is held against the row when it is used.</summary>
+    /// <summary>
+    /// Leaves for whoever looks for a parent's children that one is in another partition, and takes back what was left for the former parent where
+    /// its key is known; what stays is held against the row when it is used.
+    /// </summary>
     public async Task ReferAsync(UnitParts parts, RowChange change, CancellationToken cancellationToken)
     {
         var (former, own) = (change.Before is null ? null : RowFinder.KeyOf(change.Model, change.Before, null), change.After is null ? null : RowFinder.KeyOf(change.Model, change.After, null));
@@ -308,10 +313,13 @@ internal sealed class UnitBuilder(TableSide side)
         return true;
     }
 
-    /// <summary>The version of a partition moves with each write to it, unless there is nothing that could be decided by it: a row that no other has to do with, and whose item never moves.</summary>
+    /// <summary>
+    /// The version of a partition moves with each write to it, unless there is nothing that could be decided by it: a row that no other has to do
+    /// with, and whose item never moves.
+    /// </summary>
     private void Touch(UnitParts parts, EntityModel entity, string partition)
     {
-        if (RowImage.IsWide(entity) || !Reference.Of(side.Model, entity).IsEmpty || !Reference.To(side.Model, entity).IsEmpty || UniqueValue.HasPrimaryKey(entity))
+        if (RowImage.IsWide(entity) || UniqueValue.HasPrimaryKey(entity) || !Reference.Of(side.Model, entity).IsEmpty || !Reference.To(side.Model, entity).IsEmpty)
         {
             parts.Touch(partition);
         }
@@ -374,7 +382,10 @@ internal sealed class UnitBuilder(TableSide side)
         }
     }
 
-    /// <summary>An item that gets another key takes along what this process does not know of it; the version of its partition says that nobody has set more of that meanwhile.</summary>
+    /// <summary>
+    /// An item that gets another key takes along what this process does not know of it; the version of its partition says that nobody has set more of
+    /// that meanwhile.
+    /// </summary>
     private async Task<KeyValuePair<string, AttributeValue>[]> CarryAsync(
         UnitParts parts, RowChange change, Dictionary<string, AttributeValue> before, Dictionary<string, AttributeValue> after, CancellationToken cancellationToken)
     {

@@ -197,7 +197,10 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
     /// <summary>Something of the control table.</summary>
     public void Control(TransactWriteItem item, Refusal refusal) => Add(item, refusal);
 
-    /// <summary>The unit writes to a partition, or makes a row a child of one of its rows: its version grows, unless a large unit has the partition to itself. What a large unit has decided is not stopped by another.</summary>
+    /// <summary>
+    /// The unit writes to a partition, or makes a row a child of one of its rows: its version grows, unless a large unit has the partition to itself.
+    /// What a large unit has decided is not stopped by another.
+    /// </summary>
     public void Touch(string partition) => versions.TryAdd(partition, null);
 
     /// <returns>What was touched so far: a large unit takes these partitions for itself instead.</returns>

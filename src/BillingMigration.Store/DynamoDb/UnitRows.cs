@@ -5,7 +5,8 @@ using BillingMigration.Target;
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// The rows of a unit as its changes leave them, one change after the other, as the source's statements do: with each change, keys and foreign keys are held against the table and against what the changes
+/// The rows of a unit as its changes leave them, one change after the other, as the source's statements do: with each change, keys and foreign keys
+/// are held against the table and against what the changes
 /// before it have made of it. What it rests on is required by <paramref name="parts"/>.
 /// </summary>
 internal sealed class UnitRows(TableSide side, UnitParts parts)

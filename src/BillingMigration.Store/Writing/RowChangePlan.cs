@@ -198,7 +198,8 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
     }
 
     /// <param name="earlier">Changes of the unit before this one.</param>
-    private ImmutableArray<(int, ValueOf)> Set(EntityModel entity, RowBuffer row, IReadOnlyDictionary<string, object?> values, ImmutableArray<StoreChange> earlier, bool isUpdate)
+    private ImmutableArray<(int, ValueOf)> Set(
+        EntityModel entity, RowBuffer row, IReadOnlyDictionary<string, object?> values, ImmutableArray<StoreChange> earlier, bool isUpdate)
     {
         var pending = ImmutableArray.CreateBuilder<(int, ValueOf)>();
         foreach (var (name, value) in values)

@@ -50,7 +50,10 @@ internal static class StoreErrors
         StoreError.NotSupported, entity, $"A deletion of more than 100 items is done in parts on DynamoDB, and takes no key. Nothing is deleted. Delete {entity} without one: repeated, that ends with Conflict when the row is gone.", inner);
 
     public static StoreException ThereAgain(EntityModel model, RowBuffer row) =>
-        new(StoreError.Conflict, model.Entity, $"{model.Entity} {model.Describe(row)} was deleted, and is there again: its children may be those of the new row. Delete the children of the former one by hand, then the note of the deletion.");
+        new(
+            StoreError.Conflict, model.Entity,
+            $"{model.Entity} {model.Describe(row)} was deleted, and is there again: its children may be those of the new row. "
+            + "Delete those of the former one by hand, then this unit's item in the control table.");
 
     public static StoreException Twice(EntityModel model, string row) =>
         new(StoreError.NotSupported, model.Entity, $"The unit changes {model.Entity} {row} twice. Put both changes into one.");

@@ -123,7 +123,8 @@ internal sealed class UnitPlan(StoreMirror mirror, Random random)
     /// <param name="some">An id of an entity, of a row that need not be there.</param>
     /// <param name="number">A value of a unique key that may be taken already.</param>
     /// <param name="bill">Values of a bill of an account.</param>
-    public ImmutableArray<UnitStep> Next(long account, Func<string, long> some, Func<string, string> number, Func<long, ImmutableDictionary<string, object?>> bill)
+    public ImmutableArray<UnitStep> Next(
+        long account, Func<string, long> some, Func<string, string> number, Func<long, ImmutableDictionary<string, object?>> bill)
     {
         var steps = ImmutableArray.CreateBuilder<UnitStep>();
         for (var count = random.Next(2, 5); count > 0 || steps.Count < 2; count--)

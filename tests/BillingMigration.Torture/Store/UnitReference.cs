@@ -23,7 +23,8 @@ internal sealed record UnitStep(StepKind Kind, EntityModel Model, long Id, Immut
 }
 
 /// <summary>
-/// What MySQL makes of a unit: its rows are locked and held against what was read, then each change is a statement, and keys and foreign keys are looked at with each.
+/// What MySQL makes of a unit: its rows are locked and held against what was read, then each change is a statement, and keys and foreign keys are
+/// looked at with each.
 /// </summary>
 internal sealed class UnitReference(StoreMirror mirror, IReadOnlyList<UnitStep> steps, IReadOnlyList<BillingRecord?> read)
 {
