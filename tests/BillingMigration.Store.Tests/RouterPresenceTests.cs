@@ -13,6 +13,8 @@ public sealed class RouterPresenceTests
 
     private readonly FakeTimeProvider time = new(DateTimeOffset.UnixEpoch);
     private readonly BlockingCollection<RouterItem> said = [];
+    private readonly ConcurrentQueue<long> readySaid = [];
+    private TaskCompletionSource saved = Saved();
     private RouterItem? known;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -139,6 +141,22 @@ public sealed class RouterPresenceTests
     }
 
     [Fact]
+    public async Task Whoever_opened_the_other_side_while_it_made_itself_known_says_so()
+    {
+        await using var presence = Presence();
+        saved = new TaskCompletionSource();
+        var shadow = To(Route.First, RouteState.Shadow);
+        var making = presence.MakeKnownAsync(shadow, Cancel);
+        Assert.Equal(0, Said().Ready);
+
+        var ready = presence.SayReadyAsync(shadow, Cancel);
+        saved.SetResult();
+        await making;
+        await ready;
+        Assert.Equal(shadow.Epoch, Assert.Single(readySaid));
+    }
+
+    [Fact]
     public async Task An_answer_that_was_given_before_the_drain_is_no_news_after_it()
     {
         var questions = new BlockingCollection<TaskCompletionSource<Route>>();
@@ -190,12 +208,23 @@ public sealed class RouterPresenceTests
         {
             said.Add(item, Cancel);
             known = item;
+            return saved.Task;
+        },
+        (_, epoch, _) =>
+        {
+            readySaid.Enqueue(epoch);
             return Task.CompletedTask;
         },
-        (_, _, _) => Task.CompletedTask,
         (_, _) => Task.CompletedTask,
         (_, _) => Task.FromResult(known),
         time);
+
+    private static TaskCompletionSource Saved()
+    {
+        var saved = new TaskCompletionSource();
+        saved.SetResult();
+        return saved;
+    }
 
     private RouterItem Said() => said.Take(Cancel);
 }

@@ -107,8 +107,14 @@ internal sealed class RouterPresence(
     /// <param name="cancellationToken">Nobody knows whether it was said.</param>
     public async Task SayReadyAsync(Route route, CancellationToken cancellationToken)
     {
-        // The word that writes wait is not kept back by it.
         Volatile.Write(ref ready, route.Epoch);
+        if (!IsKnown)
+        {
+            // One that is being said now was written before this. A store that is known is not waited for: its word that writes wait is not kept back.
+            await one.WaitAsync(cancellationToken);
+            one.Release();
+        }
+
         if (IsKnown)
         {
             await saveReady(id, route.Epoch, cancellationToken);
