@@ -305,6 +305,25 @@ public sealed class LargeUnitTests : IDisposable
         Assert.Equal(300, Bills()["NEW"].Charges);
     }
 
+    [Fact]
+    public void What_a_run_that_is_undone_forgets_is_its_own_call()
+    {
+        Migrate(300);
+        DieAtPart(3);
+        var item = Poison(() => owning.RunBillAsync(Account, Bill("NEW"), "K"), NoBill)!;
+        Wait(TimeSpan.FromMinutes(2));
+        stores.Run(async () =>
+        {
+            await other.DeleteAsync((await other.GetAsync(BillingEntity.Call, "call_key", "K"))!);
+            await other.PostChargeAsync(SampleRows.Charge(Account, 10m), "K");
+        });
+        stores.ChangeIntent("item", item);
+        stores.ChangeIntent("reason", null);
+        Wait(TimeSpan.FromMinutes(2));
+        Assert.Equal(0, stores.OpenUnits());
+        Assert.StartsWith("""{"call":"PostCharge""", stores.Run(() => other.GetAsync(BillingEntity.Call, "call_key", "K"))!.Text("answer"));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -52,6 +52,22 @@ public sealed class UnitTests : IDisposable
     }
 
     [Fact]
+    public void A_unique_value_is_free_when_its_foreign_key_is_released()
+    {
+        using var unique = new SimulatedStores(
+            SimulatedStores.Network, t => t.Name == "charge" ? t with { UniqueKeys = t.UniqueKeys.Add(new("bill_text", ["bill_id", "description"])) } : t);
+        unique.MigrateAccount(17);
+        unique.Migrate(BillingEntity.Charge, 100, [.. SampleRows.Charge(17L, 1m).SetItem("bill_id", 17L).Select(v => (v.Key, v.Value))]);
+        var writer = unique.Open();
+        unique.Run(async () => await writer.WriteAsync(new UnitOfWork()
+            .Delete((await writer.GetAsync(BillingEntity.Bill, "bill_id", 17L))!)
+            .Insert(BillingEntity.Bill, SampleRows.Bill(17L, "AGAIN").SetItem("bill_id", 17L))
+            .Insert(BillingEntity.Charge, SampleRows.Charge(17L, 5m).SetItem("bill_id", 17L))));
+        var charges = unique.Run(() => writer.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", 17L)));
+        Assert.Equal([5m], charges.Where(c => c["bill_id"] is not null).Select(c => c.Get<decimal>("amount")));
+    }
+
+    [Fact]
     public void A_row_that_an_earlier_change_has_deleted_is_not_changed_any_more()
     {
         Assert.Equal(StoreError.Conflict, Refused(new UnitOfWork().Delete(Get(BillingEntity.Account, 17)!).Update(Get(BillingEntity.Charge, 100)!, SampleRows.Values(("description", "x")))));

@@ -6,6 +6,7 @@ using BillingMigration.Store.DynamoDb;
 using BillingMigration.Store.MySql;
 using BillingMigration.Testing;
 using BillingMigration.Testing.Faults;
+using BillingMigration.Torture;
 
 namespace BillingMigration.Store.Tests;
 
@@ -255,13 +256,7 @@ public sealed class RepeatedCallTests(SampleStores stores)
     }
 
     private Task<WritableShop> ShopAsync(bool mariaDb, string sql = "SELECT 1") =>
-        WritableShop.CreateAsync(stores, mariaDb, $"{sql}; {CallTable.Sql(new())}", with: d => d with { Entities = d.Entities.Add(EntityOfCalls()) });
-
-    private static EntityDefinition EntityOfCalls()
-    {
-        var sample = File.ReadAllText(Repository.PathOf("examples", "sample", "migration.json")).TrimEnd();
-        return MigrationDefinitionFile.Parse($"{sample[..sample.LastIndexOf(']')]}, {CallTable.Definition(new())} ] }}", null).Entities[^1];
-    }
+        WritableShop.CreateAsync(stores, mariaDb, $"{sql}; {CallTable.Sql(new())}", with: SimulatedShop.WithCalls);
 
     private static async Task<T> WithAsync<T>(WritableShop shop, Backend backend, Func<IBillingStore, Task<T>> call)
     {

@@ -11,7 +11,7 @@ public sealed class SimulatedSchemaTests(SampleStores stores)
     [Fact]
     public async Task The_schema_that_is_simulated_is_the_samples()
     {
-        await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false);
+        await using var shop = await WritableShop.CreateAsync(stores, mariaDb: false, CallTable.Sql(new()), with: SimulatedShop.WithCalls);
         await using var connection = await shop.Database.OpenAsync();
         var definition = shop.Migration.Definition;
         var tables = await SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingModel.TablesOf(definition), TestContext.Current.CancellationToken);

@@ -56,8 +56,9 @@ static async Task<int> WriteSchemaAsync(string to)
     await using var servers = new TestServers();
     await using var database = await (await servers.SourceAsync(false)).CreateDatabaseAsync();
     await SampleBilling.SampleDatabase.CreateAsync(database.ConnectionString, 100, seed: 1);
+    await database.ExecuteAsync(BillingMigration.Store.CallTable.Sql(new()));
     await using var connection = await database.OpenAsync();
-    var definition = SampleMigration.Create(database.ConnectionString, new Uri("http://127.0.0.1:1")).Definition;
+    var definition = SimulatedShop.WithCalls(SampleMigration.Create(database.ConnectionString, new Uri("http://127.0.0.1:1")).Definition);
     var tables = await BillingMigration.Source.SchemaInspector.InspectAsync(connection, definition.Source.Database, BillingMigration.Model.BillingModel.TablesOf(definition), CancellationToken.None);
     File.WriteAllText(to, SimulatedShop.Json(tables.Values));
     return 0;

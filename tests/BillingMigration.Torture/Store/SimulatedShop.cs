@@ -28,13 +28,21 @@ internal sealed class SimulatedShop : IDisposable
     {
         (this.time, this.dynamoDb) = (time, dynamoDb);
         var sample = MigrationDefinitionFile.Load(Repository.PathOf("examples", "sample", "migration.json"));
-        Definition = sample with { Target = sample.Target with { EndpointUrl = new Uri(Address), Table = "billing" } };
+        Definition = WithCalls(sample with { Target = sample.Target with { EndpointUrl = new Uri(Address), Table = "billing" } });
         Tables = JsonSerializer.Deserialize<TableSchema[]>(File.ReadAllBytes(Repository.PathOf("tests", "BillingMigration.Torture", "Store", "sample-schema.json")))!.Select(t => change?.Invoke(t) ?? t).ToArray();
         Model = BillingModel.Bind(Definition, ByName(Tables));
         client = new AmazonDynamoDBClient("local", "local", new AmazonDynamoDBConfig
         {
             ServiceURL = Address, AuthenticationRegion = "eu-central-1", MaxErrorRetry = 0, HttpClientFactory = new Factory(dynamoDb.CreateHandler(new SimulatedProcess(time, "setup"))),
         });
+    }
+
+    /// <summary>The sample with the table of calls that have a key, as the documentation says.</summary>
+    public static MigrationDefinition WithCalls(MigrationDefinition definition)
+    {
+        var sample = File.ReadAllText(Repository.PathOf("examples", "sample", "migration.json")).TrimEnd();
+        var calls = MigrationDefinitionFile.Parse($"{sample[..sample.LastIndexOf(']')]}, {CallTable.Definition(new())} ] }}", null).Entities[^1];
+        return definition with { Entities = definition.Entities.Add(calls) };
     }
 
     public MigrationDefinition Definition { get; }
@@ -77,11 +85,26 @@ internal sealed class SimulatedShop : IDisposable
 
     /// <summary>Sets an attribute of an item of the control table, as by hand.</summary>
     /// <param name="value">Null: takes it away.</param>
-    public Task SetControlAsync(string pk, string sk, string attribute, string? value) => client.UpdateItemAsync(new UpdateItemRequest
+    public async Task SetControlAsync(string pk, string sk, string attribute, string? value)
     {
-        TableName = Definition.Target.ControlTableName, Key = new() { ["pk"] = new(pk), ["sk"] = new(sk) },
-        UpdateExpression = value is null ? "REMOVE #a" : "SET #a = :a", ExpressionAttributeNames = new() { ["#a"] = attribute }, ExpressionAttributeValues = value is null ? null : new() { [":a"] = new(value) },
-    });
+        var request = new UpdateItemRequest
+        {
+            TableName = Definition.Target.ControlTableName, Key = new() { ["pk"] = new(pk), ["sk"] = new(sk) },
+            UpdateExpression = value is null ? "REMOVE #a" : "SET #a = :a", ExpressionAttributeNames = new() { ["#a"] = attribute }, ExpressionAttributeValues = value is null ? null : new() { [":a"] = new(value) },
+        };
+        while (true)
+        {
+            try
+            {
+                await client.UpdateItemAsync(request);
+                return;
+            }
+            catch (TransactionConflictException)
+            {
+                // A part of a unit is on its way.
+            }
+        }
+    }
 
     public Task<DynamoDbBillingStore> OpenAsync(SimulatedProcess process, Random random) => DynamoDbBillingStore.OpenAsync(
         Definition, new TargetAccess { AccessKeyId = "local", SecretAccessKey = "local", Network = () => dynamoDb.CreateHandler(process) },

@@ -34,6 +34,15 @@ internal abstract class StoreCall(int number)
 
     public string? Intent { get; set; }
 
+    /// <summary>It has a key, and is one of several attempts; null: it has none.</summary>
+    public RepeatedCall? Once { get; set; }
+
+    /// <summary>The row of its key is written.</summary>
+    public bool IsKept { get; set; }
+
+    /// <summary>Another attempt with its key was done before it began.</summary>
+    private bool wasMade;
+
     public bool IsOver => Told != Told.Nothing;
 
     public abstract Task RunAsync(IBillingStore store, StoreMirror mirror, CancellationToken cancellationToken);
@@ -70,6 +79,7 @@ internal abstract class StoreCall(int number)
 
     public async Task MakeAsync(IBillingStore store, StoreMirror mirror, CancellationToken cancellationToken)
     {
+        wasMade = Once is { Effects: > 0 };
         Watch(mirror);
         try
         {
@@ -95,8 +105,9 @@ internal abstract class StoreCall(int number)
         }
 
         Watch(mirror);
-        isExplained = Told == Told.Done ? !DidNothing || explained.Contains((null, "")) || explained.Any(x => x.Error is null)
-            : Told != Told.Refused || IsContended || explained.Contains((Refusal!.Error, Refusal.Subject)) || explained.Contains((Refusal.Error, "*"));
+        isExplained = Once is { Effects: > 0 } && Effects == 0 ? ExplainsRepeated
+            : Told == Told.Done ? !DidNothing || explained.Contains((null, "")) || explained.Any(x => x.Error is null)
+            : Told != Told.Refused || IsContended || IsTold;
     }
 
     /// <summary>An exception that is none of the contract's.</summary>
@@ -109,7 +120,17 @@ internal abstract class StoreCall(int number)
     public bool DidNothing { get; protected set; }
 
     /// <summary>Done, and yet nothing is written, where that is right.</summary>
-    protected virtual bool MayBeWithoutEffect => DidNothing;
+    public virtual bool MayBeWithoutEffect => DidNothing;
+
+    /// <summary>
+    /// Another attempt has done it: the answer is its rows, or that they are gone or not there yet. One that had begun before may be told what explains itself.
+    /// </summary>
+    private bool ExplainsRepeated => Told != Told.Refused || Refusal!.Error == StoreError.Conflict || (!wasMade && IsTold);
+
+    private bool IsTold => explained.Contains((Refusal!.Error, Refusal.Subject)) || explained.Contains((Refusal.Error, "*"));
+
+    /// <summary>It has made a row that a repeated call must be answered with.</summary>
+    public virtual bool HasMade => false;
 
     /// <summary>It takes nothing away that another has left, so that what it has done is to be seen in the end.</summary>
     public virtual bool IsTraceable => false;
@@ -121,7 +142,7 @@ internal abstract class StoreCall(int number)
     public IEnumerable<string> CheckEffects()
     {
         var most = Told is Told.Done or Told.Unknown or Told.Nothing ? 1 : 0;
-        var least = Told == Told.Done && !MayBeWithoutEffect ? 1 : 0;
+        var least = Told == Told.Done && !MayBeWithoutEffect && Once is null ? 1 : 0;
         if (Effects > most || Effects < least)
         {
             yield return $"was told {Told} {Why} and was done {Effects} times";

@@ -10,6 +10,7 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
     private static readonly DateTime At = new(2026, 2, 1, 0, 0, 0, DateTimeKind.Unspecified);
 
     private readonly UnitPlan units = new(mirror, random);
+    private readonly bool hasCalls = mirror.Model.Entities.Any(e => e.Entity == BillingEntity.Call);
     private int number;
 
     public StoreCall Next(bool knowsLater)
@@ -17,11 +18,11 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
         number++;
         return random.Next(100) switch
         {
-            < 18 => new PostCall(number, mirror, Charge()),
+            < 18 => Post(Charge()),
             < 26 => Pay(),
             < 36 => BillRun(),
-            < 41 => new InsertCall(number, Entity(BillingEntity.Charge), Keyed(Charge()), null),
-            < 46 => new UnitCall(number, mirror, units.Next(Some(BillingEntity.Account), Some, Number, BillOf)),
+            < 41 => Insert(BillingEntity.Charge, Keyed(Charge()), null),
+            < 46 => Unit(units.Next(Some(BillingEntity.Account), Some, Number, BillOf)),
             < 51 => Account(),
             < 55 => Subscriber(),
             < 57 => random.Next(2) == 0 ? Bill() : MovedBill(),
@@ -38,8 +39,20 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
             < 94 => new DeleteCall(number, Entity(BillingEntity.Subscriber), Some(BillingEntity.Subscriber)),
             < 97 => new DeleteCall(number, Entity(BillingEntity.Account), Some(BillingEntity.Account)),
             < 98 => new DeleteCall(number, Entity(BillingEntity.Customer), Some(BillingEntity.Customer)),
-            _ => new InsertCall(number, Entity(BillingEntity.Customer), Values(("customer_number", Number("C")), ("address", "{}")), "customer_number"),
+            _ => Insert(BillingEntity.Customer, Values(("customer_number", Number("C")), ("address", "{}")), "customer_number"),
         };
+    }
+
+    /// <summary>One in three calls has a key of its own, and may be repeated: by anybody, at any time, also while it is under way.</summary>
+    private StoreCall Once(Func<StoreCall> make)
+    {
+        if (!hasCalls || random.Next(3) > 0)
+        {
+            return make();
+        }
+
+        var once = new RepeatedCall($"call {number}", make);
+        return once.Again();
     }
 
     public static ImmutableDictionary<string, object?> Values(params (string Column, object? Value)[] values) => values.ToImmutableDictionary(v => v.Column, v => v.Value);
@@ -58,7 +71,7 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
         .SetItem("subscriber_id", random.Next(4) == 0 ? Some(BillingEntity.Subscriber) : null);
 
     /// <summary>Its key is one of few, which rows that are gone have had.</summary>
-    private InsertCall Bill() => new(number, Entity(BillingEntity.Bill), BillOf(Some(BillingEntity.Account)).SetItem("bill_id", 900_000L + random.Next(5)), "bill_number");
+    private StoreCall Bill() => Insert(BillingEntity.Bill, BillOf(Some(BillingEntity.Account)).SetItem("bill_id", 900_000L + random.Next(5)), "bill_number");
 
     /// <summary>A bill whose item gets another key, at times in another partition.</summary>
     private UpdateCall MovedBill() => Update(BillingEntity.Bill, random.Next(3) == 0 ? Values(("account_id", Some(BillingEntity.Account))) : Values(("bill_date", new DateOnly(2026, 2, random.Next(1, 28)))));
@@ -71,36 +84,58 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
         _ => charge,
     };
 
-    private InsertCall Account() => new(number, Entity(BillingEntity.Account), Account(Some(BillingEntity.Customer), Number("A")), "account_number");
+    private StoreCall Account() => Insert(BillingEntity.Account, Account(Some(BillingEntity.Customer), Number("A")), "account_number");
 
-    private InsertCall Subscriber() => new(number, Entity(BillingEntity.Subscriber), Subscriber(Some(BillingEntity.Account), Number("+")), "phone_number");
+    private StoreCall Subscriber() => Insert(BillingEntity.Subscriber, Subscriber(Some(BillingEntity.Account), Number("+")), "phone_number");
 
-    private InsertCall Agreement()
+    private StoreCall Post(ImmutableDictionary<string, object?> charge)
+    {
+        var n = number;
+        return Once(() => new PostCall(n, mirror, charge));
+    }
+
+    private StoreCall Insert(string entity, ImmutableDictionary<string, object?> values, string? find)
+    {
+        var n = number;
+        return Once(() => new InsertCall(n, Entity(entity), values, find));
+    }
+
+    private StoreCall Unit(ImmutableArray<UnitStep> steps)
+    {
+        var n = number;
+        return Once(() => new UnitCall(n, mirror, steps));
+    }
+
+    private StoreCall Agreement()
     {
         var subscriber = Some(BillingEntity.Subscriber);
         var account = mirror.Find(BillingEntity.Subscriber, subscriber) is { } row && random.Next(5) > 0 ? new BillingRecord(Entity(BillingEntity.Subscriber), row).Get<long>("account_id") : Some(BillingEntity.Account);
-        return new InsertCall(
-            number, Entity(BillingEntity.Agreement),
+        return Insert(
+            BillingEntity.Agreement,
             Values(("subscriber_id", subscriber), ("account_id", account), ("product_code", "FLAT"), ("monthly_fee", random.Next(1, 1_000) / 10m), ("start_date", new DateOnly(2026, 1, 1))), null);
     }
 
-    private PayCall Pay()
+    private StoreCall Pay()
     {
         var id = Some(BillingEntity.Bill);
         var open = mirror.Find(BillingEntity.Bill, id) is { } row ? BillingAmounts.Of(Entity(BillingEntity.Bill), row, "total") - BillingAmounts.Of(Entity(BillingEntity.Bill), row, "amount_paid") : 1;
-        return new PayCall(number, mirror, id, random.Next(10) switch
+        var amount = random.Next(10) switch
         {
             0 => open + 1,
             1 => 0.005m,
             _ => Math.Max(0.01m, decimal.Round(open / random.Next(1, 4), 2)),
-        });
+        };
+        var n = number;
+        return Once(() => new PayCall(n, mirror, id, amount));
     }
 
-    private BillRunCall BillRun()
+    private StoreCall BillRun()
     {
         var account = Some(BillingEntity.Account);
         var bill = BillOf(account);
-        return new BillRunCall(number, mirror, account, random.Next(6) == 0 ? bill.SetItem("bill_id", 900_000L + random.Next(5)) : bill);
+        bill = random.Next(6) == 0 ? bill.SetItem("bill_id", 900_000L + random.Next(5)) : bill;
+        var n = number;
+        return Once(() => new BillRunCall(n, mirror, account, bill));
     }
 
     private ImmutableDictionary<string, object?> BillOf(long account) => Values(

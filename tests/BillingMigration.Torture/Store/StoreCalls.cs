@@ -20,7 +20,8 @@ internal sealed class InsertCall(int number, EntityModel entity, ImmutableDictio
 
     public override async Task RunAsync(IBillingStore store, StoreMirror mirror, CancellationToken cancellationToken)
     {
-        var record = inserted = await store.InsertAsync(entity.Entity, values, cancellationToken);
+        var record = inserted = Once is null
+            ? await store.InsertAsync(entity.Entity, values, cancellationToken) : await store.InsertAsync(entity.Entity, values, Once.Key, cancellationToken);
         try
         {
             // Whoever has inserted a row finds it at once, whatever an index shows.
@@ -87,7 +88,7 @@ internal sealed class UpdateCall(int number, EntityModel entity, long id, Immuta
         }
     }
 
-    protected override bool MayBeWithoutEffect => DidNothing || values.All(v => Has(entity, read!.Model == entity ? read.Row : RowOf(entity, ValuesOf(read)), [v]));
+    public override bool MayBeWithoutEffect => DidNothing || values.All(v => Has(entity, read!.Model == entity ? read.Row : RowOf(entity, ValuesOf(read)), [v]));
 
     protected override IEnumerable<(StoreError? Error, string Subject)> Candidates => [(null, ""), (StoreError.Conflict, entity.Entity), (StoreError.TooManyRows, "*"), .. KeysOf(entity)];
 
@@ -100,7 +101,8 @@ internal sealed class UpdateCall(int number, EntityModel entity, long id, Immuta
             // A parent that gets another partition leaves a word for each of its children.
             StoreError.TooManyRows => row is not null && entity.Entity == BillingEntity.Bill && values.ContainsKey("account_id") && Reference.To(mirror.Model, entity).Sum(r => mirror.ChildrenOf(r, row).Count()) > 40,
             StoreError.Conflict => read is not null && (row is null || !IsRecord(entity, row, read)),
-            StoreError.DuplicateKey => row is not null && UniqueValue.Of(entity, RowOf(entity, values)).Any(v => v.Constraint == subject && mirror.HasOther(v, entity.Describe(row))),
+            // Of a row that is gone meanwhile, too: which of two refusals is told is nobody's promise.
+            StoreError.DuplicateKey => UniqueValue.Of(entity, RowOf(entity, values)).Any(v => v.Constraint == subject && (row is null ? mirror.Has(v) : mirror.HasOther(v, entity.Describe(row)))),
             _ => ExplainsKeys(mirror, entity, RowOf(entity, values), error, subject),
         };
     }
@@ -184,7 +186,8 @@ internal sealed class PostCall(int number, StoreMirror mirror, ImmutableDictiona
 
     public override string ToString() => $"{Number} post {charge["amount"]} to {charge["account_id"]}, subscriber {charge.GetValueOrDefault("subscriber_id")}, bill {charge.GetValueOrDefault("bill_id")}";
 
-    public override Task RunAsync(IBillingStore store, StoreMirror mirror, CancellationToken cancellationToken) => store.PostChargeAsync(charge, null, cancellationToken);
+    public override Task RunAsync(IBillingStore store, StoreMirror mirror, CancellationToken cancellationToken) =>
+        Once is null ? store.PostChargeAsync(charge, null, cancellationToken) : store.PostChargeAsync(charge, Once.Key, null, cancellationToken);
 
     public override IEnumerable<string> Check(StoreMirror before, IReadOnlyList<RowDelta> deltas)
     {
@@ -230,6 +233,8 @@ internal static class BillingAmounts
 
 internal sealed class PayCall(int number, StoreMirror mirror, long bill, decimal amount) : StoreCall(number)
 {
+    private static readonly DateTime At = new(2026, 3, 1, 0, 0, 0, DateTimeKind.Utc);
+
     private readonly EntityModel entity = mirror.Model[BillingEntity.Bill];
 
     public long Bill => bill;
@@ -241,7 +246,7 @@ internal sealed class PayCall(int number, StoreMirror mirror, long bill, decimal
     public override string ToString() => $"{Number} pay {amount} of bill {bill}";
 
     public override Task RunAsync(IBillingStore store, StoreMirror mirror, CancellationToken cancellationToken) =>
-        store.PayAsync(bill, amount, new DateTime(2026, 3, 1, 0, 0, 0, DateTimeKind.Utc), null, cancellationToken);
+        Once is null ? store.PayAsync(bill, amount, At, null, cancellationToken) : store.PayAsync(bill, amount, At, Once.Key, null, cancellationToken);
 
     public override IEnumerable<string> Check(StoreMirror before, IReadOnlyList<RowDelta> deltas)
     {
@@ -292,6 +297,8 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
 
     public override bool IsTraceable => true;
 
+    public override bool HasMade => isMade || made is not null;
+
     /// <summary>The bill with the sums of its charges.</summary>
     public override int? Traces(StoreMirror after)
     {
@@ -314,7 +321,7 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
     public override async Task RunAsync(IBillingStore store, StoreMirror mirror, CancellationToken cancellationToken)
     {
         due = [.. Unbilled(mirror, settled: true)];
-        made = await store.RunBillAsync(account, bill, null, cancellationToken);
+        made = Once is null ? await store.RunBillAsync(account, bill, null, cancellationToken) : await store.RunBillAsync(account, bill, Once.Key, null, cancellationToken);
         DidNothing = made is null;
     }
 

@@ -24,7 +24,7 @@ internal sealed class StoreTorture : IDisposable
     private readonly List<StoreCall> calls = [];
     private readonly List<StoreCall> underWay = [];
     private readonly Dictionary<string, StoreCall> intents = [];
-    private readonly List<Task> clients = [];
+    private readonly List<RepeatedCall> repeatable = [];
     private long commits;
     private int left;
 
@@ -211,7 +211,12 @@ internal sealed class StoreTorture : IDisposable
     {
         while (left-- > 0 && !process.IsDead)
         {
-            var call = plan.Next(knowsLater);
+            var call = repeatable.Count > 0 && random.Next(10) == 0 ? repeatable[random.Next(repeatable.Count)].Again() : plan.Next(knowsLater);
+            if (call.Once is { } once && !repeatable.Contains(once))
+            {
+                repeatable.Add(once);
+            }
+
             if (options.Skip.Contains(call.Number))
             {
                 continue;
@@ -256,7 +261,7 @@ internal sealed class StoreTorture : IDisposable
         if (caller is not null)
         {
             caller.Effects += caller.Intent is null || caller.Effects == 0 ? 1 : 0;
-            foreach (var wrong in caller.Check(mirror, deltas))
+            foreach (var wrong in Kept(caller, deltas).Concat(caller.Check(mirror, [.. deltas.Where(d => d.Model.Entity != BillingEntity.Call)])))
             {
                 Wrong($"call {caller}: {wrong}");
             }
@@ -271,6 +276,19 @@ internal sealed class StoreTorture : IDisposable
         {
             call.Watch(mirror);
         }
+    }
+
+    /// <summary>The row of a call is written with the first that it does, and with that alone.</summary>
+    private static IEnumerable<string> Kept(StoreCall caller, List<RowDelta> deltas)
+    {
+        var kept = deltas.Where(d => d.Model.Entity == BillingEntity.Call).ToArray();
+        if (kept.Length != (caller.Once is not null && caller.Effects == 1 && !caller.IsKept ? 1 : 0)
+            || kept.Any(d => d is not { Before: null, After: { } row } || new BillingRecord(d.Model, row).Text("call_key") != caller.Once!.Key))
+        {
+            yield return $"wrote {kept.Length} rows of calls";
+        }
+
+        caller.IsKept |= kept.Length > 0;
     }
 
     private RowDelta Delta(ItemChange change)
@@ -314,6 +332,15 @@ internal sealed class StoreTorture : IDisposable
             foreach (var wrong in call.CheckEnd().Concat(call is InsertCall insert ? insert.NotFound() : []))
             {
                 Wrong($"call {call}: {wrong}");
+            }
+        }
+
+        var kept = mirror.Of(BillingEntity.Call).Select(r => new BillingRecord(mirror.Model[BillingEntity.Call], r).Text("call_key")).ToHashSet();
+        foreach (var once in repeatable)
+        {
+            foreach (var wrong in once.CheckEnd(kept.Contains(once.Key)))
+            {
+                Wrong($"call {once}: {wrong}");
             }
         }
 

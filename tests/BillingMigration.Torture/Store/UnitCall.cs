@@ -43,7 +43,7 @@ internal sealed class UnitCall(int number, StoreMirror mirror, ImmutableArray<Un
             };
         }
 
-        await store.WriteAsync(work, cancellationToken);
+        await store.WriteAsync(Once is null ? work : work.Once(Once.Key), cancellationToken);
     }
 
     public override IEnumerable<string> Check(StoreMirror before, IReadOnlyList<RowDelta> deltas)
@@ -74,7 +74,7 @@ internal sealed class UnitCall(int number, StoreMirror mirror, ImmutableArray<Un
         }
     }
 
-    protected override bool MayBeWithoutEffect => DidNothing || steps.All(s => s.Kind is StepKind.Update or StepKind.Add);
+    public override bool MayBeWithoutEffect => DidNothing || steps.All(s => s.Kind is StepKind.Update or StepKind.Add);
 
     protected override IEnumerable<(StoreError? Error, string Subject)> Candidates
     {
