@@ -12,6 +12,75 @@ internal static class ItemImage
         return Map(json.RootElement);
     }
 
+    /// <summary>The item in DynamoDB JSON.</summary>
+    public static byte[] Json(Dictionary<string, AttributeValue> item)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            Write(json, item);
+        }
+
+        return buffer.ToArray();
+    }
+
+    private static void Write(Utf8JsonWriter json, Dictionary<string, AttributeValue> map)
+    {
+        json.WriteStartObject();
+        foreach (var (name, value) in map)
+        {
+            json.WritePropertyName(name);
+            Write(json, value);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void Write(Utf8JsonWriter json, AttributeValue value)
+    {
+        json.WriteStartObject();
+        if (value.S is { } text)
+        {
+            json.WriteString("S"u8, text);
+        }
+        else if (value.N is { } number)
+        {
+            json.WriteString("N"u8, number);
+        }
+        else if (value.B is { } bytes)
+        {
+            json.WriteBase64String("B"u8, bytes.ToArray());
+        }
+        else if (value.IsBOOLSet)
+        {
+            json.WriteBoolean("BOOL"u8, value.BOOL!.Value);
+        }
+        else if (value.NULL is true)
+        {
+            json.WriteBoolean("NULL"u8, true);
+        }
+        else if (value.IsMSet)
+        {
+            json.WritePropertyName("M"u8);
+            Write(json, value.M);
+        }
+        else if (value.IsLSet)
+        {
+            json.WriteStartArray("L"u8);
+            value.L.ForEach(v => Write(json, v));
+            json.WriteEndArray();
+        }
+        else
+        {
+            var (name, texts) = value.SS is { Count: > 0 } set ? ("SS", set) : value.NS is { Count: > 0 } numbers ? ("NS", numbers) : ("BS", [.. value.BS.Select(b => Convert.ToBase64String(b.ToArray()))]);
+            json.WriteStartArray(name);
+            texts.ForEach(json.WriteStringValue);
+            json.WriteEndArray();
+        }
+
+        json.WriteEndObject();
+    }
+
     /// <summary>A condition that holds only while the item is exactly this one; and none of <paramref name="absent"/> is in it.</summary>
     public static (string Expression, Dictionary<string, string>? Names, Dictionary<string, AttributeValue>? Values) IsStill(
         Dictionary<string, AttributeValue>? item, IEnumerable<string> absent)

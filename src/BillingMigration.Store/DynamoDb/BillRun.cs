@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Model;
+using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
@@ -18,13 +19,13 @@ internal sealed class BillRun
     private readonly TableSide side;
     private readonly int accountColumn;
     private readonly int billColumn;
-    private (string Partition, long Version)? read;
-    private string? taken;
+    private readonly ChangePlanner planner;
+    private (string Partition, PartitionVersion Version)? read;
 
     /// <exception cref="StoreException"><see cref="StoreError.NotSupported"/>: charges do not refer to accounts, or bills do not.</exception>
     public BillRun(TableSide side, PlannedChange bill, BillingColumns columns)
     {
-        (this.side, Bill, Columns) = (side, bill, columns);
+        (this.side, Bill, Columns, planner) = (side, bill, columns, new ChangePlanner(side.Model, side.Time));
         Charge = BoundQuery.EntityOf(side.Model, BillingEntity.Charge);
         (accountColumn, billColumn) = (StoreColumns.Find(Charge, columns.AccountId), StoreColumns.Find(Charge, columns.BillId));
         OfAccount = Reference.Of(side.Model, Charge).FirstOrDefault(r => r.Parent.Entity == BillingEntity.Account && r.ChildColumns is [var only] && only == accountColumn)
@@ -37,6 +38,9 @@ internal sealed class BillRun
             StoreError.NotSupported, Charge.Entity, $"A bill run is undone by a foreign key from {Charge.Entity}.{Columns.BillId} to {BillingEntity.Bill}.");
 
     public PlannedChange Bill { get; }
+
+    /// <summary>Id of what holds the account's partition for the run; null: nothing does.</summary>
+    public string? Own { get; set; }
 
     public BillingColumns Columns { get; }
 
@@ -51,14 +55,14 @@ internal sealed class BillRun
     /// <param name="cancellationToken">Nothing is written.</param>
     public async Task<ImmutableArray<PlannedChange>?> PlanAsync(UnitLock? own, CancellationToken cancellationToken)
     {
-        taken = own?.Intent.Id;
+        Own = own?.Intent.Id;
         var changes = ImmutableArray.CreateBuilder<PlannedChange>();
         var sums = new BillSums(0, 0);
         changes.Add(Bill);
         await foreach (var row in UnbilledAsync(Bill.After!, ofVersion: true, cancellationToken))
         {
             sums += SumsOf(row);
-            changes.Add(new PlannedChange(Charge, row, row.Copy(), -1, [(billColumn, new ValueOf(0, Columns.BillId))]) { IsFound = true });
+            changes.Add(new PlannedChange(Charge, row, planner.Updated(Charge, row.Copy()), -1, [(billColumn, new ValueOf(0, Columns.BillId))]) { IsFound = true });
             if (changes.Count > MostAtOnce)
             {
                 throw StoreErrors.TooMany(Bill.Model.Entity, changes.Count, MostAtOnce);
@@ -79,7 +83,7 @@ internal sealed class BillRun
     {
         if (read is var (partition, version))
         {
-            parts.RequireVersion(partition, version);
+            parts.RequireVersion(partition, version.Number);
         }
     }
 
@@ -97,42 +101,53 @@ internal sealed class BillRun
         var isEmpty = true;
         do
         {
-            read = ofVersion ? await ReadVersionAsync(key.Pk, cancellationToken) : null;
+            read = (key.Pk, await ReadVersionAsync(key.Pk, cancellationToken));
+            // A query may not show all of the last ones yet.
+            var recent = new Dictionary<ItemKey, RowBuffer>();
+            foreach (var (model, row) in await side.Rows.RecentAsync(read.Value.Version, cancellationToken))
+            {
+                if (model == Charge && OfAccount.Refers(row, there))
+                {
+                    recent.TryAdd(RowFinder.KeyOf(Charge, row, null)!.Value, row);
+                }
+            }
+
+            foreach (var row in recent.Values.Where(r => r.IsNull(billColumn)))
+            {
+                isEmpty = false;
+                yield return row;
+            }
+
             await foreach (var row in side.Rows.ChildrenAsync(OfAccount, there, key, cancellationToken))
             {
-                if (row.IsNull(billColumn))
+                if (row.IsNull(billColumn) && !recent.ContainsKey(RowFinder.KeyOf(Charge, row, null)!.Value))
                 {
                     isEmpty = false;
                     yield return row;
                 }
             }
         }
-        while (isEmpty && ofVersion && await ReadVersionAsync(key.Pk, cancellationToken) != read);
+        while (isEmpty && ofVersion && (await ReadVersionAsync(key.Pk, cancellationToken)).Number != read.Value.Version.Number);
+        read = ofVersion ? read : null;
     }
 
     /// <summary>The account's; null: it is not there.</summary>
     public async Task<string?> PartitionAsync(CancellationToken cancellationToken) =>
         await AccountAsync(Bill.After!, cancellationToken) is { } account ? RowFinder.KeyOf(OfAccount.Parent, account, null)!.Value.Pk : null;
 
-    /// <summary>Charges that have the bill's number, wherever they are, without it, some at a time.</summary>
-    public async IAsyncEnumerable<IReadOnlyList<RowChange>> BilledAsync(RowBuffer bill, int some, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>Charges that have the bill's number, wherever they are, and without it.</summary>
+    public async IAsyncEnumerable<(RowBuffer Charge, RowChange Change)> BilledAsync(RowBuffer bill, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var found = new List<RowChange>();
         await foreach (var row in side.Rows.ChildrenAsync(OfBill, bill, RowFinder.KeyOf(Bill.Model, bill, null)!.Value, cancellationToken))
         {
-            found.Add(new RowChange(Charge, row, OfBill.Released(row)) { IsFound = true });
-            if (found.Count == some)
-            {
-                yield return found;
-                found = [];
-            }
-        }
-
-        if (found.Count > 0)
-        {
-            yield return found;
+            yield return (row, new RowChange(Charge, row, OfBill.Released(row)) { IsFound = true });
         }
     }
+
+    /// <summary>Unique values that a charge has with the bill's number, and has not without.</summary>
+    public IEnumerable<UniqueValue> NewValuesOf(RowBuffer charge, RowBuffer bill) =>
+        Charge.Table.UniqueKeys.Any(k => k.Columns.Contains(Columns.BillId, StringComparer.OrdinalIgnoreCase))
+            ? UniqueValue.Of(Charge, Billed(charge, bill)).Except(UniqueValue.Of(Charge, charge)) : [];
 
     private Task<RowBuffer?> AccountAsync(RowBuffer bill, CancellationToken cancellationToken)
     {
@@ -141,8 +156,8 @@ internal sealed class BillRun
         return side.Rows.FindAsync(OfAccount.Parent, account, OfAccount.ParentColumns, cancellationToken);
     }
 
-    private async Task<(string Partition, long Version)?> ReadVersionAsync(string partition, CancellationToken cancellationToken) =>
-        (partition, (await side.Versions.ReadAsync([partition], taken, cancellationToken))[partition]);
+    private async Task<PartitionVersion> ReadVersionAsync(string partition, CancellationToken cancellationToken) =>
+        (await side.Versions.ReadAsync([partition], Own, cancellationToken))[partition];
 
     public BillSums SumsOf(RowBuffer row)
     {
@@ -165,11 +180,11 @@ internal sealed class BillRun
     }
 
     /// <summary>The charge with the bill's number.</summary>
-    public RowChange Billed(RowBuffer charge, RowBuffer bill)
+    public RowBuffer Billed(RowBuffer charge, RowBuffer bill)
     {
-        var after = charge.Copy();
+        var after = planner.Updated(Charge, charge.Copy());
         after.Take(billColumn, bill, StoreColumns.Find(Bill.Model, Columns.BillId));
-        return new RowChange(Charge, charge, after) { IsFound = true };
+        return after;
     }
 }
 

@@ -46,6 +46,12 @@ internal sealed class ControlKeys(MigrationDefinition definition, byte[] secret)
 
     public Dictionary<string, AttributeValue> Intent(string id) => Key("INTENT", id);
 
+    /// <summary>Partition of what says which partitions of the billing table a large unit holds.</summary>
+    public AttributeValue HeldBy(string id) => Key($"HELD#{id}", "")[EntityModel.PartitionKey];
+
+    /// <param name="version">Partition key of the version of what is held.</param>
+    public Dictionary<string, AttributeValue> Held(string id, string version) => new() { [EntityModel.PartitionKey] = HeldBy(id), [EntityModel.SortKey] = new AttributeValue(version) };
+
     /// <summary>What never is there.</summary>
     public Dictionary<string, AttributeValue> Nothing(string name) => Key($"NOTHING#{name}", "NOTHING");
 

@@ -84,7 +84,7 @@ internal sealed class DynamoDbWriter
         }
 
         async Task<ImmutableArray<PlannedChange>?> PlanAsync(UnitLock? taken) =>
-            await run.PlanAsync(taken, cancellationToken) is { } changes ? call is null ? changes : changes.Add(call) : null;
+            await large.WhileAsync(taken, () => run.PlanAsync(taken, cancellationToken)) is { } changes ? call is null ? changes : changes.Add(call) : null;
     }
 
     /// <summary>
@@ -106,6 +106,7 @@ internal sealed class DynamoDbWriter
             var began = side.Time.GetTimestamp();
             for (var failures = 1; ; failures++)
             {
+                var isNext = false;
                 try
                 {
                     var epoch = gate?.Epoch ?? 0;
@@ -126,8 +127,10 @@ internal sealed class DynamoDbWriter
                         return answers[done];
                     }
 
-                    await Unsent.RunAsync(gate, () => found.LearnAsync(side, sent.Refused.Select(parts.RefusalOf), [.. changes.Select(c => (c.Model, c.GeneratedKey >= 0))], cancellationToken));
-                    if (failures % MostAttempts == 0)
+                    var refused = sent.Refused.Select(parts.RefusalOf).ToArray();
+                    await Unsent.RunAsync(gate, () => found.LearnAsync(side, refused, [.. changes.Select(c => (c.Model, c.GeneratedKey >= 0))], cancellationToken));
+                    isNext = refused.All(r => r is Refusal.KeyGiven or Refusal.Claimed { Value.Constraint: UniqueValue.PrimaryKey });
+                    if (!isNext && failures % MostAttempts == 0)
                     {
                         await LetGoAsync();
                         taken = await Unsent.RunAsync(gate, () => large.TryLockAsync(changes[0].Model, parts.Rests, epoch));
@@ -149,7 +152,8 @@ internal sealed class DynamoDbWriter
                     throw StoreErrors.Contended(side.Model.Definition.Target.Table, StoreTimes.Patience);
                 }
 
-                await side.Calls.PauseAsync(failures, cancellationToken);
+                // In the way of the next key that is generated is nobody.
+                await (isNext ? Task.CompletedTask : side.Calls.PauseAsync(failures, cancellationToken));
             }
         }
         catch (Exception e) when (token.Forms.Count > 0)

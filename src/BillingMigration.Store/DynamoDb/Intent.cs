@@ -16,7 +16,9 @@ namespace BillingMigration.Store.DynamoDb;
 /// <param name="What"><see cref="Deletion"/> or <see cref="BillRun"/>; <see cref="Lock"/>: partitions that a unit of one transaction has taken first.</param>
 /// <param name="Id">Of the unit, whoever does it.</param>
 /// <param name="Entity">Of the row that is deleted, or of the bill.</param>
-/// <param name="Item">That row's item, in DynamoDB JSON; of a bill without its sums.</param>
+/// <param name="Item">
+/// That row's item, in DynamoDB JSON: of a bill without its sums, of a row that is deleted what others may refer to and what is unique of it.
+/// </param>
 internal sealed record Intent(string What, string Id, string Owner, EntityModel Entity, string Item)
 {
     public const string Deletion = "DELETION";
@@ -25,8 +27,9 @@ internal sealed record Intent(string What, string Id, string Owner, EntityModel 
 
     private RowBuffer? row;
 
+    /// <summary>The row as who has begun the unit has read it, or the item's.</summary>
     /// <exception cref="MigrationException">The item is not one of this model.</exception>
-    public RowBuffer Row => row ??= ItemCodec.Decode(Entity, Item);
+    public RowBuffer Row { get => row ??= ItemCodec.Decode(Entity, Item); init => row = value; }
 
     /// <summary>True: nothing can refuse it any more.</summary>
     public bool IsDecided { get; init; }
@@ -49,13 +52,17 @@ internal sealed class IntentLog(TableSide side)
     /// <summary>All its rows are written; what is left is to give the partitions back.</summary>
     public const string Done = "done";
 
+    /// <summary>Nothing of it is left; what is left is to give the partitions back.</summary>
+    public const string Undone = "undone";
+
     /// <summary>
     /// Whose intent has not gone on for so long, by the clock of who watches it, is taken for gone. Longer than a part with all its retries takes, or
     /// two work at the same; that harms nothing.
     /// </summary>
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
 
-    private const int MostReleased = 80;
+    /// <summary>Each is three items of a transaction, with the intent's own.</summary>
+    public const int MostHeld = 45;
 
     private readonly StoreCalls calls = side.Calls;
     private readonly ControlKeys keys = side.Keys;
@@ -78,7 +85,6 @@ internal sealed class IntentLog(TableSide side)
             ["parts"] = new() { N = "0" },
             ["subtotal"] = new() { N = "0" },
             ["tax"] = new() { N = "0" },
-            ["held"] = new() { SS = [.. partitions.Select(KeyOf)] },
         };
         parts.Control(new TransactWriteItem { Put = new Put { TableName = keys.Table, Item = item, ConditionExpression = "attribute_not_exists(pk)" } }, new Refusal.LookAgain());
         foreach (var partition in partitions)
@@ -89,7 +95,7 @@ internal sealed class IntentLog(TableSide side)
 
     /// <summary>A part of it: required to be its owner's; what the part bills is added up in it.</summary>
     /// <param name="held">Partitions that it takes besides.</param>
-    /// <param name="now">What it is from now on, by the name of an attribute: <see cref="Decided"/> or <see cref="Done"/>. Null: it goes on.</param>
+    /// <param name="now">What it is from now on, by the name of an attribute: <see cref="Decided"/> <see cref="Done"/> or <see cref="Undone"/>. Null: it goes on.</param>
     /// <param name="call">Item of its call, which is written with it, in DynamoDB JSON; null: there is none.</param>
     public void GoOn(
         UnitParts parts, Intent intent, int rows = 0, BillSums sums = default, IReadOnlyCollection<string>? held = null, string? now = null,
@@ -98,12 +104,6 @@ internal sealed class IntentLog(TableSide side)
         var values = new Dictionary<string, AttributeValue> { [":me"] = new(intent.Owner), [":n"] = Number(rows), [":s"] = Number(sums.Subtotal), [":t"] = Number(sums.Tax), [":1"] = Number(1) };
         var names = new Dictionary<string, string> { ["#n"] = "rows", ["#o"] = "owner", ["#p"] = "parts" };
         var add = "#n :n, subtotal :s, tax :t, #p :1";
-        if (held is { Count: > 0 })
-        {
-            values[":h"] = new AttributeValue { SS = [.. held.Select(KeyOf)] };
-            add += ", held :h";
-        }
-
         var set = new List<string>();
         if (now is not null)
         {
@@ -128,19 +128,18 @@ internal sealed class IntentLog(TableSide side)
     /// <summary>Gives the partitions back, and ends the intent.</summary>
     public async Task EndAsync(Intent intent, TransactionSender sender, CancellationToken cancellationToken)
     {
-        while (await side.FindIntentAsync(intent.Id, cancellationToken) is { } item)
+        while (await side.FindIntentAsync(intent.Id, cancellationToken) is not null)
         {
-            var held = item.TryGetValue("held", out var all) ? all.SS : [];
-            var some = held.Take(MostReleased).ToArray();
+            var held = await HeldAsync(intent, cancellationToken);
             var parts = new UnitParts(side.Model.Definition, keys);
-            foreach (var pk in some)
+            foreach (var pk in held)
             {
                 Release(parts, intent, pk);
             }
 
-            if (some.Length < held.Count)
+            if (held.Count == MostHeld)
             {
-                Update(parts, intent, "ADD #p :1 DELETE held :h", new() { ["#p"] = "parts", ["#o"] = "owner" }, new() { [":me"] = new(intent.Owner), [":1"] = Number(1), [":h"] = new() { SS = [.. some] } });
+                GoOn(parts, intent);
             }
             else
             {
@@ -167,12 +166,26 @@ internal sealed class IntentLog(TableSide side)
     /// <summary>Nothing is its own any more.</summary>
     public async Task FreeAsync(Intent intent, CancellationToken cancellationToken)
     {
-        foreach (var pk in (await side.FindIntentAsync(intent.Id, cancellationToken))?.GetValueOrDefault("held")?.SS ?? [])
+        while (await HeldAsync(intent, cancellationToken) is { Count: > 0 } held)
         {
-            await FreeAsync(pk, intent.Id, cancellationToken);
+            foreach (var pk in held)
+            {
+                await FreeAsync(pk, intent.Id, cancellationToken);
+                await calls.RunAsync(
+                    (client, token) => client.DeleteItemAsync(new DeleteItemRequest { TableName = keys.Table, Key = keys.Held(intent.Id, pk) }, token), cancellationToken);
+            }
         }
+    }
 
-        await OwnAsync(intent, "REMOVE held", [], cancellationToken);
+    /// <summary>Partition keys of the versions of some partitions that a unit holds; fewer than <see cref="MostHeld"/>: there are no others.</summary>
+    private async Task<IReadOnlyList<string>> HeldAsync(Intent intent, CancellationToken cancellationToken)
+    {
+        var query = new QueryRequest
+        {
+            TableName = keys.Table, ConsistentRead = true, Limit = MostHeld, KeyConditionExpression = "pk = :p", ExpressionAttributeValues = new() { [":p"] = keys.HeldBy(intent.Id) },
+        };
+        var page = await calls.RunAsync((client, token) => client.QueryAsync(query, token), cancellationToken);
+        return [.. (page.Items ?? []).Select(i => i[EntityModel.SortKey].S)];
     }
 
     /// <summary>Changes an intent that is still its owner's.</summary>
@@ -296,27 +309,39 @@ internal sealed class IntentLog(TableSide side)
 
     private static Refusal.Told TakenOver(Intent intent) => new Refusal.Told(TakenOverError(intent));
 
-    private void Hold(UnitParts parts, Intent intent, string partition) => parts.Control(
-        new TransactWriteItem
+    private void Hold(UnitParts parts, Intent intent, string partition)
+    {
+        var held = keys.Held(intent.Id, KeyOf(partition));
+        held["kind"] = new AttributeValue("Held");
+        parts.Note(held);
+        parts.Control(HoldItem(intent, partition), new Refusal.Held(partition));
+    }
+
+    private TransactWriteItem HoldItem(Intent intent, string partition) =>
+        new()
         {
             Update = new Update
             {
                 TableName = keys.Table, Key = keys.Version(partition), UpdateExpression = "SET #h = :me ADD #n :1", ConditionExpression = "attribute_not_exists(#h) OR #h = :me",
                 ExpressionAttributeNames = new() { ["#h"] = PartitionVersions.Holder, ["#n"] = PartitionVersions.Number }, ExpressionAttributeValues = new() { [":me"] = new(intent.Id), [":1"] = Number(1) },
             },
-        },
-        new Refusal.Held(partition));
+        };
 
-    private void Release(UnitParts parts, Intent intent, string pk) => parts.Control(
-        new TransactWriteItem
+    private void Release(UnitParts parts, Intent intent, string pk)
+    {
+        parts.Control(new TransactWriteItem { Delete = new Delete { TableName = keys.Table, Key = keys.Held(intent.Id, pk) } }, new Refusal.LookAgain());
+        parts.Control(ReleaseItem(intent, pk), TakenOver(intent));
+    }
+
+    private TransactWriteItem ReleaseItem(Intent intent, string pk) =>
+        new()
         {
             Update = new Update
             {
                 TableName = keys.Table, Key = VersionKey(pk), UpdateExpression = "REMOVE #h ADD #n :1", ConditionExpression = "#h = :me",
                 ExpressionAttributeNames = new() { ["#h"] = PartitionVersions.Holder, ["#n"] = PartitionVersions.Number }, ExpressionAttributeValues = new() { [":me"] = new(intent.Id), [":1"] = Number(1) },
             },
-        },
-        TakenOver(intent));
+        };
 
     private void Update(UnitParts parts, Intent intent, string expression, Dictionary<string, string> names, Dictionary<string, AttributeValue> values) => parts.Control(
         new TransactWriteItem

@@ -30,6 +30,13 @@ internal sealed class ItemCodec
 
     public static ItemKey Key(Dictionary<string, AttributeValue> item) => new(item[EntityModel.PartitionKey].S, item[EntityModel.SortKey].S);
 
+    /// <summary>Attributes of an item that the model does not know, because a process of a later schema has set them.</summary>
+    public static KeyValuePair<string, AttributeValue>[] UnknownOf(EntityModel model, Dictionary<string, AttributeValue> item)
+    {
+        var known = model.Attributes.Select(a => a.Name).Concat(model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute })).Append(EntityModel.EntityAttribute).ToHashSet();
+        return [.. item.Where(a => !known.Contains(a.Key))];
+    }
+
     public static bool IsSame(AttributeValue one, AttributeValue other) =>
         one.S == other.S && one.N == other.N && (one.B is null ? other.B is null : other.B is not null && one.B.ToArray().AsSpan().SequenceEqual(other.B.ToArray()));
 

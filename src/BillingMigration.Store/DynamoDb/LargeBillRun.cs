@@ -1,4 +1,7 @@
+using System.IO.Hashing;
+using System.Text;
 using Amazon.DynamoDBv2.Model;
+using BillingMigration.Integrity;
 using BillingMigration.Model;
 
 namespace BillingMigration.Store.DynamoDb;
@@ -12,6 +15,7 @@ namespace BillingMigration.Store.DynamoDb;
 internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, UnitBuilder builder, TransactionSender sender, IntentLog log) : ILargeWork
 {
     private const int MostAtOnce = 80;
+    private const int MostFailures = 8;
 
     /// <summary>The bill's key is one that nobody has.</summary>
     public bool HasGeneratedKey { get; init; }
@@ -19,14 +23,30 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
     /// <summary>The row of the call that has a key, inserted with what decides the run; null: none.</summary>
     public RowChange? Call { get; init; }
 
+    private readonly Holding holding = new(side, intent, log, sender);
+
     /// <returns>False: there is nothing to bill.</returns>
     /// <exception cref="StoreException">The run is refused.</exception>
-    public async Task<bool> PlanAsync(CancellationToken cancellationToken)
+    /// <exception cref="PartitionHeldException">Another large unit is at work there.</exception>
+    public Task<bool> PlanAsync(string partition, CancellationToken cancellationToken)
+    {
+        holding.Has(partition);
+        return holding.WholeAsync(() => LookAsync(cancellationToken));
+    }
+
+    private async Task<bool> LookAsync(CancellationToken cancellationToken)
     {
         var (sums, isEmpty) = (new BillSums(0, 0), true);
+        var values = new HashSet<UInt128>();
         await foreach (var row in run.UnbilledAsync(intent.Row, ofVersion: false, cancellationToken))
         {
+            await holding.WantAsync(RowFinder.KeyOf(run.Charge, row, null)!.Value.Pk);
             (sums, isEmpty) = (sums + run.SumsOf(row), false);
+            foreach (var value in run.NewValuesOf(row, intent.Row))
+            {
+                // Nobody else has one with the bill's number in it.
+                _ = values.Add(XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{value.Constraint}\n{value.Text}"))) ? true : throw StoreErrors.Duplicate(value.Constraint);
+            }
         }
 
         _ = run.WithSums(intent.Row, sums);
@@ -51,7 +71,14 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
     /// <returns>The bill; null: its charges are gone, with rows of other partitions that they belong to.</returns>
     public async Task<BillingRecord?> RunAsync(CancellationToken cancellationToken)
     {
-        if (!IntentLog.IsSo(await NotedAsync(cancellationToken), IntentLog.Done))
+        var noted = await NotedAsync(cancellationToken);
+        if (IntentLog.IsSo(noted, IntentLog.Undone))
+        {
+            await log.EndAsync(intent, sender, cancellationToken);
+            return null;
+        }
+
+        if (!IntentLog.IsSo(noted, IntentLog.Done))
         {
             for (var isDone = false; !isDone;)
             {
@@ -70,8 +97,14 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
                 isDone &= some.Count == 0 || await BillAsync(some, cancellationToken);
             }
 
-            while (!await MakeAsync(cancellationToken))
+            for (var failures = 1; !IntentLog.IsSo(await NotedAsync(cancellationToken), IntentLog.Done) && !await MakeAsync(cancellationToken); failures++)
             {
+                if (failures == MostFailures)
+                {
+                    throw StoreErrors.Duplicate(UniqueValue.PrimaryKey);
+                }
+
+                await side.Calls.PauseAsync(failures, cancellationToken);
             }
         }
 
@@ -81,24 +114,29 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
     }
 
     /// <summary>
-    /// What was set aside is undone when its cause is mended, because others have worked on the account since: its charges are unbilled again, and
-    /// the call may be made again, under its key as well.
+    /// The charges are unbilled again, and the call may be made again, under its key as well: of a run that was refused after it was decided, and of
+    /// one that was set aside, because others have worked on the account since.
     /// </summary>
     public async Task<BillingRecord?> UndoAsync(CancellationToken cancellationToken)
     {
         var noted = await NotedAsync(cancellationToken);
-        if (!IntentLog.IsSo(noted, IntentLog.Done))
+        if (!IntentLog.IsSo(noted, IntentLog.Done) && !IntentLog.IsSo(noted, IntentLog.Undone))
         {
             for (var isDone = false; !isDone;)
             {
                 isDone = true;
-                await foreach (var some in run.BilledAsync(intent.Row, MostAtOnce / 2, cancellationToken))
+                var some = new List<(RowBuffer Charge, RowChange Change)>();
+                await foreach (var billed in run.BilledAsync(intent.Row, cancellationToken))
                 {
-                    var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
-                    await builder.AddLeavingAsync(parts, some, cancellationToken);
-                    log.GoOn(parts, intent);
-                    isDone &= await IntentWork.SendAsync(sender, parts);
+                    some.Add(billed);
+                    if (some.Count == MostAtOnce / 2)
+                    {
+                        isDone &= await UnbillAsync(some, cancellationToken);
+                        some.Clear();
+                    }
                 }
+
+                isDone &= some.Count == 0 || await UnbillAsync(some, cancellationToken);
             }
 
             await LeaveAsync(noted, cancellationToken);
@@ -122,7 +160,7 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
                 parts.Delete(ItemCodec.KeyOf(call), ItemCondition.Has(call.Where(a => a.Key is not (EntityModel.PartitionKey or EntityModel.SortKey)).Select(a => KeyValuePair.Create(a.Key, new[] { a.Value })), []), new Refusal.LookAgain());
             }
 
-            log.GoOn(parts, intent, now: IntentLog.Done);
+            log.GoOn(parts, intent, now: IntentLog.Undone);
         }
         while (!await IntentWork.SendAsync(sender, parts));
     }
@@ -137,17 +175,54 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
         var isDone = true;
         for (var next = 0; next < charges.Count;)
         {
-            var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
-            var (sums, count) = (new BillSums(0, 0), 0);
-            for (; next < charges.Count && !parts.IsFull; next++, count++)
+            // Each charge is one item, unless it is in another partition or has unique values with the bill's number.
+            var some = charges[next..];
+            for (var parts = await PartAsync(some, cancellationToken); ; parts = await PartAsync(some, cancellationToken))
             {
-                RowChange[] change = [run.Billed(charges[next], intent.Row)];
-                await builder.AddRowsAsync(parts, change, cancellationToken);
-                builder.Refer(parts, change, intent.Entity, intent.Row);
-                sums += run.SumsOf(charges[next]);
+                if (parts.Fits || some.Count == 1)
+                {
+                    isDone &= await IntentWork.SendAsync(sender, parts);
+                    next += some.Count;
+                    break;
+                }
+
+                some = some[..(some.Count / 2)];
+            }
+        }
+
+        return isDone;
+    }
+
+    private async Task<UnitParts> PartAsync(List<RowBuffer> charges, CancellationToken cancellationToken)
+    {
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+        var rows = new UnitRows(side, parts) { Announced = (intent.Entity, intent.Row) };
+        var sums = new BillSums(0, 0);
+        foreach (var charge in charges)
+        {
+            await rows.UpdateAsync(rows.Know(run.Charge, charge, isFound: true), run.Billed(charge, intent.Row), cancellationToken);
+            sums += run.SumsOf(charge);
+        }
+
+        await builder.AddAsync(parts, rows, new UnitFindings(), cancellationToken);
+        log.GoOn(parts, intent, charges.Count, sums);
+        return parts;
+    }
+
+    private async Task<bool> UnbillAsync(List<(RowBuffer Charge, RowChange Change)> billed, CancellationToken cancellationToken)
+    {
+        var isDone = true;
+        for (var next = 0; next < billed.Count;)
+        {
+            var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+            var (sums, first) = (new BillSums(0, 0), next);
+            for (; next < billed.Count && !parts.IsFull(builder.MostOf(run.Charge)); next++)
+            {
+                await builder.AddLeavingAsync(parts, [billed[next].Change], cancellationToken);
+                sums += run.SumsOf(billed[next].Charge);
             }
 
-            log.GoOn(parts, intent, count, sums);
+            log.GoOn(parts, intent, first - next, new BillSums(-sums.Subtotal, -sums.Tax));
             isDone &= await IntentWork.SendAsync(sender, parts);
         }
 
@@ -162,7 +237,9 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
         if (charges > 0)
         {
-            var bill = new RowChange(intent.Entity, null, run.WithSums(intent.Row, sums)) { IsFound = true };
+            // With what a process of a later schema has given it.
+            var unknown = ItemCodec.UnknownOf(intent.Entity, ItemImage.Parse(Encoding.UTF8.GetBytes(intent.Item)));
+            var bill = new RowChange(intent.Entity, null, run.WithSums(intent.Row, sums)) { IsFound = true, Unknown = unknown };
             await builder.AddRowsAsync(parts, [bill], cancellationToken);
             await builder.ReferAsync(parts, bill, cancellationToken);
         }

@@ -1,4 +1,5 @@
 using System.IO.Hashing;
+using System.Runtime.CompilerServices;
 using System.Text;
 using BillingMigration.Model;
 using BillingMigration.Target;
@@ -6,62 +7,75 @@ using BillingMigration.Target;
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// Deletes a row whose children are more than a transaction takes. First the partitions of all that goes are taken, so that no child comes any more, and everything is asked that forbids it; until then it can
-/// be undone. Then the row itself goes, which decides it, and after it its children in parts, their own children before them; or their references.
+/// Deletes a row whose children are more than a transaction takes. First the partitions of all that goes
+/// are taken, so that no child comes any more, and everything is asked that forbids it; until then it can be undone. Then the row itself goes, which decides it, and after it its children in parts, their own children before them; or their references.
 /// </summary>
 internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder builder, TransactionSender sender, IntentLog log) : ILargeWork
 {
     private const int MostAtOnce = 45;
     private const int MostForbidden = 10_000;
 
-    private static readonly TimeSpan Beat = TimeSpan.FromSeconds(5);
+    private readonly Holding holding = new(side, intent, log, sender);
+    private readonly HashSet<UInt128> following = [];
+    private readonly Dictionary<string, IReadOnlyList<(EntityModel Model, RowBuffer Row)>> recent = new(StringComparer.Ordinal);
 
-    private readonly HashSet<string> held = new(StringComparer.Ordinal);
-    private long beat = side.Time.GetTimestamp();
-
-    /// <summary>Takes the partitions of all that goes, and looks for what forbids it.</summary>
+    /// <summary>Takes the partitions of all that goes or loses its reference, and looks for what forbids it.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.HasChildren"/>.</exception>
     /// <exception cref="PartitionHeldException">Another large unit is at work there.</exception>
-    public async Task<bool> PlanAsync(CancellationToken cancellationToken)
+    public Task<bool> PlanAsync(string partition, CancellationToken cancellationToken)
     {
-        held.Add(Partition(intent.Entity, intent.Row));
-        var deleted = new HashSet<UInt128>();
+        holding.Has(partition);
+        return holding.WholeAsync(() => LookAsync(cancellationToken));
+    }
+
+    private async Task<bool> LookAsync(CancellationToken cancellationToken)
+    {
+        recent.Clear();
+        var deleted = new HashSet<UInt128> { NameOf(intent.Entity, intent.Row) };
         var forbidden = new List<(UInt128 Child, string Name)>();
         var open = new Stack<(EntityModel Model, RowBuffer Row)>([(intent.Entity, intent.Row)]);
         while (open.TryPop(out var parent))
         {
-            await HoldAsync(Partition(parent.Model, parent.Row));
-            foreach (var reference in Reference.To(side.Model, parent.Model).Where(r => r.Forbids || (r.Cascades && IsOfInterest(r.Child))))
+            foreach (var reference in Reference.To(side.Model, parent.Model).Where(r => r.Forbids || IsOfInterest(r, parent.Row)))
             {
                 await foreach (var child in ChildrenAsync(reference, parent.Row, cancellationToken))
                 {
-                    await BeatAsync();
-                    var name = XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{reference.Child.Entity} {reference.Child.Describe(child)}"));
                     if (reference.Cascades)
                     {
-                        if (deleted.Add(name) && !Reference.To(side.Model, reference.Child).IsEmpty)
+                        await holding.WantAsync(Partition(reference.Child, child));
+                        if (deleted.Add(NameOf(reference.Child, child)) && !Reference.To(side.Model, reference.Child).IsEmpty)
                         {
                             open.Push((reference.Child, child));
                         }
                     }
-                    else if (forbidden.Count < MostForbidden)
+                    else if (reference.Forbids)
                     {
-                        forbidden.Add((name, reference.Name));
+                        Forbid(NameOf(reference.Child, child), reference.Name);
                     }
                     else
                     {
-                        throw StoreErrors.HasChildren(reference.Name);
+                        await holding.WantAsync(Partition(reference.Child, child));
+                        await holding.WantAsync(Partition(reference.Child, reference.Released(child)));
+                        await foreach (var (other, name) in side.Rows.OfReleasedAsync(reference, child, cancellationToken))
+                        {
+                            Forbid(NameOf(other.Child, name), other.Name);
+                        }
                     }
                 }
             }
         }
 
-        foreach (var (_, name) in forbidden.Where(f => !deleted.Contains(f.Child)))
-        {
-            throw StoreErrors.HasChildren(name);
-        }
+        return forbidden.FirstOrDefault(f => !deleted.Contains(f.Child)) is { Name: { } by } ? throw StoreErrors.HasChildren(by) : true;
 
-        return true;
+        void Forbid(UInt128 child, string name)
+        {
+            if (forbidden.Count >= MostForbidden)
+            {
+                throw StoreErrors.HasChildren(name);
+            }
+
+            forbidden.Add((child, name));
+        }
     }
 
     /// <summary>The transaction that deletes the row, and so decides it.</summary>
@@ -92,6 +106,12 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
 
     private async Task FollowAsync(EntityModel parent, RowBuffer row, CancellationToken cancellationToken)
     {
+        // Rows that refer to each other in a circle are followed once.
+        if (!following.Add(NameOf(parent, row)))
+        {
+            return;
+        }
+
         foreach (var reference in Reference.To(side.Model, parent).Where(r => !r.Forbids))
         {
             for (var isDone = false; !isDone;)
@@ -111,6 +131,8 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
                 isDone &= some.Count == 0 || await LeaveAsync(reference, some, cancellationToken);
             }
         }
+
+        following.Remove(NameOf(parent, row));
     }
 
     private async Task<bool> LeaveAsync(Reference reference, List<RowBuffer> children, CancellationToken cancellationToken)
@@ -128,7 +150,7 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
         {
             var first = next;
             var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
-            for (; next < children.Count && !parts.IsFull; next++)
+            for (; next < children.Count && !parts.IsFull(builder.MostOf(reference.Child)); next++)
             {
                 await builder.AddLeavingAsync(parts, [new RowChange(reference.Child, children[next], reference.Cascades ? null : reference.Released(children[next])) { IsFound = true }], cancellationToken);
             }
@@ -146,38 +168,39 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
         return isDone;
     }
 
-    private async Task HoldAsync(string partition)
+    /// <summary>All children; of those that came last a query may not show each.</summary>
+    private async IAsyncEnumerable<RowBuffer> ChildrenAsync(Reference reference, RowBuffer parent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (held.Add(partition))
+        var key = RowFinder.KeyOf(reference.Parent, parent, null)!.Value;
+        if (!recent.TryGetValue(key.Pk, out var last))
         {
-            UnitParts parts;
-            do
+            var version = (await side.Versions.ReadAsync([key.Pk], intent.Id, cancellationToken))[key.Pk];
+            recent[key.Pk] = last = await side.Rows.RecentAsync(version, cancellationToken);
+        }
+
+        foreach (var child in last.Where(r => r.Model == reference.Child && reference.Refers(r.Row, parent)).Select(r => r.Row))
+        {
+            if (await side.Rows.GetAsync(reference.Child, RowFinder.KeyOf(reference.Child, child, null)!.Value, cancellationToken) is { } now && reference.Refers(now, parent))
             {
-                parts = new UnitParts(side.Model.Definition, side.Keys);
-                log.GoOn(parts, intent, held: [partition]);
+                yield return now;
             }
-            while (!await IntentWork.SendAsync(sender, parts));
         }
-    }
 
-    /// <summary>Who has many rows to read is not gone.</summary>
-    private async Task BeatAsync()
-    {
-        if (side.Time.GetElapsedTime(beat) > Beat)
+        await foreach (var child in side.Rows.ChildrenAsync(reference, parent, key, cancellationToken))
         {
-            var parts = new UnitParts(side.Model.Definition, side.Keys);
-            log.GoOn(parts, intent);
-            await IntentWork.SendAsync(sender, parts);
-            beat = side.Time.GetTimestamp();
+            if (!last.Any(r => r.Model == reference.Child && r.Model.IsSame(r.Row, child, r.Model.PrimaryKey)))
+            {
+                yield return child;
+            }
         }
     }
 
-    private IAsyncEnumerable<RowBuffer> ChildrenAsync(Reference reference, RowBuffer parent, CancellationToken cancellationToken) =>
-        side.Rows.ChildrenAsync(reference, parent, RowFinder.KeyOf(reference.Parent, parent, null)!.Value, cancellationToken);
+    /// <summary>False for children that lie in the parent's partition, have none of their own, and forbid nothing: all of them go when their turn comes.</summary>
+    private bool IsOfInterest(Reference reference, RowBuffer parent) =>
+        !Reference.To(side.Model, reference.Child).IsEmpty || Reference.Of(side.Model, reference.Child).Any(r => r.Forbids)
+        || !RowFinder.PathToChildren(reference.Child, reference.ChildRow(parent), reference.ChildColumns).IsInTable;
 
-    /// <summary>True for rows that have children of their own, or that something forbids to go without.</summary>
-    private bool IsOfInterest(EntityModel child) =>
-        !Reference.To(side.Model, child).IsEmpty || Reference.Of(side.Model, child).Any(r => r.Forbids);
+    private static UInt128 NameOf(EntityModel entity, RowBuffer row) => XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{entity.Entity} {entity.Describe(row)}"));
 
     private static string Partition(EntityModel entity, RowBuffer row) => RowFinder.KeyOf(entity, row, null)!.Value.Pk;
 }

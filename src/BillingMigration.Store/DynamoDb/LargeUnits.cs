@@ -42,7 +42,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
 
             var (row, call) = await resolve(gate?.Epoch ?? 0);
             var intent = await NewAsync(Intent.BillRun, run.Bill.Model, row, run.Columns, cancellationToken);
-            return (intent, new LargeBillRun(side, intent, run, builder, sender, log) { HasGeneratedKey = run.Bill.GeneratedKey >= 0, Call = call }, partition);
+            return (intent, new LargeBillRun(side, intent, RunOf(intent), builder, sender, log) { HasGeneratedKey = run.Bill.GeneratedKey >= 0, Call = call }, partition);
         },
         (run.Bill.Model, run.Bill.GeneratedKey >= 0),
         cancellationToken);
@@ -54,7 +54,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
     /// <exception cref="PartitionHeldException">A large unit is at work there.</exception>
     public async Task<UnitLock?> TryLockAsync(EntityModel entity, IReadOnlyCollection<string> partitions, long epoch)
     {
-        if (partitions.Count == 0)
+        if (partitions.Count is 0 or > IntentLog.MostHeld)
         {
             return null;
         }
@@ -64,6 +64,9 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         log.Begin(parts, intent, partitions);
         return await IntentWork.SendAsync(beginning, parts) ? new UnitLock(intent, partitions) : null;
     }
+
+    /// <summary>Who has taken something, and reads many rows, is not gone.</summary>
+    public Task<T> WhileAsync<T>(UnitLock? taken, Func<Task<T>> work) => taken is null ? work() : new Holding(side, taken.Intent, log, sender).WhileAsync(work);
 
     /// <summary>Others may have it again; where that fails, they take it when it is left lying.</summary>
     public Task UnlockAsync(UnitLock? taken) => taken is null ? Task.CompletedTask : UndoAsync(taken.Intent);
@@ -109,39 +112,64 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         }
     }
 
-    private async Task<Intent> NewAsync(string what, EntityModel entity, RowBuffer row, BillingColumns columns, CancellationToken cancellationToken) => new(
-        what, side.Calls.NewId(), side.Calls.NewId(), entity, side.Items.Json(entity, await side.Rows.WithLookupsAsync(entity, row, [], cancellationToken))) { Columns = columns };
+    private async Task<Intent> NewAsync(string what, EntityModel entity, RowBuffer row, BillingColumns columns, CancellationToken cancellationToken)
+    {
+        var whole = await side.Rows.WithLookupsAsync(entity, row, [], cancellationToken);
+        return new Intent(what, side.Calls.NewId(), side.Calls.NewId(), entity, side.Items.Json(entity, what == Intent.Deletion ? Named(entity, whole) : whole))
+        {
+            Columns = columns, Row = whole,
+        };
+    }
+
+    /// <summary>A row with what names it alone: its keys, and what others refer to. An item of 400 KB and an intent of it would be too much for one.</summary>
+    private RowBuffer Named(EntityModel entity, RowBuffer row)
+    {
+        var named = entity.Keys[0].PartitionKey.Concat(entity.Keys[0].SortKey).SelectMany(t => t.RowIndexes)
+            .Concat(entity.PrimaryKey)
+            .Concat(entity.Table.UniqueKeys.SelectMany(k => k.Columns).Select(c => EntityModel.Find(entity.Row, null, c)))
+            .Concat(Reference.To(side.Model, entity).SelectMany(r => r.ParentColumns))
+            .ToHashSet();
+        var few = row.Copy();
+        foreach (var attribute in entity.Attributes.Where(a => !named.Contains(a.RowIndex)))
+        {
+            few.SetNull(attribute.RowIndex);
+        }
+
+        return few;
+    }
 
     /// <summary>Goes on with what is decided, through trouble with the way as well: it may begin anew any number of times.</summary>
-    /// <exception cref="MigrationException"><c>WriteOutcomeUnknown</c>: others finish it.</exception>
+    /// <exception cref="StoreException">It was refused after all, and is undone.</exception>
+    /// <exception cref="MigrationException"><c>WriteOutcomeUnknown</c>, whatever the trouble is: others finish it, or set it aside with its reason.</exception>
     public async Task<BillingRecord?> FinishAsync(Intent intent)
     {
         var began = side.Time.GetTimestamp();
-        for (var failures = 1; ; failures++)
+        try
         {
-            try
+            for (var (failures, isTaken) = (1, false); ; failures++)
             {
-                return await FinishOnceAsync(intent, CancellationToken.None);
-            }
-            catch (Exception e) when (Unsent.IsTrouble(e))
-            {
-                // Others take over what its owner has not gone on with for half a minute.
-                if (side.Time.GetElapsedTime(began) > StoreTimes.Patience)
+                try
                 {
-                    throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, e);
+                    return isTaken ? await WaitForEndAsync(intent) : await BeatAsync(intent, CancellationToken.None);
                 }
-
-                await side.Calls.PauseAsync(failures, CancellationToken.None);
+                catch (StoreException e) when (e.Subject == intent.Id)
+                {
+                    isTaken = true;
+                }
+                catch (Exception e) when (Unsent.Passes(e) && side.Time.GetElapsedTime(began) <= StoreTimes.Patience)
+                {
+                    // Others take over what its owner has not gone on with for half a minute.
+                    await side.Calls.PauseAsync(failures, CancellationToken.None);
+                }
             }
-            catch (StoreException e) when (e.Subject == intent.Id)
-            {
-                return await WaitForEndAsync(intent);
-            }
-            catch (Exception e) when (e is StoreException or PartitionHeldException)
-            {
-                // It is decided, and so not refused any more: others finish it, or set it aside with the reason.
-                throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, e);
-            }
+        }
+        catch (UndoneException e)
+        {
+            throw e.Refusal;
+        }
+        catch (Exception e) when (e is not MigrationException { ErrorId: StoreErrors.OutcomeUnknownId })
+        {
+            throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, e);
         }
     }
 
@@ -182,7 +210,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
 
     private LargeBillRun Bills(Intent intent) => new(side, intent, RunOf(intent), builder, sender, log);
 
-    private BillRun RunOf(Intent intent) => new(side, new PlannedChange(intent.Entity, null, intent.Row, -1, []), intent.Columns);
+    private BillRun RunOf(Intent intent) => new(side, new PlannedChange(intent.Entity, null, intent.Row, -1, []), intent.Columns) { Own = intent.Id };
 
     /// <returns>True: it is decided. False: there is nothing to do. Null: what it was made from has changed, and nothing is done.</returns>
     private async Task<bool?> TryDecideAsync(
@@ -200,7 +228,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         var isOpen = true;
         try
         {
-            if (!await work.PlanAsync(cancellationToken))
+            if (!await work.PlanAsync(partition, cancellationToken))
             {
                 return false;
             }
@@ -245,7 +273,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         {
             await log.EndAsync(intent, sender, CancellationToken.None);
         }
-        catch (Exception e) when (e is StoreException || Unsent.IsTrouble(e) || e is MigrationException or Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException)
+        catch (Exception e) when (e is StoreException or MigrationException || Unsent.Passes(e))
         {
             // Its lease ends.
         }
@@ -260,17 +288,17 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
 
         try
         {
-            await FinishOnceAsync(mine, cancellationToken);
+            await BeatAsync(mine, cancellationToken);
         }
         catch (StoreException e) when (e.Subject == mine.Id)
         {
             // Another has taken it over in turn.
         }
-        catch (PartitionHeldException)
+        catch (UndoneException)
         {
-            // Its turn comes.
+            // It has ended.
         }
-        catch (Exception e) when (!Unsent.IsTrouble(e) && e is not (OperationCanceledException or Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException))
+        catch (Exception e) when (!Unsent.Passes(e) && e is not OperationCanceledException)
         {
             await SetAsideAsync(mine, e is StoreException refused ? $"{refused.Error}: {refused.Message}" : $"{e.GetType().Name}: {e.Message}", cancellationToken);
         }
@@ -290,6 +318,9 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         }
     }
 
+    private Task<BillingRecord?> BeatAsync(Intent intent, CancellationToken cancellationToken) =>
+        new Holding(side, intent, log, sender).WhileAsync(() => FinishOnceAsync(intent, cancellationToken));
+
     private async Task<BillingRecord?> FinishOnceAsync(Intent intent, CancellationToken cancellationToken)
     {
         if (intent.IsAside)
@@ -303,9 +334,27 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
             return null;
         }
 
-        return intent.What == Intent.Deletion ? await Deletes(intent).RunAsync(cancellationToken)
-            : intent.IsAside ? await Bills(intent).UndoAsync(cancellationToken)
-            : await Bills(intent).RunAsync(cancellationToken);
+        if (intent.What == Intent.Deletion)
+        {
+            return await Deletes(intent).RunAsync(cancellationToken);
+        }
+
+        var run = Bills(intent);
+        if (intent.IsAside)
+        {
+            return await run.UndoAsync(cancellationToken);
+        }
+
+        try
+        {
+            return await run.RunAsync(cancellationToken);
+        }
+        catch (StoreException e) when (e.Subject != intent.Id && !e.HasWaited)
+        {
+            // Until its bill is written nothing of it counts.
+            await run.UndoAsync(cancellationToken);
+            throw new UndoneException(e);
+        }
     }
 
     /// <summary>Another has taken the unit over, and finishes it; who is gone in turn is followed by this one.</summary>
@@ -337,4 +386,10 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
             : await side.Rows.FindAsync(intent.Entity, intent.Row, intent.Entity.PrimaryKey, CancellationToken.None) is { } row ? new BillingRecord(intent.Entity, row)
             : throw StoreErrors.OutcomeUnknown(intent.Entity.Entity, IntentLog.TakenOverError(intent));
     }
+}
+
+/// <summary>A large unit was refused after it was decided, and nothing of it is left.</summary>
+internal sealed class UndoneException(StoreException refusal) : Exception(refusal.Message, refusal)
+{
+    public StoreException Refusal => refusal;
 }

@@ -50,6 +50,12 @@ internal sealed record Reference(
     /// <summary>A foreign key with a NULL in it refers to nothing.</summary>
     public bool IsSet(RowBuffer child) => ChildColumns.All(c => !child.IsNull(c));
 
+    /// <summary>A parent with a NULL in what is referred to has no children.</summary>
+    public bool IsReferable(RowBuffer parent) => ParentColumns.All(c => !parent.IsNull(c));
+
+    /// <summary>The child refers to the parent, as the source compares them.</summary>
+    public bool Refers(RowBuffer child, RowBuffer parent) => IsReferable(parent) && Child.IsSame(child, ChildRow(parent), ChildColumns);
+
     /// <summary>The child without its parent.</summary>
     public RowBuffer Released(RowBuffer child)
     {

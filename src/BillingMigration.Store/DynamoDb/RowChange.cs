@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Amazon.DynamoDBv2.Model;
 using BillingMigration.Model;
 using BillingMigration.Target;
 
@@ -27,6 +28,9 @@ internal sealed class RowChange(EntityModel model, RowBuffer? before, RowBuffer?
 
     /// <summary>The value of its generated key is one that nobody has, unless somebody gave it by hand.</summary>
     public bool HasGeneratedKey { get; init; }
+
+    /// <summary>Attributes of a new item that the model does not know.</summary>
+    public IReadOnlyList<KeyValuePair<string, AttributeValue>> Unknown { get; init; } = [];
 
     /// <summary>Keys of parents that were looked for.</summary>
     public Dictionary<Reference, ItemKey> Parents { get; } = [];

@@ -95,6 +95,24 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
         return found.Count > 0 ? new RowDecoder(entity).TryDecode(found[0].Span) : null;
     }
 
+    /// <summary>Rows of what came last to a partition, as they are when all of what brought them is there.</summary>
+    public async Task<IReadOnlyList<(EntityModel Model, RowBuffer Row)>> RecentAsync(PartitionVersion version, CancellationToken cancellationToken)
+    {
+        var rows = new List<(EntityModel, RowBuffer)>();
+        foreach (var some in version.Recent.Chunk(UnitParts.Most))
+        {
+            foreach (var item in (await calls.ReadAtOnceAsync([.. some.Select(k => (model.Definition.Target.Table, ItemCodec.Attributes(k)))], cancellationToken)).OfType<Dictionary<string, AttributeValue>>())
+            {
+                if (model.Entities.FirstOrDefault(e => e.Entity == item[EntityModel.EntityAttribute].S) is { } entity && new RowDecoder(entity).TryDecode(ItemImage.Json(item)) is { } row)
+                {
+                    rows.Add((entity, row));
+                }
+            }
+        }
+
+        return rows;
+    }
+
     /// <summary>The item with everything that stands in it, also what the model does not know.</summary>
     public async Task<Dictionary<string, AttributeValue>?> ItemAsync(ItemKey key, CancellationToken cancellationToken)
     {
@@ -108,6 +126,11 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
     /// </summary>
     public async IAsyncEnumerable<RowBuffer> ChildrenAsync(Reference reference, RowBuffer parent, ItemKey parentKey, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        if (!reference.IsReferable(parent))
+        {
+            yield break;
+        }
+
         var (child, columns, like) = (reference.Child, reference.ChildColumns, reference.ChildRow(parent));
         var (path, isInTable) = PathToChildren(child, like, columns);
         if (isInTable)
@@ -140,6 +163,21 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
             if (shown.Add(KeyOf(child, row, null)!.Value))
             {
                 yield return row;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Rows that refer to what a child loses with its parent (SET NULL): a value that others refer to does not change, as the source's ON UPDATE
+    /// RESTRICT says.
+    /// </summary>
+    public async IAsyncEnumerable<(Reference Reference, RowBuffer Row)> OfReleasedAsync(Reference reference, RowBuffer child, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var other in Reference.To(model, reference.Child).Where(r => r.ParentColumns.Any(reference.ChildColumns.Contains)))
+        {
+            await foreach (var row in ChildrenAsync(other, child, KeyOf(reference.Child, child, null)!.Value, cancellationToken))
+            {
+                yield return (other, row);
             }
         }
     }

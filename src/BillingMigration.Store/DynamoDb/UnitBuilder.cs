@@ -115,6 +115,13 @@ internal sealed class UnitBuilder(TableSide side)
             }
         }
 
+        await AddAsync(parts, rows, found, cancellationToken);
+        return parts;
+    }
+
+    /// <summary>Adds what is made of the rows: the same for a unit and for a part of a large one.</summary>
+    public async Task AddAsync(UnitParts parts, UnitRows rows, UnitFindings found, CancellationToken cancellationToken)
+    {
         var changes = rows.All;
         var items = await AddRowsAsync(parts, changes, cancellationToken);
         rows.RequireParents();
@@ -125,8 +132,10 @@ internal sealed class UnitBuilder(TableSide side)
         }
 
         await FollowMovedAsync(parts, changes, cancellationToken);
-        return parts;
     }
+
+    /// <summary>Items that a change of one row may be: with its version, its former item, its unique values, and its references before and after.</summary>
+    public int MostOf(EntityModel entity) => 4 + (2 * (entity.Table.UniqueKeys.Length + 1)) + (3 * Reference.Of(side.Model, entity).Length);
 
     /// <summary>Adds the writes of rows alone, for a part of a large unit that has claimed and required all else.</summary>
     /// <returns>The items as they will be; null for those deleted.</returns>
@@ -150,7 +159,7 @@ internal sealed class UnitBuilder(TableSide side)
         foreach (var change in changes)
         {
             await ReferAsync(parts, change, cancellationToken);
-            foreach (var value in change.After is null ? UniqueValue.Of(change.Model, change.Before!) : [])
+            foreach (var value in UniqueValue.Of(change.Model, change.Before!).Except(change.After is null ? [] : UniqueValue.Of(change.Model, change.After)))
             {
                 if (keep)
                 {
@@ -184,20 +193,10 @@ internal sealed class UnitBuilder(TableSide side)
         await rows.InsertAsync(entity, row, 0, hasGeneratedKey, cancellationToken);
         var item = (await EncodeAsync(entity, row, [], cancellationToken))!;
         parts.Touch(ItemCodec.Key(item).Pk);
+        // Its place is taken by nobody until it is written: the unit holds the partition from then on.
+        parts.Require(ItemCodec.KeyOf(item), ItemCondition.Absent, Taken(rows.All[0]));
         rows.RequireParents();
         AddUnique(parts, rows.All, [item], found);
-    }
-
-    /// <summary>Says of rows in other partitions that they refer to a row that is written later.</summary>
-    public void Refer(UnitParts parts, IEnumerable<RowChange> children, EntityModel parent, RowBuffer row)
-    {
-        foreach (var child in children)
-        {
-            foreach (var reference in Reference.Of(side.Model, child.Model).Where(r => r.Parent == parent && r.IsSet(child.After!) && parent.IsSame(r.ParentRow(child.After!), row, r.ParentColumns)))
-            {
-                Refer(parts, reference, row, RowFinder.KeyOf(parent, row, null)!.Value.Pk, RowFinder.KeyOf(child.Model, child.After!, null)!.Value);
-            }
-        }
     }
 
     /// <summary>
@@ -246,6 +245,10 @@ internal sealed class UnitBuilder(TableSide side)
             item["itemPk"] = new AttributeValue(own.Pk);
             item["itemSk"] = new AttributeValue(own.Sk);
             parts.Note(item);
+            if (partition is not null)
+            {
+                parts.Bring(partition, own);
+            }
         }
     }
 
@@ -255,16 +258,21 @@ internal sealed class UnitBuilder(TableSide side)
         foreach (var parent in changes.Where(c => c.Moves && !Reference.To(side.Model, c.Model).IsEmpty))
         {
             var (from, to) = (RowFinder.KeyOf(parent.Model, parent.Before!, null)!.Value, RowFinder.KeyOf(parent.Model, parent.After!, null)!.Value.Pk);
+            var recent = from.Pk == to ? [] : await side.Rows.RecentAsync((await side.Versions.ReadAsync([from.Pk], parts.Own, cancellationToken))[from.Pk], cancellationToken);
             foreach (var reference in from.Pk == to ? [] : Reference.To(side.Model, parent.Model))
             {
-                var like = reference.ChildRow(parent.Row);
+                foreach (var (_, child) in recent.Where(r => r.Model == reference.Child && reference.Refers(r.Row, parent.Row)))
+                {
+                    Refer(parts, reference, parent.Row, to, RowFinder.KeyOf(reference.Child, child, null)!.Value);
+                }
+
                 await foreach (var child in side.Rows.ChildrenAsync(reference, parent.Row, from, cancellationToken))
                 {
                     Refer(parts, reference, parent.Row, to, RowFinder.KeyOf(reference.Child, child, null)!.Value);
                     parts.RequireFits(parent.Model.Entity);
                 }
 
-                foreach (var child in changes.Where(c => c.Model == reference.Child && c.After is { } row && c.Model.IsSame(row, like, reference.ChildColumns)))
+                foreach (var child in changes.Where(c => c.Model == reference.Child && c.After is { } row && reference.Refers(row, parent.Row)))
                 {
                     Refer(parts, reference, parent.Row, to, RowFinder.KeyOf(child.Model, child.After!, null)!.Value);
                 }
@@ -353,8 +361,14 @@ internal sealed class UnitBuilder(TableSide side)
                 continue;
             }
 
+            foreach (var (name, value) in change.Unknown)
+            {
+                after[name] = value;
+            }
+
             var isLeft = free.Remove(ItemCodec.Key(after), out var former);
             Touch(parts, change.Model, ItemCodec.Key(after).Pk);
+            parts.Bring(ItemCodec.Key(after).Pk, ItemCodec.Key(after));
             parts.Put(after, former.Still, isLeft ? former.Changed : Taken(change));
         }
 
@@ -374,6 +388,11 @@ internal sealed class UnitBuilder(TableSide side)
         if (set.Count + remove.Length > 0)
         {
             Touch(parts, change.Model, ItemCodec.Key(after).Pk);
+            if (Reference.Of(side.Model, change.Model).Any(r => change.Changes(r.ChildColumns)))
+            {
+                parts.Bring(ItemCodec.Key(after).Pk, ItemCodec.Key(after));
+            }
+
             parts.Update(ItemCodec.KeyOf(after), still, set, remove, changed);
         }
         else
@@ -390,10 +409,9 @@ internal sealed class UnitBuilder(TableSide side)
         UnitParts parts, RowChange change, Dictionary<string, AttributeValue> before, Dictionary<string, AttributeValue> after, CancellationToken cancellationToken)
     {
         var key = ItemCodec.Key(before);
-        var known = change.Model.Attributes.Select(a => a.Name).Concat(change.Model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute })).Append(EntityModel.EntityAttribute).ToHashSet();
         var (item, version) = await side.Versions.ReadWithAsync(side.Model.Definition.Target.Table, key, parts.Own, cancellationToken);
         parts.RequireVersion(key.Pk, version);
-        var unknown = (item ?? []).Where(a => !known.Contains(a.Key)).ToArray();
+        var unknown = ItemCodec.UnknownOf(change.Model, item ?? []);
         foreach (var (name, value) in unknown)
         {
             after[name] = value;
@@ -411,14 +429,15 @@ internal sealed class UnitBuilder(TableSide side)
             return RowImage.Is(change.Model, before, unknown);
         }
 
-        foreach (var (partition, version) in await side.Versions.ReadAsync([key.Pk], parts.Own, cancellationToken))
-        {
-            parts.RequireVersion(partition, version);
-        }
-
-        var now = await side.Rows.GetAsync(change.Model, key, cancellationToken) ?? throw StoreErrors.Gone(change.Model, change.Before!);
-        return new BillingRecord(change.Model, now).Equals(new BillingRecord(change.Model, change.Before!)) ? ItemCondition.Present : throw StoreErrors.Changed(change.Model, change.Before!);
-    }
+        // Together: what the last transaction has written to the item is there from then on.
+        var (_, version) = await side.Versions.ReadWithAsync(side.Model.Definition.Target.Table, key, parts.Own, cancellationToken);
+        parts.RequireVersion(key.Pk, version);
+        var now = await side.Rows.GetAsync(change.Model, key, cancellationToken);
+        var isSame = now is not null && new BillingRecord(change.Model, now).Equals(new BillingRecord(change.Model, change.Before!));
+        return isSame ? ItemCondition.Present
+            : change.IsFound ? ItemCondition.Never
+            : throw (now is null ? StoreErrors.Gone(change.Model, change.Before!) : StoreErrors.Changed(change.Model, change.Before!));
+   }
 
     /// <summary>There is an item already where a row gets one.</summary>
     private static Refusal Taken(RowChange change) =>
@@ -454,6 +473,14 @@ internal sealed class UnitBuilder(TableSide side)
                 {
                     parts.Claim(changes[i].Place, value, items[i]!, isNew, isNew ? found.Left.GetValueOrDefault(value) : null, side.Calls.NewId());
                 }
+            }
+        }
+
+        foreach (var change in changes.Where(c => c is { Before: null, After: null }))
+        {
+            foreach (var value in UniqueValue.Of(change.Model, change.Row))
+            {
+                parts.RequireUnclaimed(change.Place, value, found.Left.GetValueOrDefault(value));
             }
         }
     }

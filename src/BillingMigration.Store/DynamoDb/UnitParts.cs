@@ -4,6 +4,7 @@ using System.Text;
 using Amazon.DynamoDBv2.Model;
 using BillingMigration.Definition;
 using BillingMigration.Model;
+using BillingMigration.Target;
 
 namespace BillingMigration.Store.DynamoDb;
 
@@ -68,6 +69,7 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
     private readonly List<(TransactWriteItem Item, Refusal Refusal)> parts = [];
     private readonly Dictionary<string, int> places = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long?> versions = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HashSet<ItemKey>> came = new(StringComparer.Ordinal);
     private long bytes;
     private TransactWriteItemsRequest? request;
 
@@ -91,8 +93,9 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
 
     public int Count => parts.Count + versions.Count;
 
-    /// <summary>True when a further row with its claims and references might be too much for a part of a large unit.</summary>
-    public bool IsFull => Count > Most - 15 || bytes > MostBytes / 4;
+    /// <summary>True when a further row might be too much for a part of a large unit.</summary>
+    /// <param name="row">Items that it may be, with its claims and references.</param>
+    public bool IsFull(int row) => Count > Most - row - 1 || bytes > MostBytes / 4;
 
     /// <summary>The item that most other units meet this one at.</summary>
     public string Hottest => versions.Count > 0 ? versions.Keys.First() : parts.Count > 0 ? NameOf(parts[0].Item) : "";
@@ -103,6 +106,9 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
     public Refusal RefusalOf(int part) => part < parts.Count ? parts[part].Refusal
         : versions.ElementAt(part - parts.Count) is { Value: null } free ? new Refusal.Held(free.Key)
         : new Refusal.LookAgain();
+
+    /// <summary>True for what a transaction takes.</summary>
+    public bool Fits => Count <= Most && bytes <= MostBytes;
 
     /// <exception cref="StoreException"><see cref="StoreError.TooManyRows"/>.</exception>
     public void RequireFits(string entity)
@@ -178,10 +184,45 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
         {
             ConditionCheck = new ConditionCheck { TableName = definition.Target.Table, Key = key, ConditionExpression = condition.Expression, ExpressionAttributeNames = condition.Names, ExpressionAttributeValues = condition.Values },
         };
-        if (!places.ContainsKey(NameOf(check)))
+        if (!places.TryGetValue(NameOf(check), out var at))
         {
             Add(check, refusal);
         }
+        else if (condition != ItemCondition.Present)
+        {
+            // A condition of several reasons says only that the unit is to be made again: what is wrong is seen then.
+            parts[at] = (With(parts[at].Item, condition), parts[at].Refusal is Refusal.Told and not Refusal.Changed ? new Refusal.LookAgain() : parts[at].Refusal);
+        }
+    }
+
+    /// <summary>The same part with a further condition.</summary>
+    private static TransactWriteItem With(TransactWriteItem item, ItemCondition further)
+    {
+        var was = item switch
+        {
+            { Update: { } u } => new ItemCondition(u.ConditionExpression, u.ExpressionAttributeNames, u.ExpressionAttributeValues),
+            { Put: { } p } => new ItemCondition(p.ConditionExpression, p.ExpressionAttributeNames, p.ExpressionAttributeValues),
+            { Delete: { } d } => new ItemCondition(d.ConditionExpression, d.ExpressionAttributeNames, d.ExpressionAttributeValues),
+            { ConditionCheck: var c } => new ItemCondition(c.ConditionExpression, c.ExpressionAttributeNames, c.ExpressionAttributeValues),
+        };
+        var (expression, names, values) = was.And(further);
+        switch (item)
+        {
+            case { Update: { } u }:
+                (u.ConditionExpression, u.ExpressionAttributeNames, u.ExpressionAttributeValues) = (expression, names, values);
+                break;
+            case { Put: { } p }:
+                (p.ConditionExpression, p.ExpressionAttributeNames, p.ExpressionAttributeValues) = (expression, names, values);
+                break;
+            case { Delete: { } d }:
+                (d.ConditionExpression, d.ExpressionAttributeNames, d.ExpressionAttributeValues) = (expression, names, values);
+                break;
+            case { ConditionCheck: var c }:
+                (c.ConditionExpression, c.ExpressionAttributeNames, c.ExpressionAttributeValues) = (expression, names, values);
+                break;
+        }
+
+        return item;
     }
 
     /// <summary>Something of the control table that is said once, however often it is to be.</summary>
@@ -202,6 +243,20 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
     /// What a large unit has decided is not stopped by another.
     /// </summary>
     public void Touch(string partition) => versions.TryAdd(partition, null);
+
+    /// <summary>The unit brings an item to a partition that it touches, or makes it a child of one of its rows.</summary>
+    public void Bring(string partition, ItemKey item)
+    {
+        if (!came.TryGetValue(partition, out var keys))
+        {
+            came[partition] = keys = [];
+        }
+
+        if (keys.Add(item))
+        {
+            bytes += item.Pk.Length + item.Sk.Length;
+        }
+    }
 
     /// <returns>What was touched so far: a large unit takes these partitions for itself instead.</returns>
     public IReadOnlyCollection<string> TakeTouched()
@@ -243,6 +298,19 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
         }
 
         Add(part, new Refusal.Claimed(change, value));
+    }
+
+    /// <summary>A unique value that the unit takes and leaves again was free.</summary>
+    /// <inheritdoc cref="Claim"/>
+    public void RequireUnclaimed(int change, UniqueValue value, string? left)
+    {
+        var check = new ConditionCheck { TableName = keys.Table, Key = keys.Claim(value), ConditionExpression = left is null ? "attribute_not_exists(pk)" : "version = :left" };
+        check.ExpressionAttributeValues = left is null ? null : new() { [":left"] = new AttributeValue(left) };
+        var part = new TransactWriteItem { ConditionCheck = check };
+        if (!places.ContainsKey(NameOf(part)))
+        {
+            Add(part, new Refusal.Claimed(change, value));
+        }
     }
 
     /// <param name="announcer">Id of the large unit that has announced it; null: the row that has it leaves it.</param>
@@ -298,11 +366,26 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
             _ = known == 0 || values.TryAdd(":v", new AttributeValue { N = known.ToString(CultureInfo.InvariantCulture) });
         }
 
+        var set = "";
+        if (came.TryGetValue(partition, out var brought))
+        {
+            // Parts of a large unit meet nobody who decides by the partition: they push nothing out.
+            var names0 = PartitionVersions.Came.Take(Holder is null ? PartitionVersions.Came.Count : 1).ToArray();
+            set = $"SET {string.Join(", ", names0.Select((name, i) => i == 0 ? "#r0=:r" : $"#{name}=if_not_exists(#{names0[i - 1]},:e)"))} ";
+            foreach (var name in names0)
+            {
+                names[$"#{name}"] = name;
+            }
+
+            values[":r"] = new AttributeValue { L = [.. brought.Select(k => PartitionVersions.TextOf(partition, k))] };
+            _ = names0.Length == 1 || values.TryAdd(":e", new AttributeValue { L = [], IsLSet = true });
+        }
+
         return new TransactWriteItem
         {
             Update = new Update
             {
-                TableName = keys.Table, Key = keys.Version(partition), UpdateExpression = "ADD #n :1",
+                TableName = keys.Table, Key = keys.Version(partition), UpdateExpression = $"{set}ADD #n :1",
                 ConditionExpression = terms.Count > 0 ? string.Join(" AND ", terms) : null, ExpressionAttributeNames = names, ExpressionAttributeValues = values,
             },
         };
@@ -329,6 +412,9 @@ internal sealed record ItemCondition(string Expression, Dictionary<string, strin
 {
     public static ItemCondition Absent { get; } = new("attribute_not_exists(pk)", null, null);
 
+    /// <summary>What the unit was made from has changed already.</summary>
+    public static ItemCondition Never { get; } = new("attribute_exists(pk) AND attribute_not_exists(pk)", null, null);
+
     public static ItemCondition Present { get; } = new("attribute_exists(pk)", null, null);
 
     /// <summary>The item is there and still has these attributes, and none of the others.</summary>
@@ -350,6 +436,27 @@ internal sealed record ItemCondition(string Expression, Dictionary<string, strin
         }
 
         return new ItemCondition(string.Join(" AND ", terms), names.Count > 0 ? names : null, values.Count > 0 ? values : null);
+    }
+
+    /// <summary>Both. The names of the other are given anew.</summary>
+    public ItemCondition And(ItemCondition other)
+    {
+        var (names, values, expression) = (new Dictionary<string, string>(Names ?? []), new Dictionary<string, AttributeValue>(Values ?? []), other.Expression);
+        var prefix = $"a{names.Count + values.Count}x";
+        // The longer ones first: one may begin with another.
+        foreach (var (alias, name) in (other.Names ?? []).OrderByDescending(n => n.Key.Length))
+        {
+            expression = expression.Replace(alias, $"#{prefix}{alias[1..]}", StringComparison.Ordinal);
+            names.Add($"#{prefix}{alias[1..]}", name);
+        }
+
+        foreach (var (alias, value) in (other.Values ?? []).OrderByDescending(v => v.Key.Length))
+        {
+            expression = expression.Replace(alias, $":{prefix}{alias[1..]}", StringComparison.Ordinal);
+            values.Add($":{prefix}{alias[1..]}", value);
+        }
+
+        return new ItemCondition($"{Expression} AND {expression}", names, values.Count > 0 ? values : null);
     }
 
     /// <summary>Besides, an attribute has one of these values, or is not there, which means the same.</summary>

@@ -18,6 +18,9 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
 
     public IReadOnlyList<RowChange> All => rows;
 
+    /// <summary>A row that a large unit has announced and writes last: it is a parent already.</summary>
+    public (EntityModel Model, RowBuffer Row)? Announced { get; init; }
+
     /// <summary>A row as it was read.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.DuplicateKey"/>: an earlier change has taken a unique value that is this row's.</exception>
     public RowChange Know(EntityModel entity, RowBuffer row, bool isFound)
@@ -76,25 +79,31 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
         {
             var deleted = open.Where(p => !Reference.To(side.Model, p.Model).IsEmpty).Select(p => (Row: p, Key: RowFinder.KeyOf(p.Model, p.Row, null)!.Value)).ToArray();
             open.Clear();
+            var recent = new List<(EntityModel Model, RowBuffer Row)>();
             foreach (var (partition, version) in await side.Versions.ReadAsync([.. deleted.Select(p => p.Key.Pk)], parts.Own, cancellationToken))
             {
-                parts.RequireVersion(partition, version);
+                parts.RequireVersion(partition, version.Number);
+                recent.AddRange(await side.Rows.RecentAsync(version, cancellationToken));
             }
 
             foreach (var (parent, key) in deleted)
             {
                 foreach (var reference in Reference.To(side.Model, parent.Model))
                 {
+                    foreach (var (model, child) in recent.Where(r => r.Model == reference.Child && reference.Refers(r.Row, parent.Row)))
+                    {
+                        Know(model, child, isFound: true);
+                    }
+
                     await foreach (var child in side.Rows.ChildrenAsync(reference, parent.Row, key, cancellationToken))
                     {
                         Know(reference.Child, child, isFound: true);
                         RequireFew();
                     }
 
-                    var like = reference.ChildRow(parent.Row);
-                    foreach (var child in rows.Where(r => r.Model == reference.Child && r.After is { } row && r.Model.IsSame(row, like, reference.ChildColumns)))
+                    foreach (var child in rows.Where(r => r.Model == reference.Child && r.After is { } row && reference.Refers(row, parent.Row)).ToArray())
                     {
-                        Follow(reference, child);
+                        await FollowAsync(reference, child);
                     }
                 }
             }
@@ -105,7 +114,7 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
             throw StoreErrors.HasChildren(name);
         }
 
-        void Follow(Reference reference, RowChange child)
+        async Task FollowAsync(Reference reference, RowChange child)
         {
             if (reference.Forbids)
             {
@@ -118,6 +127,11 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
             else
             {
                 var was = child.After!;
+                await foreach (var (other, row) in side.Rows.OfReleasedAsync(reference, was, cancellationToken))
+                {
+                    forbidden.Add((Know(other.Child, row, isFound: true), other.Name));
+                }
+
                 child.After = reference.Released(was);
                 Release(child, UniqueValue.Of(child.Model, was).Except(UniqueValue.Of(child.Model, child.After)));
             }
@@ -214,14 +228,18 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
         {
             key = RowFinder.KeyOf(parent, await side.Rows.WithLookupsAsync(parent, written.After!, rows, cancellationToken), null)!.Value;
         }
+        else if (Announced is var (model, announced) && model == parent && parent.IsSame(announced, wanted, columns))
+        {
+            key = RowFinder.KeyOf(parent, await side.Rows.WithLookupsAsync(parent, announced, rows, cancellationToken), null)!.Value;
+        }
         else if (own.Length > 0)
         {
             throw missing;
         }
-        else if (RowFinder.KeyOf(parent, wanted, columns) is { } derived && !Others(reference).Any(parent.ComparesByCollation))
+        else if (RowFinder.KeyOf(parent, wanted, columns) is { } derived && Others(reference).Length == 0)
         {
             key = derived;
-            parents.Add((key, Referred(reference, wanted), new Refusal.Told(missing), missing));
+            parents.Add((key, ItemCondition.Present, new Refusal.Told(missing), missing));
         }
         else
         {

@@ -132,13 +132,26 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
             return new PlannedChange(entity, read, row, -1, pending);
         }
 
+        Stamp(entity, row, given);
+        RefuseMovedParents(entity, read, row);
+        return new PlannedChange(entity, read, row, -1, pending);
+    }
+
+    /// <summary>What the source changes by itself with each update of a row.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.NotSupported"/>: it would change a generated column.</exception>
+    public RowBuffer Updated(EntityModel entity, RowBuffer row)
+    {
+        RefuseGenerated(entity);
+        Stamp(entity, row, []);
+        return row;
+    }
+
+    private void Stamp(EntityModel entity, RowBuffer row, HashSet<int> given)
+    {
         foreach (var attribute in entity.Attributes.Where(a => a.Column.UpdatedAutomatically && !given.Contains(a.RowIndex)))
         {
             row.Set(attribute.RowIndex, Now(entity, attribute.RowIndex));
         }
-
-        RefuseMovedParents(entity, read, row);
-        return new PlannedChange(entity, read, row, -1, pending);
     }
 
     private PlannedChange Add(AddChange add)

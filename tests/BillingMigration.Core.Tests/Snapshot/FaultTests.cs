@@ -91,7 +91,8 @@ public sealed class FaultTests(TestServers servers)
                     ways.Source.Faults.ResetConnections();
                 }
             },
-            ways.Definition);
+            ways.Definition,
+            Quick);
 
         Assert.Equal((SnapshotOutcome.Complete, 4 * Rows), (result.Outcome, result.Items));
         Assert.True(ways.Source.Connections > 8);
