@@ -62,6 +62,39 @@ public sealed class MoneyColumnTests
         Assert.Equal(0, stores.OpenUnits());
     }
 
+    [Fact]
+    public void A_refund_takes_no_more_than_was_paid()
+    {
+        using var stores = new SimulatedStores(SimulatedStores.Network);
+        stores.MigrateAccount(1);
+        var store = stores.Open();
+        stores.Run(async () =>
+        {
+            await store.PayAsync(1L, 158m, SampleRows.At);
+            var refused = await Assert.ThrowsAsync<StoreException>(() => store.PayAsync(1L, -500m, SampleRows.At));
+            Assert.Equal((StoreError.ValueInvalid, "amount_paid"), (refused.Error, refused.Subject));
+            var refunded = await store.PayAsync(1L, -100m, SampleRows.At);
+            Assert.Equal((58m, "PAID"), (refunded["amount_paid"], refunded["status"]));
+            Assert.Equal(StoreError.ValueInvalid, (await Assert.ThrowsAsync<StoreException>(() => store.PayAsync(1L, -58.01m, SampleRows.At))).Error);
+            await store.PayAsync(1L, -58m, SampleRows.At);
+            Assert.Equal(100m, (await store.GetAsync(BillingEntity.Account, "account_id", 1L))!["balance"]);
+        });
+    }
+
+    [Fact]
+    public void What_a_bill_below_zero_gives_back_is_no_refund()
+    {
+        using var stores = new SimulatedStores(SimulatedStores.Network);
+        stores.MigrateAccount(1);
+        stores.Migrate(BillingEntity.Bill, 2, [.. SampleRows.Bill(1L, "CREDIT").SetItem("total", -50m).Select(v => (v.Key, v.Value))]);
+        var store = stores.Open();
+        stores.Run(async () =>
+        {
+            Assert.Equal(StoreError.ValueInvalid, (await Assert.ThrowsAsync<StoreException>(() => store.PayAsync(2L, -50.01m, SampleRows.At))).Error);
+            Assert.Equal((-50m, "PAID"), (await store.PayAsync(2L, -50m, SampleRows.At)) is var paid ? (paid["amount_paid"], paid["status"]) : default);
+        });
+    }
+
     private static TableSchema WithScale(TableSchema table, string of, int scale, params string[] columns)
     {
         string[] names = columns.Length > 0 ? columns : ["subtotal", "tax_amount", "total", "amount_paid", "balance"];

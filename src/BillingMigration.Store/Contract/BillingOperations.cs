@@ -79,7 +79,11 @@ public static class BillingOperations
         RunBillOnceAsync(store, account, bill, key, columns ?? Sample, cancellationToken);
 
     /// <summary>Adds a payment to a bill, takes it from the account's balance, and marks the bill as paid when nothing is left.</summary>
-    /// <param name="amount">With no more decimals than the bill and the account have.</param>
+    /// <remarks>
+    /// An amount below zero is a refund of what was paid: the account owes it again. A bill that is marked as paid stays so, with its date, also when
+    /// the refund leaves something open of it: what status it has then is for the application to say, with an update.
+    /// </remarks>
+    /// <param name="amount">With no more decimals than the bill and the account have; not more than what is open, and a refund not more than what was paid.</param>
     /// <param name="at">When it was paid, in UTC.</param>
     public static Task<BillingRecord> PayAsync(
         this IBillingStore store, object bill, decimal amount, DateTime at, BillingColumns? columns = null, CancellationToken cancellationToken = default) =>
@@ -166,6 +170,14 @@ public static class BillingOperations
             if (amount > 0 && paid > found.Get<decimal>(names.Total))
             {
                 throw new StoreException(StoreError.ValueInvalid, names.AmountPaid, $"The payment is more than what is open of bill {bill}. Take what is open, and add the rest to the account as a charge below zero.");
+            }
+
+            // What a bill below zero gives back was never paid.
+            if (amount < 0 && paid < Math.Min(0, found.Get<decimal>(names.Total)))
+            {
+                throw new StoreException(
+                    StoreError.ValueInvalid, names.AmountPaid,
+                    $"The refund is more than what was paid of bill {bill}. Pay back what was paid, and add the rest to the account as a charge.");
             }
 
             var values = Change(names.AmountPaid, paid);
