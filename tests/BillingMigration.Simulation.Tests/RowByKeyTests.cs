@@ -1,6 +1,9 @@
 // The calls of these tests end in virtual time, which nothing outside cancels.
 #pragma warning disable xUnit1051
 
+using System.Text.Json;
+using BillingMigration.Model;
+using BillingMigration.Store.DynamoDb;
 using BillingMigration.Testing;
 using BillingMigration.Torture;
 
@@ -42,6 +45,36 @@ public sealed class RowByKeyTests
             Assert.Equal(taken, await other.FindAsync(BillingEntity.Subscriber, "phone_number", "+1"));
             Assert.Equal(taken, Assert.Single((await other.PageAsync(new RecordQuery(BillingEntity.Subscriber).Where("phone_number", "+1"), 5)).Records));
         });
+    }
+
+    [Fact]
+    public void Keys_of_a_part_of_a_column_or_of_an_expression_are_named_and_not_taken_for_whole_ones()
+    {
+        using var stores = new SimulatedStores(SimulatedStores.Network, t => t.Name != "subscriber" ? t : t with
+        {
+            PartialKeys = ["of_lower", t.UniqueKeys.Single(k => k.Columns is ["phone_number"]).Name],
+        });
+        var table = stores.Shop.Model[BillingEntity.Subscriber].Table;
+        var gaps = StoreFit.Check(stores.Shop.Model);
+        Assert.Equal(2, gaps.Length);
+        Assert.All(gaps, g => Assert.Equal((BillingEntity.Subscriber, true, false), (g.Entity, g.IsLoose, g.IsRefused)));
+        Assert.All(gaps, g => Assert.Equal([StoreOperation.Insert, StoreOperation.Update], g.Operations));
+        Assert.Contains("of_lower makes an expression unique", gaps[0].Problem, StringComparison.Ordinal);
+        Assert.Contains("the beginning of a column (phone_number)", gaps[1].Problem, StringComparison.Ordinal);
+
+        // What is kept of before has none, and what is kept now is read again.
+        var json = JsonSerializer.Serialize(table);
+        Assert.Equal(table.PartialKeys, JsonSerializer.Deserialize<TableSchema>(json)!.PartialKeys.AsEnumerable());
+        json = json.Replace("\"PartialKeys\"", "\"Other\"", StringComparison.Ordinal);
+        Assert.Empty(JsonSerializer.Deserialize<TableSchema>(json)!.PartialKeys);
+
+        stores.MigrateAccount(1);
+        var store = stores.Open();
+        var values = SampleRows.Values(("account_id", 1L), ("phone_number", "+49"), ("activated_at", SimulatedStores.At));
+        stores.Run(() => store.InsertAsync(BillingEntity.Subscriber, values));
+        var claims = stores.DynamoDb.Items(stores.Shop.Definition.Target.ControlTableName).Select(i => i.Key.Partition.Text)
+            .Where(k => k.Contains("#UNIQUE#", StringComparison.Ordinal));
+        Assert.Contains("#SUBSCRIBER#PRIMARY#", Assert.Single(claims), StringComparison.Ordinal);
     }
 
     [Fact]

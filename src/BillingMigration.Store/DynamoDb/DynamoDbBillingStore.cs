@@ -166,7 +166,8 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
 
     /// <summary>A unique key all of whose columns are given.</summary>
     private static ImmutableArray<int>? KeyIn(EntityModel entity, HashSet<int> given) =>
-        entity.Table.UniqueKeys.Select(k => k.Columns).Prepend(entity.Table.PrimaryKey).Select(k => k.Select(c => EntityModel.Find(entity.Row, null, c)).ToImmutableArray())
+        entity.Table.WholeUniqueKeys().Select(k => k.Columns).Prepend(entity.Table.PrimaryKey)
+            .Select(k => k.Select(c => EntityModel.Find(entity.Row, null, c)).ToImmutableArray())
             .Where(k => k.All(given.Contains)).Select(k => (ImmutableArray<int>?)k).FirstOrDefault();
 
     /// <summary>The one row that there can be, as the table has it now: an index shows its former image for a while, and the former holder of a value.</summary>
