@@ -70,6 +70,12 @@ public sealed class StoreFitTests(SampleStores stores)
             """{ "entity": "BILL", "table": "bill", "pk": "BILL#{id}", "sk": "BILL" }""",
             ["(BILL Insert: BILL by token)"]
         },
+        {
+            // Whole columns are all that the table makes unique.
+            "CREATE TABLE bill (id INT NOT NULL PRIMARY KEY, code VARCHAR(20) NOT NULL, UNIQUE KEY beginning (code(10)), UNIQUE KEY lowered ((LOWER(code))))",
+            """{ "entity": "BILL", "table": "bill", "pk": "BILL#{id}", "sk": "BILL" }""",
+            ["(BILL Insert, Update: BILL by code)", "(BILL Insert, Update: BILL by )"]
+        },
     };
 
     [Theory]

@@ -18,6 +18,12 @@ public sealed record TableSchema
     /// <summary>Unique keys other than the primary key.</summary>
     public ImmutableArray<UniqueKeySchema> UniqueKeys { get; init; } = [];
 
+    /// <summary>
+    /// Names of unique keys, the primary key among them, that are made of the beginning of a column (<c>UNIQUE (name(10))</c>) or of an expression: the
+    /// source refuses more than rows that are equal in whole columns. Those of an expression are not among <see cref="UniqueKeys"/>.
+    /// </summary>
+    public ImmutableArray<string> PartialKeys { get; init; } = [];
+
     public ImmutableArray<ForeignKeySchema> ForeignKeys { get; init; } = [];
 
     /// <summary>The optimizer's estimate of the number of rows.</summary>
@@ -33,6 +39,9 @@ public sealed record TableSchema
 
     public ColumnSchema? FindColumn(string name) =>
         Columns.FirstOrDefault(c => string.Equals(c.Name, name, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Unique keys that hold nothing but whole columns.</summary>
+    internal IEnumerable<UniqueKeySchema> WholeUniqueKeys() => UniqueKeys.Where(k => !PartialKeys.Contains(k.Name));
 }
 
 public enum GeneratedColumn

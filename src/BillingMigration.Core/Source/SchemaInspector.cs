@@ -141,12 +141,12 @@ public static class SchemaInspector
 
     private static async Task ReadKeysAsync(DictionaryQuery query, Dictionary<string, TableRows> tables, CancellationToken cancellationToken)
     {
-        const string Sql = "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND ";
+        const string Sql = "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND ";
         await foreach (var row in query.ReadTablesAsync(Sql, " ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX", cancellationToken))
         {
             if (tables.TryGetValue(row.GetString(0), out var table))
             {
-                table.AddKeyColumn(row.GetString(1), row.Text(2));
+                table.AddKeyColumn(row.GetString(1), row.Text(2), isPart: row.Number(3) is not null);
             }
         }
     }

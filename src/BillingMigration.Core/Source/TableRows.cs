@@ -13,6 +13,9 @@ internal sealed partial class TableRows(string name, string? engine, long rows, 
 
     public List<ColumnSchema> Columns { get; } = [];
 
+    /// <summary>Unique keys that are not made of whole columns alone.</summary>
+    public SortedSet<string> PartialKeys { get; } = new(StringComparer.Ordinal);
+
     public List<Reference> References { get; } = [];
 
     /// <summary>Columns of a system-versioned table's period: part of its keys in the dictionary, though current rows are unique without them.</summary>
@@ -21,7 +24,8 @@ internal sealed partial class TableRows(string name, string? engine, long rows, 
     public bool LacksRules => References.Any(r => r.OnDelete is null);
 
     /// <param name="column">Null for a functional key part of MySQL 8.</param>
-    public void AddKeyColumn(string key, string? column)
+    /// <param name="isPart">Only the beginning of the column is in the key.</param>
+    public void AddKeyColumn(string key, string? column, bool isPart)
     {
         if (keys.Count == 0 || keys[^1].Name != key)
         {
@@ -29,6 +33,10 @@ internal sealed partial class TableRows(string name, string? engine, long rows, 
         }
 
         keys[^1].Columns.Add(column);
+        if (isPart || column is null)
+        {
+            PartialKeys.Add(key);
+        }
     }
 
     /// <param name="referencedDatabase">Null: the same.</param>
@@ -81,6 +89,7 @@ internal sealed partial class TableRows(string name, string? engine, long rows, 
         PrimaryKey = [.. KeyColumns(keys.Find(k => k.Name == "PRIMARY").Columns ?? [])],
         // A key with a functional part makes an expression unique, not columns.
         UniqueKeys = [.. keys.Where(k => k.Name != "PRIMARY" && !k.Columns.Contains(null)).Select(k => new UniqueKeySchema(k.Name, [.. KeyColumns(k.Columns)]))],
+        PartialKeys = [.. PartialKeys],
         ForeignKeys = [.. References.Select(r => new ForeignKeySchema(r.Name, [.. r.Columns], r.Table, [.. r.ReferencedColumns], r.OnDelete!, r.OnUpdate!) { ReferencedDatabase = r.Database })],
         EstimatedRows = rows,
         AverageRowBytes = averageBytes,

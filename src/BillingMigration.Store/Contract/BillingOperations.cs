@@ -63,8 +63,10 @@ public static class BillingOperations
         PostAsync(store, charge, key, columns ?? Sample, cancellationToken);
 
     /// <summary>Makes a bill of an account's unbilled charges: their sums are the bill's, and they are billed with it.</summary>
+    /// <remarks>Subtotal and tax are added up exactly, then rounded to the decimals of their columns; the total is their sum as they are stored.</remarks>
     /// <param name="bill">Values of the bill without its sums.</param>
     /// <returns>The bill; null: there was nothing to bill.</returns>
+    /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>: a sum does not fit, or the total has more decimals than its column.</exception>
     public static Task<BillingRecord?> RunBillAsync(
         this IBillingStore store, object account, IReadOnlyDictionary<string, object?> bill, BillingColumns? columns = null, CancellationToken cancellationToken = default) =>
         RunBillOnceAsync(store, account, bill, null, columns ?? Sample, cancellationToken);
@@ -77,6 +79,11 @@ public static class BillingOperations
         RunBillOnceAsync(store, account, bill, key, columns ?? Sample, cancellationToken);
 
     /// <summary>Adds a payment to a bill, takes it from the account's balance, and marks the bill as paid when nothing is left.</summary>
+    /// <remarks>
+    /// An amount below zero is a refund of what was paid: the account owes it again. A bill that is marked as paid stays so, with its date, also when
+    /// the refund leaves something open of it: what status it has then is for the application to say, with an update.
+    /// </remarks>
+    /// <param name="amount">With no more decimals than the bill and the account have; not more than what is open, and a refund not more than what was paid.</param>
     /// <param name="at">When it was paid, in UTC.</param>
     public static Task<BillingRecord> PayAsync(
         this IBillingStore store, object bill, decimal amount, DateTime at, BillingColumns? columns = null, CancellationToken cancellationToken = default) =>
@@ -157,18 +164,20 @@ public static class BillingOperations
             var found = await store.GetAsync(BillingEntity.Bill, names.BillId, bill, cancellationToken)
                 ?? throw new StoreException(StoreError.ParentMissing, names.BillId, $"There is no bill {bill} to pay.");
             of = found[names.AccountId]!;
-            var decimals = found.Model.Row[StoreColumns.Find(found.Model, names.AmountPaid)].Column.Scale;
-            if (decimal.Round(amount, decimals) != amount)
-            {
-                throw new StoreException(
-                    StoreError.ValueInvalid, names.AmountPaid,
-                    $"A payment of {amount} has more decimals than the {decimals} of {names.AmountPaid}. Bill and account would be rounded each by itself: round the amount before.");
-            }
-
+            // Bill and account take the same amount: what either would round is refused, of the account when the unit is planned.
+            ChangePlanner.RequireDecimals(found.Model, StoreColumns.Find(found.Model, names.AmountPaid), amount);
             var paid = found.Get<decimal>(names.AmountPaid) + amount;
             if (amount > 0 && paid > found.Get<decimal>(names.Total))
             {
                 throw new StoreException(StoreError.ValueInvalid, names.AmountPaid, $"The payment is more than what is open of bill {bill}. Take what is open, and add the rest to the account as a charge below zero.");
+            }
+
+            // What a bill below zero gives back was never paid.
+            if (amount < 0 && paid < Math.Min(0, found.Get<decimal>(names.Total)))
+            {
+                throw new StoreException(
+                    StoreError.ValueInvalid, names.AmountPaid,
+                    $"The refund is more than what was paid of bill {bill}. Pay back what was paid, and add the rest to the account as a charge.");
             }
 
             var values = Change(names.AmountPaid, paid);
@@ -177,7 +186,8 @@ public static class BillingOperations
                 values = values.SetItem(names.BillStatus, names.PaidStatus).SetItem(names.PaidAt, DateTime.SpecifyKind(at, DateTimeKind.Unspecified));
             }
 
-            var work = new UnitOfWork { Key = key, Names = names, Call = call }.Update(found, values).Add(BillingEntity.Account, Key(names.AccountId, of), names.Balance, -amount);
+            var work = new UnitOfWork { Key = key, Names = names, Call = call }.Update(found, values)
+                .AddExactly(BillingEntity.Account, Key(names.AccountId, of), names.Balance, -amount);
             return await store.WriteAsync(work, cancellationToken);
         }
     }
@@ -187,9 +197,12 @@ public static class BillingOperations
         ? decide()
         : new KeyedCall((entity, of) => store.GetAsync(entity, of, cancellationToken), KeyedCall.Require(key, names), names).RunAsync(call, decide);
 
-    /// <summary>Sums of a bill as its columns have them.</summary>
-    internal static IReadOnlyDictionary<string, object?> Sums(decimal subtotal, decimal tax, BillingColumns names) =>
-        Change(names.Subtotal, Round(subtotal)).Add(names.Tax, Round(tax)).Add(names.Total, Round(subtotal) + Round(tax));
+    /// <summary>What a bill has in all: subtotal and tax as its columns have rounded them.</summary>
+    internal static SumOf TotalOf(BillingColumns names) => new(names.Subtotal, names.Tax);
+
+    /// <summary>Sums of a bill; its columns round them.</summary>
+    private static ImmutableDictionary<string, object?> Sums(decimal subtotal, decimal tax, BillingColumns names) =>
+        Change(names.Subtotal, subtotal).Add(names.Tax, tax).Add(names.Total, TotalOf(names));
 
     /// <summary>NULL adds nothing, as in SUM.</summary>
     internal static decimal Amount(BillingRecord charge, string column) => charge[column] is null ? 0 : charge.Get<decimal>(column);
@@ -234,8 +247,6 @@ public static class BillingOperations
 
     private static decimal Amount(IReadOnlyDictionary<string, object?> values, string column) =>
         values.GetValueOrDefault(column) is { } amount ? Convert.ToDecimal(amount, CultureInfo.InvariantCulture) : 0;
-
-    private static decimal Round(decimal sum) => Math.Round(sum, 2, MidpointRounding.AwayFromZero);
 
     private static ImmutableDictionary<string, object?> Change(string column, object? value) => ImmutableDictionary<string, object?>.Empty.Add(column, value);
 }

@@ -19,11 +19,18 @@ public sealed record DeleteChange(BillingRecord Read) : StoreChange(Read.Entity)
 /// <param name="Key">A value for each column of the primary key.</param>
 /// <param name="Column">A DECIMAL or an integer. NULL stays NULL.</param>
 /// <param name="By">Added exactly, then rounded as the source rounds.</param>
-public sealed record AddChange(string Entity, IReadOnlyDictionary<string, object> Key, string Column, decimal By) : StoreChange(Entity);
+public sealed record AddChange(string Entity, IReadOnlyDictionary<string, object> Key, string Column, decimal By) : StoreChange(Entity)
+{
+    /// <summary>What would be rounded is refused.</summary>
+    internal bool IsExact { get; init; }
+}
 
 /// <summary>The value that a row of the same unit will have, for a key that is generated when it is written.</summary>
 /// <param name="Change">Index of the insert in its unit.</param>
 public sealed record ValueOf(int Change, string Column);
+
+/// <summary>The sum of two columns of the same row, as they are stored.</summary>
+internal sealed record SumOf(string One, string Other);
 
 /// <summary>Changes that are written together or not at all, in their order.</summary>
 public sealed record UnitOfWork
@@ -60,6 +67,10 @@ public sealed record UnitOfWork
     /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>. When it is written: the same for a key of another call; <see cref="StoreError.NotSupported"/>: the definition has no entity for calls.</exception>
     public UnitOfWork Once(string key, BillingColumns? columns = null) =>
         this with { Key = KeyedCall.Require(key, columns ?? Names), Names = columns ?? Names };
+
+    /// <summary>Adds, and refuses what the column would round.</summary>
+    internal UnitOfWork AddExactly(string entity, IReadOnlyDictionary<string, object> key, string column, decimal by) =>
+        And(new AddChange(entity, key, column, by) { IsExact = true });
 
     private UnitOfWork And(StoreChange change) => this with { Changes = Changes.Add(change) };
 }

@@ -170,12 +170,9 @@ internal sealed class BillRun
     public RowBuffer WithSums(RowBuffer bill, BillSums sums)
     {
         var row = bill.Copy();
-        foreach (var (name, value) in BillingOperations.Sums(sums.Subtotal, sums.Tax, Columns))
-        {
-            var column = StoreColumns.Find(Bill.Model, name);
-            row.Set(column, StoreValue.ToText(Bill.Model, column, value!));
-        }
-
+        ChangePlanner.SetValue(Bill.Model, row, StoreColumns.Find(Bill.Model, Columns.Subtotal), sums.Subtotal);
+        ChangePlanner.SetValue(Bill.Model, row, StoreColumns.Find(Bill.Model, Columns.Tax), sums.Tax);
+        ChangePlanner.SetSum(Bill.Model, row, StoreColumns.Find(Bill.Model, Columns.Total), BillingOperations.TotalOf(Columns));
         return row;
     }
 

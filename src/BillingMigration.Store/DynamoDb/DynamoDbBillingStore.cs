@@ -160,37 +160,29 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
     {
         var equal = query.Conditions.Where(c => c.IsEqual).Select(c => c.Index).ToHashSet();
         return path.Key.Index is not null && Model.Definition.View is null && KeyIn(query.Model, equal) is { } key
-            ? OneAsync(query, key, FindAsync(query, path, cancellationToken), cancellationToken)
+            ? OneAsync(query, key, path, cancellationToken)
             : FindAsync(query, path, cancellationToken);
     }
 
     /// <summary>A unique key all of whose columns are given.</summary>
     private static ImmutableArray<int>? KeyIn(EntityModel entity, HashSet<int> given) =>
-        entity.Table.UniqueKeys.Select(k => k.Columns).Prepend(entity.Table.PrimaryKey).Select(k => k.Select(c => EntityModel.Find(entity.Row, null, c)).ToImmutableArray())
+        entity.Table.WholeUniqueKeys().Select(k => k.Columns).Prepend(entity.Table.PrimaryKey)
+            .Select(k => k.Select(c => EntityModel.Find(entity.Row, null, c)).ToImmutableArray())
             .Where(k => k.All(given.Contains)).Select(k => (ImmutableArray<int>?)k).FirstOrDefault();
 
-    /// <summary>The one row that there can be: what was just written is in its index later, and by its claim at once.</summary>
-    private async IAsyncEnumerable<RowBuffer> OneAsync(BoundQuery query, ImmutableArray<int> key, IAsyncEnumerable<RowBuffer> shown, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>The one row that there can be, as the table has it now: an index shows its former image for a while, and the former holder of a value.</summary>
+    private async IAsyncEnumerable<RowBuffer> OneAsync(BoundQuery query, ImmutableArray<int> key, AccessPath path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var isShown = false;
-        await foreach (var row in shown.WithCancellation(cancellationToken))
-        {
-            if (query.Matches(row))
-            {
-                isShown = true;
-                yield return row;
-            }
-        }
-
         var like = RowBuffer.AllNull(query.Model.Row.Length);
         foreach (var condition in query.Conditions.Where(c => c.IsEqual))
         {
             like.Set(condition.Index, condition.Values!.Value[0]!);
         }
 
-        if (!isShown && query.After is null && await finder.FindClaimedAsync(query.Model, like, key, cancellationToken) is { } claimed && !claimed.Differs(like, key))
+        // The row may hold the value in other letters, and not fulfil the other conditions.
+        if (await finder.FindAsync(query.Model, like, key, path, cancellationToken) is { } row && query.Matches(row))
         {
-            yield return claimed;
+            yield return row;
         }
     }
 

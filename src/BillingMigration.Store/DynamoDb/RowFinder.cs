@@ -16,20 +16,26 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
     public static ReadOnlyMemory<byte> NoItem { get; } = Json(new ItemKey("REHEARSAL", "REHEARSAL"));
 
     /// <summary>The row that has the same values as <paramref name="like"/> in some columns that are unique, as the source compares them; null: none has.</summary>
-    public async Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
+    public Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken) =>
+        FindAsync(entity, like, columns, null, cancellationToken);
+
+    /// <inheritdoc cref="FindAsync(EntityModel, RowBuffer, ImmutableArray{int}, CancellationToken)"/>
+    /// <param name="otherwise">Where no key finds rows by these columns alone, a way on which the row lies; null: there must be one.</param>
+    public async Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, AccessPath? otherwise, CancellationToken cancellationToken)
     {
         if (KeyOf(entity, like, columns) is { } key)
         {
             return await GetAsync(entity, key, cancellationToken) is { } row && entity.IsSame(row, like, columns) ? row : null;
         }
 
-        return await FindMigratedAsync(entity, like, columns, cancellationToken) ?? await FindClaimedAsync(entity, like, columns, cancellationToken);
+        var path = otherwise is null ? PathTo(entity, like, columns) : TryPathTo(entity, like, columns) ?? otherwise;
+        return await FindOnAsync(path, entity, like, columns, cancellationToken) ?? await FindClaimedAsync(entity, like, columns, cancellationToken);
     }
 
     /// <summary>The way to the rows that have the same values as <paramref name="like"/> in some columns.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.NoAccessPath"/>.</exception>
     public static AccessPath PathTo(EntityModel entity, RowBuffer like, ImmutableArray<int> columns) =>
-        AccessPath.Find(entity, Conditions(like, columns), null, key => columns.Any(c => entity.ComparesByCollation(c) && !key.IsCollated(c)) ? 1 : 0);
+        AccessPath.Find(entity, Conditions(like, columns), null, Rank(entity, columns));
 
     /// <summary>The way to the rows that refer to a parent.</summary>
     /// <exception cref="StoreException"><see cref="StoreError.NoAccessPath"/>.</exception>
@@ -37,15 +43,8 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
         AccessPath.FindInTable(child, Conditions(like, columns)) is { } own ? (own, true) : (PathTo(child, like, columns), false);
 
     /// <summary>The row by an index. One that a store has just written may not be in it yet.</summary>
-    public async Task<RowBuffer?> FindMigratedAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
-    {
-        await foreach (var row in ListAsync(entity, like, columns, PathTo(entity, like, columns), cancellationToken))
-        {
-            return row;
-        }
-
-        return null;
-    }
+    public Task<RowBuffer?> FindMigratedAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken) =>
+        FindOnAsync(PathTo(entity, like, columns), entity, like, columns, cancellationToken);
 
     /// <summary>The row by the claim to its unique value: there is one for each value that a store has written.</summary>
     public async Task<RowBuffer?> FindClaimedAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
@@ -236,6 +235,22 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
         }
 
         return Render(key.PartitionKey[0]) is { } pk && Render(key.SortKey[0]) is { } sk ? new ItemKey(pk, sk) : null;
+    }
+
+    private static AccessPath? TryPathTo(EntityModel entity, RowBuffer like, ImmutableArray<int> columns) =>
+        AccessPath.TryFind(entity, Conditions(like, columns), null, Rank(entity, columns));
+
+    /// <summary>Keys that find texts as the source compares them come first.</summary>
+    private static Func<KeyModel, int> Rank(EntityModel entity, ImmutableArray<int> columns) => key => columns.Any(c => entity.ComparesByCollation(c) && !key.IsCollated(c)) ? 1 : 0;
+
+    private async Task<RowBuffer?> FindOnAsync(AccessPath path, EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
+    {
+        await foreach (var row in ListAsync(entity, like, columns, path, cancellationToken))
+        {
+            return row;
+        }
+
+        return null;
     }
 
     private async IAsyncEnumerable<RowBuffer> ListAsync(

@@ -34,7 +34,7 @@ public sealed record StoreGap(string Entity, ImmutableArray<StoreOperation> Oper
     public StoreIndex? Index { get; init; }
 
     public override string ToString() =>
-        $"{Entity} {(IsLoose ? "is not held to its collation by" : IsRefused ? "does not allow" : "needs a value for")} {string.Join(", ", Operations)}: {Problem} {Remedy}";
+        $"{Entity} {(IsLoose ? "is held less strictly than by the source in" : IsRefused ? "does not allow" : "needs a value for")} {string.Join(", ", Operations)}: {Problem} {Remedy}";
 }
 
 /// <summary>Key templates of an index, as the definition has them.</summary>

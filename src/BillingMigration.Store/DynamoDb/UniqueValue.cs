@@ -24,7 +24,7 @@ internal sealed record UniqueValue(string Entity, string Constraint, ImmutableAr
     /// <summary>Unique keys of a row that its item's own key does not keep unique; those with a NULL in them never clash.</summary>
     public static IEnumerable<UniqueValue> Of(EntityModel model, RowBuffer row)
     {
-        var keys = model.Table.UniqueKeys.Where(k => !model.Table.PrimaryKey.All(p => k.Columns.Contains(p, StringComparer.OrdinalIgnoreCase)))
+        var keys = model.Table.WholeUniqueKeys().Where(k => !model.Table.PrimaryKey.All(p => k.Columns.Contains(p, StringComparer.OrdinalIgnoreCase)))
             .Select(k => (k.Name, Columns: k.Columns.Select(c => EntityModel.Find(model.Row, null, c)).ToArray()));
         if (HasPrimaryKey(model))
         {

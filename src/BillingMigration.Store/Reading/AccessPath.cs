@@ -37,15 +37,17 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
     /// <summary>The narrowest way: that which uses most conditions, then the fewest partitions, then the table itself.</summary>
     /// <param name="rank">Comes before all that: the ways of the smallest. Null: all are alike.</param>
     /// <exception cref="StoreException"><see cref="StoreError.NoAccessPath"/>.</exception>
-    public static AccessPath Find(EntityModel model, ImmutableArray<BoundQueryCondition> conditions, BoundQuery? query, Func<KeyModel, int>? rank = null)
-    {
-        var ways = model.Keys.Select(key => Try(model, key, conditions, query)).OfType<(AccessPath Path, int Used)>().ToList();
-        return ways.Count > 0
-            ? ways.OrderBy(w => rank?.Invoke(w.Path.Key) ?? 0).ThenByDescending(w => w.Used).ThenBy(w => w.Path.Partitions.Length).ThenBy(w => w.Path.Key.Index is null ? 0 : 1).First().Path
-            : throw new StoreException(
-                StoreError.NoAccessPath, model.Entity,
-                $"No key of the table finds {model.Entity} by {Columns(model, conditions)}: all of it would be read. {Advice(model, conditions)}");
-    }
+    public static AccessPath Find(EntityModel model, ImmutableArray<BoundQueryCondition> conditions, BoundQuery? query, Func<KeyModel, int>? rank = null) =>
+        TryFind(model, conditions, query, rank) ?? throw new StoreException(
+            StoreError.NoAccessPath, model.Entity,
+            $"No key of the table finds {model.Entity} by {Columns(model, conditions)}: all of it would be read. {Advice(model, conditions)}");
+
+    /// <inheritdoc cref="Find"/>
+    /// <returns>Null: there is none.</returns>
+    public static AccessPath? TryFind(EntityModel model, ImmutableArray<BoundQueryCondition> conditions, BoundQuery? query, Func<KeyModel, int>? rank = null) =>
+        model.Keys.Select(key => Try(model, key, conditions, query)).OfType<(AccessPath Path, int Used)>()
+            .OrderBy(w => rank?.Invoke(w.Path.Key) ?? 0).ThenByDescending(w => w.Used).ThenBy(w => w.Path.Partitions.Length).ThenBy(w => w.Path.Key.Index is null ? 0 : 1)
+            .FirstOrDefault().Path;
 
     /// <summary>An index that answers the conditions: what is equal in its partition key, a range in its sort key.</summary>
     private static string Advice(EntityModel model, ImmutableArray<BoundQueryCondition> conditions)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Numerics;
 using System.Text;
 using BillingMigration.Model;
 
@@ -50,6 +51,12 @@ internal sealed record PlannedChange(EntityModel Model, RowBuffer? Before, RowBu
 /// <summary>Turns changes into rows, the same for every backend: defaults, values that the server would set by itself, and everything that does not fit is refused here.</summary>
 internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
 {
+    /// <summary>That a decimal of .NET can be rounded to.</summary>
+    private const int MostDecimals = 28;
+
+    /// <summary>Of a DECIMAL, on every server.</summary>
+    private const int MostScale = 38;
+
     public ImmutableArray<PlannedChange> Plan(UnitOfWork work)
     {
         ImmutableArray<PlannedChange> changes = [.. work.Changes.Select((change, i) => change switch
@@ -160,6 +167,11 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
         var key = BoundQuery.KeyOf(entity, add.Key);
         var column = StoreColumns.Find(entity, add.Column);
         Addition.RequireExact(entity, column);
+        if (add.IsExact)
+        {
+            RequireDecimals(entity, column, add.By);
+        }
+
         RefuseGenerated(entity);
         ImmutableArray<(int, byte[])> now = [.. entity.Attributes.Where(a => a.Column.UpdatedAutomatically && a.RowIndex != column).Select(a => (a.RowIndex, Now(entity, a.RowIndex)))];
         return new PlannedChange(entity, null, null, -1, []) { Add = new Addition(key, column, Addition.Text(add.By), now) };
@@ -210,6 +222,37 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
         }
     }
 
+    /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>: the column would round it.</exception>
+    public static void RequireDecimals(EntityModel entity, int index, decimal amount)
+    {
+        var column = entity.Row[index].Column;
+        if (column.Scale < MostDecimals && decimal.Round(amount, column.Scale) != amount)
+        {
+            throw new StoreException(
+                StoreError.ValueInvalid, column.Name,
+                $"An amount of {Addition.Text(amount)} has more decimals than the {column.Scale} of {entity.Entity}.{column.Name}. "
+                + "Each row would be rounded by itself: round the amount before.");
+        }
+    }
+
+    /// <summary>Sets a column to the sum of two others of the row.</summary>
+    /// <exception cref="StoreException"><see cref="StoreError.ValueInvalid"/>: the column cannot hold the sum.</exception>
+    public static void SetSum(EntityModel entity, RowBuffer row, int index, SumOf sum)
+    {
+        BigInteger Number(int column) => ExactNumber.Parse(Encoding.ASCII.GetString(row[column]), MostScale);
+        var (one, other, column) = (StoreColumns.Find(entity, sum.One), StoreColumns.Find(entity, sum.Other), entity.Row[index].Column);
+        var exact = Number(one) + Number(other);
+        var text = ExactNumber.Text(exact, MostScale).TrimEnd('0').TrimEnd('.');
+        row.Set(index, StoreValue.ToText(entity, index, text));
+        if (AttributeForms.For(column, null) is AttributeForm.Decimal or AttributeForm.Integer && Number(index) != exact)
+        {
+            throw new StoreException(
+                StoreError.ValueInvalid, column.Name,
+                $"The sum {text} of {sum.One} and {sum.Other} has more decimals than {entity.Entity}.{column.Name}, which is {column.ColumnType}. "
+                + "Give that column as many as those have.");
+        }
+    }
+
     /// <param name="earlier">Changes of the unit before this one.</param>
     private ImmutableArray<(int, ValueOf)> Set(
         EntityModel entity, RowBuffer row, IReadOnlyDictionary<string, object?> values, ImmutableArray<StoreChange> earlier, bool isUpdate)
@@ -221,6 +264,11 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
             if (entity.Row[index].Column.Generated != GeneratedColumn.No)
             {
                 throw new StoreException(StoreError.NotSupported, name, $"{entity.Entity}.{name} is a generated column: the server makes its value of other columns. Leave it out.");
+            }
+
+            if (value is SumOf)
+            {
+                continue;
             }
 
             if (value is not ValueOf of)
@@ -241,6 +289,14 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
             }
 
             pending.Add((index, of));
+        }
+
+        foreach (var (name, value) in values)
+        {
+            if (value is SumOf sum)
+            {
+                SetSum(entity, row, StoreColumns.Find(entity, name), sum);
+            }
         }
 
         return pending.ToImmutable();

@@ -50,7 +50,9 @@ public sealed class SchemaInspectorTests(TestServers servers)
         Assert.Equal(["z", "a"], child.PrimaryKey.AsEnumerable());
         Assert.Equal(Enumerable.Range(1, child.Columns.Length), child.Columns.Select(c => c.Ordinal));
         Assert.Equal([("gs", "gs"), ("pre", "vn")], child.UniqueKeys.Select(k => (k.Name, string.Join(',', k.Columns))).Order());
+        Assert.Equal(["pre"], child.PartialKeys.AsEnumerable());
         Assert.Equal(["no", "b"], Assert.Single(tables["parent"].UniqueKeys).Columns.AsEnumerable());
+        Assert.Empty(tables["parent"].PartialKeys);
         Assert.True(tables["parent"].FindColumn("ID")!.AutoIncrement);
 
         ColumnSchema Column(string name) => child.FindColumn(name)!;
@@ -163,6 +165,7 @@ public sealed class SchemaInspectorTests(TestServers servers)
         await using var connection = await database.OpenAsync();
         var before = (await SchemaInspector.InspectAsync(connection, database.Name, [], Cancellation))["t"];
         Assert.Equal("ia", Assert.Single(before.UniqueKeys).Name);
+        Assert.Equal(["f"], before.PartialKeys.AsEnumerable());
 
         // The dictionary's own copy of the statistics would say no rows until tomorrow.
         await database.ExecuteAsync("SELECT TABLE_ROWS FROM information_schema.TABLES; INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i, i FROM n; SELECT COUNT(*) FROM t");

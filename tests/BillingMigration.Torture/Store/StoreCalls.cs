@@ -273,9 +273,15 @@ internal sealed class PayCall(int number, StoreMirror mirror, long bill, decimal
         return subject switch
         {
             "bill_id" => row is null,
-            "amount_paid" => decimal.Round(amount, 2) != amount || (row is not null && BillingAmounts.Of(entity, row, "amount_paid") + amount > BillingAmounts.Of(entity, row, "total")),
+            "amount_paid" => decimal.Round(amount, 2) != amount || (row is not null && !Fits(row)),
             _ => row is not null && AccountOf(mirror, row) is { } account && !BillingAmounts.Fits(BillingAmounts.Balance(mirror.Model[BillingEntity.Account], account) - amount),
         };
+    }
+
+    private bool Fits(RowBuffer row)
+    {
+        var (paid, total) = (BillingAmounts.Of(entity, row, "amount_paid") + amount, BillingAmounts.Of(entity, row, "total"));
+        return amount > 0 ? paid <= total : paid >= Math.Min(0, total);
     }
 
     private RowBuffer? AccountOf(StoreMirror mirror, RowBuffer row) => mirror.Find(BillingEntity.Account, new BillingRecord(entity, row).Get<long>("account_id"));
