@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using BillingMigration.Model;
 using BillingMigration.Store.DynamoDb;
 using BillingMigration.Testing;
@@ -10,10 +11,10 @@ internal sealed class SimulatedStores : IDisposable
 {
     private readonly Random random = new(1);
 
-    public SimulatedStores(SimulationOptions? options = null, Func<TableSchema, TableSchema>? change = null)
+    public SimulatedStores(SimulationOptions? options = null, Func<TableSchema, TableSchema>? change = null, Func<string, string>? define = null)
     {
         DynamoDb = new SimulatedDynamoDb(Time, seed: 1, options ?? SimulationOptions.Quiet);
-        Shop = new SimulatedShop(Time, DynamoDb, change);
+        Shop = new SimulatedShop(Time, DynamoDb, change, define);
         Time.Run(async () =>
         {
             foreach (var step in Shop.Steps())
@@ -51,6 +52,37 @@ internal sealed class SimulatedStores : IDisposable
         Migrate(BillingEntity.Account, id, ("customer_id", id), ("account_number", $"A{id}"), ("currency", "EUR"), ("bill_cycle_day", 5), ("opened_at", At), ("balance", 100m));
         Migrate(BillingEntity.Subscriber, id, ("account_id", id), ("phone_number", $"+{id}"), ("activated_at", At));
         Migrate(BillingEntity.Bill, id, [.. SampleRows.Bill(id, $"B{id}").SetItem("total", 158m).Select(v => (v.Key, v.Value))]);
+    }
+
+    /// <summary>Charges of an account without tax.</summary>
+    /// <param name="values">Of each, besides what all have; null: none.</param>
+    public void MigrateCharges(long account, int count, long first = 100, decimal amount = 1m, Func<int, (string Column, object? Value)[]>? values = null)
+    {
+        for (var n = 0; n < count; n++)
+        {
+            var charge = SampleRows.Charge(account, amount).SetItem("tax_amount", 0m).SetItems((values?.Invoke(n) ?? []).Select(v => KeyValuePair.Create(v.Column, v.Value)));
+            Migrate(BillingEntity.Charge, first + n, [.. charge.Select(v => (v.Key, v.Value))]);
+        }
+    }
+
+    /// <summary>A bill that <see cref="BillingOperations"/> makes of an account's charges.</summary>
+    public static ImmutableDictionary<string, object?> NewBill(long account, string number = "NEW") => SampleRows.Bill(account, number).RemoveRange(["subtotal", "tax_amount", "total"]);
+
+    /// <summary>How a call ends: <c>Done</c>, the name of its error, or <c>Never</c> after an hour.</summary>
+    public async Task<string> EndAsync(Task call)
+    {
+        if (await Task.WhenAny(call, PassAsync(TimeSpan.FromHours(1))) != call)
+        {
+            return "Never";
+        }
+
+        return await Record.ExceptionAsync(() => call) switch
+        {
+            null => "Done",
+            StoreException e => e.Error.ToString(),
+            MigrationException e => e.ErrorId,
+            var other => throw other,
+        };
     }
 
     public static DateTime At { get; } = new(2026, 2, 1, 0, 0, 0, DateTimeKind.Unspecified);

@@ -24,10 +24,12 @@ internal sealed class SimulatedShop : IDisposable
     private readonly AmazonDynamoDBClient client;
 
     /// <param name="change">Changes a table of the sample's; null: as they are.</param>
-    public SimulatedShop(VirtualTime time, SimulatedDynamoDb dynamoDb, Func<TableSchema, TableSchema>? change = null)
+    /// <param name="define">Changes the text of the sample's definition; null: as it is.</param>
+    public SimulatedShop(VirtualTime time, SimulatedDynamoDb dynamoDb, Func<TableSchema, TableSchema>? change = null, Func<string, string>? define = null)
     {
         (this.time, this.dynamoDb) = (time, dynamoDb);
-        var sample = MigrationDefinitionFile.Load(Repository.PathOf("examples", "sample", "migration.json"));
+        var text = File.ReadAllText(Repository.PathOf("examples", "sample", "migration.json"));
+        var sample = MigrationDefinitionFile.Parse(define?.Invoke(text) ?? text, null);
         Definition = WithCalls(sample with { Target = sample.Target with { EndpointUrl = new Uri(Address), Table = "billing" } });
         Tables = JsonSerializer.Deserialize<TableSchema[]>(File.ReadAllBytes(Repository.PathOf("tests", "BillingMigration.Torture", "Store", "sample-schema.json")))!.Select(t => change?.Invoke(t) ?? t).ToArray();
         Model = BillingModel.Bind(Definition, ByName(Tables));
