@@ -10,7 +10,7 @@ public sealed class LargeUnitTests(SampleStores stores)
     private const int Charges = 130;
 
     /// <summary>Accounts for one broken attempt each, as many as a unit has requests and more.</summary>
-    private const int Accounts = 40;
+    private const int Accounts = 70;
 
     internal const int FirstAccount = 100_001;
 

@@ -36,8 +36,18 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
         var open = new Stack<(EntityModel Model, RowBuffer Row)>([(intent.Entity, intent.Row)]);
         while (open.TryPop(out var parent))
         {
-            foreach (var reference in Reference.To(side.Model, parent.Model).Where(r => r.Forbids || IsOfInterest(r, parent.Row)))
+            foreach (var reference in Reference.To(side.Model, parent.Model))
             {
+                if (!IsOfInterest(reference))
+                {
+                    await foreach (var partition in side.Rows.PartitionsElsewhereAsync(reference, parent.Row, cancellationToken))
+                    {
+                        await holding.WantAsync(partition);
+                    }
+
+                    continue;
+                }
+
                 await foreach (var child in ChildrenAsync(reference, parent.Row, cancellationToken))
                 {
                     if (reference.Cascades)
@@ -195,10 +205,10 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
         }
     }
 
-    /// <summary>False for children that lie in the parent's partition, have none of their own, and forbid nothing: all of them go when their turn comes.</summary>
-    private bool IsOfInterest(Reference reference, RowBuffer parent) =>
-        !Reference.To(side.Model, reference.Child).IsEmpty || Reference.Of(side.Model, reference.Child).Any(r => r.Forbids)
-        || !RowFinder.PathToChildren(reference.Child, reference.ChildRow(parent), reference.ChildColumns).IsInTable;
+    /// <summary>False for children of which only their partition matters before it is decided: they have none of their own, forbid nothing, and stay where they are.</summary>
+    private bool IsOfInterest(Reference reference) =>
+        reference.Forbids || !Reference.To(side.Model, reference.Child).IsEmpty || Reference.Of(side.Model, reference.Child).Any(r => r.Forbids)
+        || (!reference.Cascades && reference.Child.Keys[0].PartitionKey.SelectMany(t => t.RowIndexes).Any(reference.ChildColumns.Contains));
 
     private static UInt128 NameOf(EntityModel entity, RowBuffer row) => XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{entity.Entity} {entity.Describe(row)}"));
 

@@ -156,7 +156,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
                 {
                     isTaken = true;
                 }
-                catch (Exception e) when (Unsent.Passes(e) && side.Time.GetElapsedTime(began) <= StoreTimes.Patience)
+                catch (Exception e) when ((Unsent.IsTrouble(e) || e is PartitionHeldException) && side.Time.GetElapsedTime(began) <= StoreTimes.Patience)
                 {
                     // Others take over what its owner has not gone on with for half a minute.
                     await side.Calls.PauseAsync(failures, CancellationToken.None);

@@ -166,6 +166,29 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
         }
     }
 
+    /// <summary>Partitions that children of a parent may be in, besides its own.</summary>
+    public async IAsyncEnumerable<string> PartitionsElsewhereAsync(Reference reference, RowBuffer parent, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var (child, like) = (reference.Child, reference.ChildRow(parent));
+        if (!reference.IsReferable(parent) || PathToChildren(child, like, reference.ChildColumns) is not { IsInTable: false, Path: var path })
+        {
+            yield break;
+        }
+
+        await foreach (var key in ReferringAsync(reference, parent, cancellationToken))
+        {
+            yield return key.Pk;
+        }
+
+        foreach (var partition in path.Partitions)
+        {
+            await foreach (var row in reader.ReadAsync(child, path, partition, false, null, null, cancellationToken))
+            {
+                yield return KeyOf(child, row, null)!.Value.Pk;
+            }
+        }
+    }
+
     /// <summary>
     /// Rows that refer to what a child loses with its parent (SET NULL): a value that others refer to does not change, as the source's ON UPDATE
     /// RESTRICT says.
