@@ -1,14 +1,14 @@
 # What the scripts mysql and mariadb have in common (bash, sourced). They set product, daemon, admin, shell and default_port,
-# and define install, is_data FOLDER, initialize FOLDER and settings (fills options).
+# and define install, is_data FOLDER, initialize FOLDER [OPTIONS] and settings (fills options).
 
 answers() { "$dir/run" "$admin" --no-defaults -uroot -S "$socket" ping >/dev/null 2>&1; }
 running() { pid_of "$data.pid" "--datadir=$data "; }
 
-make_data() {
+make_data() { # [options of the daemon]
   [[ ! -d $data ]] || rmdir "$data" 2>/dev/null || fail "$data is there and is not a $product data folder; give another DATA"
   rm -rf "$data.new"; mkdir "$data.new"; : >"$data.log"
   # Renamed when whole: an interrupted start leaves nothing that looks like data.
-  initialize "$data.new" || { tail -n 20 "$data.log" >&2; fail "could not create $data; see $data.log"; }
+  initialize "$data.new" "$@" || { tail -n 20 "$data.log" >&2; fail "could not create $data; see $data.log"; }
   mv "$data.new" "$data"
 }
 
@@ -21,7 +21,7 @@ start_once() {
     register; return 0
   fi
   ! listening "$port" || fail "port $port is taken by another program; give another PORT"
-  is_data "$data" || make_data
+  is_data "$data" || make_data "$@"
   settings
   setsid "$dir/run" "$daemon" "${paths[@]}" --datadir="$data" --log-error="$data.log" --socket="$socket" --pid-file="$data.pid" \
     --bind-address=127.0.0.1 --port="$port" "${options[@]}" "$@" </dev/null >/dev/null 2>&1 9>&- &

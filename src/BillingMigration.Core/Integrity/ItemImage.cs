@@ -72,7 +72,9 @@ internal static class ItemImage
         }
         else
         {
-            var (name, texts) = value.SS is { Count: > 0 } set ? ("SS", set) : value.NS is { Count: > 0 } numbers ? ("NS", numbers) : ("BS", [.. value.BS.Select(b => Convert.ToBase64String(b.ToArray()))]);
+            var (name, texts) = value.SS is { Count: > 0 } set ? ("SS", set)
+                : value.NS is { Count: > 0 } numbers ? ("NS", numbers)
+                : ("BS", [.. value.BS.Select(b => Convert.ToBase64String(b.ToArray()))]);
             json.WriteStartArray(name);
             texts.ForEach(json.WriteStringValue);
             json.WriteEndArray();

@@ -5,9 +5,12 @@ using BillingMigration.Model;
 namespace BillingMigration.Source;
 
 /// <summary>What the queries of <see cref="SchemaInspector"/> have found of one table so far.</summary>
-internal sealed partial class TableRows(string name, string? engine, long rows, long averageBytes, bool systemVersioned)
+internal sealed partial class TableRows(string database, string name, string? engine, long rows, long averageBytes, bool systemVersioned)
 {
     private readonly List<(string Name, List<string?> Columns)> keys = [];
+
+    /// <summary>As the server spells it, and the change stream does: a definition may spell it otherwise where <c>lower_case_table_names</c> is not 0.</summary>
+    public string Database { get; } = database;
 
     public string Name { get; } = name;
 
@@ -81,9 +84,9 @@ internal sealed partial class TableRows(string name, string? engine, long rows, 
         static string Rule(Group group) => group.Success ? group.Value : "RESTRICT";
     }
 
-    public TableSchema ToSchema(string database) => new()
+    public TableSchema ToSchema() => new()
     {
-        Database = database,
+        Database = Database,
         Name = Name,
         Columns = [.. Columns],
         PrimaryKey = [.. KeyColumns(keys.Find(k => k.Name == "PRIMARY").Columns ?? [])],

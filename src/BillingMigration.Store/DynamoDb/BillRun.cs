@@ -62,7 +62,8 @@ internal sealed class BillRun
         await foreach (var row in UnbilledAsync(Bill.After!, ofVersion: true, cancellationToken))
         {
             sums += SumsOf(row);
-            changes.Add(new PlannedChange(Charge, row, planner.Updated(Charge, row.Copy()), -1, [(billColumn, new ValueOf(0, Columns.BillId))]) { IsFound = true });
+            var after = planner.Updated(Charge, row.Copy());
+            changes.Add(new PlannedChange(Charge, row, after, -1, [(billColumn, new ValueOf(0, Columns.BillId))]) { IsFound = true });
             if (changes.Count > MostAtOnce)
             {
                 throw StoreErrors.TooMany(Bill.Model.Entity, changes.Count, MostAtOnce);
@@ -136,7 +137,8 @@ internal sealed class BillRun
         await AccountAsync(Bill.After!, cancellationToken) is { } account ? RowFinder.KeyOf(OfAccount.Parent, account, null)!.Value.Pk : null;
 
     /// <summary>Charges that have the bill's number, wherever they are, and without it.</summary>
-    public async IAsyncEnumerable<(RowBuffer Charge, RowChange Change)> BilledAsync(RowBuffer bill, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<(RowBuffer Charge, RowChange Change)> BilledAsync(
+        RowBuffer bill, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var row in side.Rows.ChildrenAsync(OfBill, bill, RowFinder.KeyOf(Bill.Model, bill, null)!.Value, cancellationToken))
         {

@@ -50,7 +50,10 @@ internal sealed class ControlKeys(MigrationDefinition definition, byte[] secret)
     public AttributeValue HeldBy(string id) => Key($"HELD#{id}", "")[EntityModel.PartitionKey];
 
     /// <param name="version">Partition key of the version of what is held.</param>
-    public Dictionary<string, AttributeValue> Held(string id, string version) => new() { [EntityModel.PartitionKey] = HeldBy(id), [EntityModel.SortKey] = new AttributeValue(version) };
+    public Dictionary<string, AttributeValue> Held(string id, string version) => new()
+    {
+        [EntityModel.PartitionKey] = HeldBy(id), [EntityModel.SortKey] = new AttributeValue(version),
+    };
 
     /// <summary>What never is there.</summary>
     public Dictionary<string, AttributeValue> Nothing(string name) => Key($"NOTHING#{name}", "NOTHING");

@@ -128,7 +128,8 @@ internal sealed class DynamoDbWriter
                     }
 
                     var refused = sent.Refused.Select(parts.RefusalOf).ToArray();
-                    await Unsent.RunAsync(gate, () => found.LearnAsync(side, refused, [.. changes.Select(c => (c.Model, c.GeneratedKey >= 0))], cancellationToken));
+                    (EntityModel, bool)[] of = [.. changes.Select(c => (c.Model, c.GeneratedKey >= 0))];
+                    await Unsent.RunAsync(gate, () => found.LearnAsync(side, refused, of, cancellationToken));
                     isNext = refused.All(r => r is Refusal.KeyGiven or Refusal.Claimed { Value.Constraint: UniqueValue.PrimaryKey });
                     if (!isNext && failures % MostAttempts == 0)
                     {

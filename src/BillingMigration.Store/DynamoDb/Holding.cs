@@ -29,17 +29,22 @@ internal sealed class Holding(TableSide side, Intent intent, IntentLog log, Tran
         var working = work();
         while (!working.IsCompleted && await Task.WhenAny(working, Task.Delay(Beat, side.Time)) != working)
         {
-            try
-            {
-                await SendAsync([]);
-            }
-            catch (Exception e) when (e is StoreException || Unsent.Passes(e))
-            {
-                // The work finds out by itself whose the unit is by now.
-            }
+            await Task.WhenAny(working, BeatAsync());
         }
 
         return await working;
+    }
+
+    private async Task BeatAsync()
+    {
+        try
+        {
+            await SendAsync([]);
+        }
+        catch (Exception e) when (e is StoreException || Unsent.Passes(e))
+        {
+            // The work finds out by itself whose the unit is by now.
+        }
     }
 
     /// <summary>Looks again and again, until there was nothing more to take: what was read before a partition was taken may have changed.</summary>

@@ -95,7 +95,9 @@ internal sealed class IntentLog(TableSide side)
 
     /// <summary>A part of it: required to be its owner's; what the part bills is added up in it.</summary>
     /// <param name="held">Partitions that it takes besides.</param>
-    /// <param name="now">What it is from now on, by the name of an attribute: <see cref="Decided"/> <see cref="Done"/> or <see cref="Undone"/>. Null: it goes on.</param>
+    /// <param name="now">
+    /// What it is from now on, by the name of an attribute: <see cref="Decided"/>, <see cref="Done"/> or <see cref="Undone"/>. Null: it goes on.
+    /// </param>
     /// <param name="call">Item of its call, which is written with it, in DynamoDB JSON; null: there is none.</param>
     public void GoOn(
         UnitParts parts, Intent intent, int rows = 0, BillSums sums = default, IReadOnlyCollection<string>? held = null, string? now = null,
@@ -171,8 +173,8 @@ internal sealed class IntentLog(TableSide side)
             foreach (var pk in held)
             {
                 await FreeAsync(pk, intent.Id, cancellationToken);
-                await calls.RunAsync(
-                    (client, token) => client.DeleteItemAsync(new DeleteItemRequest { TableName = keys.Table, Key = keys.Held(intent.Id, pk) }, token), cancellationToken);
+                var given = new DeleteItemRequest { TableName = keys.Table, Key = keys.Held(intent.Id, pk) };
+                await calls.RunAsync((client, token) => client.DeleteItemAsync(given, token), cancellationToken);
             }
         }
     }
@@ -182,7 +184,8 @@ internal sealed class IntentLog(TableSide side)
     {
         var query = new QueryRequest
         {
-            TableName = keys.Table, ConsistentRead = true, Limit = MostHeld, KeyConditionExpression = "pk = :p", ExpressionAttributeValues = new() { [":p"] = keys.HeldBy(intent.Id) },
+            TableName = keys.Table, ConsistentRead = true, Limit = MostHeld, KeyConditionExpression = "pk = :p",
+            ExpressionAttributeValues = new() { [":p"] = keys.HeldBy(intent.Id) },
         };
         var page = await calls.RunAsync((client, token) => client.QueryAsync(query, token), cancellationToken);
         return [.. (page.Items ?? []).Select(i => i[EntityModel.SortKey].S)];

@@ -33,7 +33,10 @@ internal sealed class ItemCodec
     /// <summary>Attributes of an item that the model does not know, because a process of a later schema has set them.</summary>
     public static KeyValuePair<string, AttributeValue>[] UnknownOf(EntityModel model, Dictionary<string, AttributeValue> item)
     {
-        var known = model.Attributes.Select(a => a.Name).Concat(model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute })).Append(EntityModel.EntityAttribute).ToHashSet();
+        var known = model.Attributes.Select(a => a.Name)
+            .Concat(model.Keys.SelectMany(k => new[] { k.PartitionKeyAttribute, k.SortKeyAttribute }))
+            .Append(EntityModel.EntityAttribute)
+            .ToHashSet();
         return [.. item.Where(a => !known.Contains(a.Key))];
     }
 

@@ -45,7 +45,10 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
             foreach (var value in run.NewValuesOf(row, intent.Row))
             {
                 // Nobody else has one with the bill's number in it.
-                _ = values.Add(XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{value.Constraint}\n{value.Text}"))) ? true : throw StoreErrors.Duplicate(value.Constraint);
+                if (!values.Add(XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{value.Constraint}\n{value.Text}"))))
+                {
+                    throw StoreErrors.Duplicate(value.Constraint);
+                }
             }
         }
 

@@ -7,8 +7,9 @@ using BillingMigration.Target;
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// Deletes a row whose children are more than a transaction takes. First the partitions of all that goes
-/// are taken, so that no child comes any more, and everything is asked that forbids it; until then it can be undone. Then the row itself goes, which decides it, and after it its children in parts, their own children before them; or their references.
+/// Deletes a row whose children are more than a transaction takes. First the partitions of all that goes, or loses its reference, are taken, so that
+/// no child comes any more, and everything is asked that forbids it; until then it can be undone. Then the row itself goes, which decides it, and
+/// after it its children in parts, their own children before them; or their references.
 /// </summary>
 internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder builder, TransactionSender sender, IntentLog log) : ILargeWork
 {
@@ -190,7 +191,8 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
 
         foreach (var child in last.Where(r => r.Model == reference.Child && reference.Refers(r.Row, parent)).Select(r => r.Row))
         {
-            if (await side.Rows.GetAsync(reference.Child, RowFinder.KeyOf(reference.Child, child, null)!.Value, cancellationToken) is { } now && reference.Refers(now, parent))
+            var own = RowFinder.KeyOf(reference.Child, child, null)!.Value;
+            if (await side.Rows.GetAsync(reference.Child, own, cancellationToken) is { } now && reference.Refers(now, parent))
             {
                 yield return now;
             }
@@ -205,12 +207,16 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
         }
     }
 
-    /// <summary>False for children of which only their partition matters before it is decided: they have none of their own, forbid nothing, and stay where they are.</summary>
+    /// <summary>
+    /// False for children of which only their partition matters before it is decided: they have none of their own, forbid nothing, and stay where they
+    /// are.
+    /// </summary>
     private bool IsOfInterest(Reference reference) =>
         reference.Forbids || !Reference.To(side.Model, reference.Child).IsEmpty || Reference.Of(side.Model, reference.Child).Any(r => r.Forbids)
         || (!reference.Cascades && reference.Child.Keys[0].PartitionKey.SelectMany(t => t.RowIndexes).Any(reference.ChildColumns.Contains));
 
-    private static UInt128 NameOf(EntityModel entity, RowBuffer row) => XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{entity.Entity} {entity.Describe(row)}"));
+    private static UInt128 NameOf(EntityModel entity, RowBuffer row) =>
+        XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{entity.Entity} {entity.Describe(row)}"));
 
     private static string Partition(EntityModel entity, RowBuffer row) => RowFinder.KeyOf(entity, row, null)!.Value.Pk;
 }

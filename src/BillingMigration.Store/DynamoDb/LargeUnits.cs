@@ -42,7 +42,8 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
 
             var (row, call) = await resolve(gate?.Epoch ?? 0);
             var intent = await NewAsync(Intent.BillRun, run.Bill.Model, row, run.Columns, cancellationToken);
-            return (intent, new LargeBillRun(side, intent, RunOf(intent), builder, sender, log) { HasGeneratedKey = run.Bill.GeneratedKey >= 0, Call = call }, partition);
+            var work = new LargeBillRun(side, intent, RunOf(intent), builder, sender, log) { HasGeneratedKey = run.Bill.GeneratedKey >= 0, Call = call };
+            return (intent, work, partition);
         },
         (run.Bill.Model, run.Bill.GeneratedKey >= 0),
         cancellationToken);

@@ -35,7 +35,8 @@ internal sealed class PartitionVersions(StoreCalls calls, ControlKeys keys)
     /// <param name="partitions">Values of <c>pk</c>.</param>
     /// <param name="holder">Id of the large unit that asks; null: none.</param>
     /// <param name="cancellationToken">Nothing is written.</param>
-    public async Task<IReadOnlyDictionary<string, PartitionVersion>> ReadAsync(IReadOnlyCollection<string> partitions, string? holder, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<string, PartitionVersion>> ReadAsync(
+        IReadOnlyCollection<string> partitions, string? holder, CancellationToken cancellationToken)
     {
         var versions = new Dictionary<string, PartitionVersion>(StringComparer.Ordinal);
         foreach (var some in partitions.Distinct(StringComparer.Ordinal).Chunk(100))
@@ -55,7 +56,8 @@ internal sealed class PartitionVersions(StoreCalls calls, ControlKeys keys)
                 {
                     var partition = names[item[EntityModel.PartitionKey].S];
                     versions[partition] = new PartitionVersion(
-                        long.Parse(item[Number].N, CultureInfo.InvariantCulture), [.. Came.SelectMany(r => item.GetValueOrDefault(r)?.L ?? []).Select(k => KeyOf(partition, k.S)).Distinct()]);
+                        long.Parse(item[Number].N, CultureInfo.InvariantCulture),
+                        [.. Came.SelectMany(r => item.GetValueOrDefault(r)?.L ?? []).Select(k => KeyOf(partition, k.S)).Distinct()]);
                     if (item.TryGetValue(Holder, out var by) && by.S != holder)
                     {
                         throw new PartitionHeldException(partition);
@@ -91,7 +93,9 @@ internal sealed class PartitionVersions(StoreCalls calls, ControlKeys keys)
     /// <summary>As a key stands in the version of a partition.</summary>
     public static AttributeValue TextOf(string partition, ItemKey key) => new($"{(key.Pk == partition ? "" : key.Pk)}\n{key.Sk}");
 
-    private static ItemKey KeyOf(string partition, string text) => text.Split('\n', 2) is [var pk, var sk] ? new ItemKey(pk.Length == 0 ? partition : pk, sk) : throw new FormatException("no key of an item");
+    private static ItemKey KeyOf(string partition, string text) => text.Split('\n', 2) is [var pk, var sk]
+        ? new ItemKey(pk.Length == 0 ? partition : pk, sk)
+        : throw new FormatException("no key of an item");
 
     /// <returns>Id of the large unit that has the partition to itself; null: none has.</returns>
     public async Task<string?> FindHolderAsync(string partition, CancellationToken cancellationToken)

@@ -100,9 +100,11 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
         var rows = new List<(EntityModel, RowBuffer)>();
         foreach (var some in version.Recent.Chunk(UnitParts.Most))
         {
-            foreach (var item in (await calls.ReadAtOnceAsync([.. some.Select(k => (model.Definition.Target.Table, ItemCodec.Attributes(k)))], cancellationToken)).OfType<Dictionary<string, AttributeValue>>())
+            var found = await calls.ReadAtOnceAsync([.. some.Select(k => (model.Definition.Target.Table, ItemCodec.Attributes(k)))], cancellationToken);
+            foreach (var item in found.OfType<Dictionary<string, AttributeValue>>())
             {
-                if (model.Entities.FirstOrDefault(e => e.Entity == item[EntityModel.EntityAttribute].S) is { } entity && new RowDecoder(entity).TryDecode(ItemImage.Json(item)) is { } row)
+                if (model.Entities.FirstOrDefault(e => e.Entity == item[EntityModel.EntityAttribute].S) is { } entity
+                    && new RowDecoder(entity).TryDecode(ItemImage.Json(item)) is { } row)
                 {
                     rows.Add((entity, row));
                 }
@@ -167,7 +169,8 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
     }
 
     /// <summary>Partitions that children of a parent may be in, besides its own.</summary>
-    public async IAsyncEnumerable<string> PartitionsElsewhereAsync(Reference reference, RowBuffer parent, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<string> PartitionsElsewhereAsync(
+        Reference reference, RowBuffer parent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var (child, like) = (reference.Child, reference.ChildRow(parent));
         if (!reference.IsReferable(parent) || PathToChildren(child, like, reference.ChildColumns) is not { IsInTable: false, Path: var path })
@@ -193,7 +196,8 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
     /// Rows that refer to what a child loses with its parent (SET NULL): a value that others refer to does not change, as the source's ON UPDATE
     /// RESTRICT says.
     /// </summary>
-    public async IAsyncEnumerable<(Reference Reference, RowBuffer Row)> OfReleasedAsync(Reference reference, RowBuffer child, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<(Reference Reference, RowBuffer Row)> OfReleasedAsync(
+        Reference reference, RowBuffer child, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         foreach (var other in Reference.To(model, reference.Child).Where(r => r.ParentColumns.Any(reference.ChildColumns.Contains)))
         {

@@ -258,8 +258,14 @@ internal sealed class UnitBuilder(TableSide side)
         foreach (var parent in changes.Where(c => c.Moves && !Reference.To(side.Model, c.Model).IsEmpty))
         {
             var (from, to) = (RowFinder.KeyOf(parent.Model, parent.Before!, null)!.Value, RowFinder.KeyOf(parent.Model, parent.After!, null)!.Value.Pk);
-            var recent = from.Pk == to ? [] : await side.Rows.RecentAsync((await side.Versions.ReadAsync([from.Pk], parts.Own, cancellationToken))[from.Pk], cancellationToken);
-            foreach (var reference in from.Pk == to ? [] : Reference.To(side.Model, parent.Model))
+            if (from.Pk == to)
+            {
+                continue;
+            }
+
+            var version = (await side.Versions.ReadAsync([from.Pk], parts.Own, cancellationToken))[from.Pk];
+            var recent = await side.Rows.RecentAsync(version, cancellationToken);
+            foreach (var reference in Reference.To(side.Model, parent.Model))
             {
                 foreach (var (_, child) in recent.Where(r => r.Model == reference.Child && reference.Refers(r.Row, parent.Row)))
                 {

@@ -191,7 +191,8 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
         else if (condition != ItemCondition.Present)
         {
             // A condition of several reasons says only that the unit is to be made again: what is wrong is seen then.
-            parts[at] = (With(parts[at].Item, condition), parts[at].Refusal is Refusal.Told and not Refusal.Changed ? new Refusal.LookAgain() : parts[at].Refusal);
+            var (item, was) = parts[at];
+            parts[at] = (With(item, condition), was is Refusal.Told and not Refusal.Changed ? new Refusal.LookAgain() : was);
         }
     }
 
@@ -304,8 +305,13 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
     /// <inheritdoc cref="Claim"/>
     public void RequireUnclaimed(int change, UniqueValue value, string? left)
     {
-        var check = new ConditionCheck { TableName = keys.Table, Key = keys.Claim(value), ConditionExpression = left is null ? "attribute_not_exists(pk)" : "version = :left" };
-        check.ExpressionAttributeValues = left is null ? null : new() { [":left"] = new AttributeValue(left) };
+        var check = new ConditionCheck
+        {
+            TableName = keys.Table,
+            Key = keys.Claim(value),
+            ConditionExpression = left is null ? "attribute_not_exists(pk)" : "version = :left",
+            ExpressionAttributeValues = left is null ? null : new() { [":left"] = new AttributeValue(left) },
+        };
         var part = new TransactWriteItem { ConditionCheck = check };
         if (!places.ContainsKey(NameOf(part)))
         {
@@ -370,15 +376,15 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
         if (came.TryGetValue(partition, out var brought))
         {
             // Parts of a large unit meet nobody who decides by the partition: they push nothing out.
-            var names0 = PartitionVersions.Came.Take(Holder is null ? PartitionVersions.Came.Count : 1).ToArray();
-            set = $"SET {string.Join(", ", names0.Select((name, i) => i == 0 ? "#r0=:r" : $"#{name}=if_not_exists(#{names0[i - 1]},:e)"))} ";
-            foreach (var name in names0)
+            var last = PartitionVersions.Came.Take(Holder is null ? PartitionVersions.Came.Count : 1).ToArray();
+            set = $"SET {string.Join(", ", last.Select((name, i) => $"#{name}={(i == 0 ? ":r" : $"if_not_exists(#{last[i - 1]},:e)")}"))} ";
+            foreach (var name in last)
             {
                 names[$"#{name}"] = name;
             }
 
             values[":r"] = new AttributeValue { L = [.. brought.Select(k => PartitionVersions.TextOf(partition, k))] };
-            _ = names0.Length == 1 || values.TryAdd(":e", new AttributeValue { L = [], IsLSet = true });
+            _ = last.Length == 1 || values.TryAdd(":e", new AttributeValue { L = [], IsLSet = true });
         }
 
         return new TransactWriteItem

@@ -79,28 +79,38 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
         {
             var deleted = open.Where(p => !Reference.To(side.Model, p.Model).IsEmpty).Select(p => (Row: p, Key: RowFinder.KeyOf(p.Model, p.Row, null)!.Value)).ToArray();
             open.Clear();
-            var recent = new List<(EntityModel Model, RowBuffer Row)>();
+            // What came last is read while the queries are on their way: which of them is first does not matter.
+            var coming = new List<Task<IReadOnlyList<(EntityModel Model, RowBuffer Row)>>>();
             foreach (var (partition, version) in await side.Versions.ReadAsync([.. deleted.Select(p => p.Key.Pk)], parts.Own, cancellationToken))
             {
                 parts.RequireVersion(partition, version.Number);
-                recent.AddRange(await side.Rows.RecentAsync(version, cancellationToken));
+                coming.Add(side.Rows.RecentAsync(version, cancellationToken));
             }
 
             foreach (var (parent, key) in deleted)
             {
                 foreach (var reference in Reference.To(side.Model, parent.Model))
                 {
-                    foreach (var (model, child) in recent.Where(r => r.Model == reference.Child && reference.Refers(r.Row, parent.Row)))
-                    {
-                        Know(model, child, isFound: true);
-                    }
-
                     await foreach (var child in side.Rows.ChildrenAsync(reference, parent.Row, key, cancellationToken))
                     {
                         Know(reference.Child, child, isFound: true);
                         RequireFew();
                     }
+                }
+            }
 
+            foreach (var (model, row) in (await Task.WhenAll(coming)).SelectMany(r => r))
+            {
+                if (deleted.Any(p => Reference.To(side.Model, p.Row.Model).Any(r => r.Child == model && r.Refers(row, p.Row.Row))))
+                {
+                    Know(model, row, isFound: true);
+                }
+            }
+
+            foreach (var (parent, _) in deleted)
+            {
+                foreach (var reference in Reference.To(side.Model, parent.Model))
+                {
                     foreach (var child in rows.Where(r => r.Model == reference.Child && r.After is { } row && reference.Refers(row, parent.Row)).ToArray())
                     {
                         await FollowAsync(reference, child);

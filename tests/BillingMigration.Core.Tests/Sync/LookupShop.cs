@@ -49,14 +49,18 @@ internal sealed class LookupShop(TestDatabase database, SampleMigration migratio
 
     public SampleMigration Migration => migration;
 
-    public static async Task<LookupShop> CreateAsync(TestServers servers, bool mariaDb, string? schema = null, string? definition = null)
+    public static async Task<LookupShop> CreateAsync(TestServers servers, bool mariaDb, string? schema = null, string? definition = null) =>
+        await CreateAsync(servers, await servers.SourceAsync(mariaDb), schema, definition);
+
+    /// <param name="spell">The database's name as the definition has it; null: as the server does.</param>
+    public static async Task<LookupShop> CreateAsync(TestServers servers, SqlServerProcess server, string? schema, string? definition, Func<string, string>? spell = null)
     {
-        var database = await (await servers.SourceAsync(mariaDb)).CreateDatabaseAsync();
+        var database = await server.CreateDatabaseAsync();
         await database.ExecuteAsync(schema ?? Schema);
         var source = new MySqlConnectionStringBuilder(database.ConnectionString);
         await using var sample = SampleMigration.Create(database.ConnectionString, (await servers.DynamoDbAsync()).Endpoint);
         var parsed = MigrationDefinitionFile.Parse(
-            (definition ?? Definition).Replace("HOST", source.Server).Replace("DATABASE", source.Database).Replace("ENDPOINT", sample.Definition.Target.EndpointUrl!.ToString())
+            (definition ?? Definition).Replace("HOST", source.Server).Replace("DATABASE", spell?.Invoke(source.Database) ?? source.Database).Replace("ENDPOINT", sample.Definition.Target.EndpointUrl!.ToString())
                 .Replace("TABLE", sample.Table).Replace("\"port\": 1", $"\"port\": {source.Port}"),
             null);
         var migration = new SampleMigration(parsed, sample.Credential);

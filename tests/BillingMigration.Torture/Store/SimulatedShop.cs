@@ -57,8 +57,8 @@ internal sealed class SimulatedShop : IDisposable
     /// <summary>A column that a later version of the schema has, and most processes do not know.</summary>
     public const string LaterColumn = "loyalty";
 
-    /// <summary>The tables after ALTER TABLE charge ADD, ALTER TABLE billing_account ADD.</summary>
-    public TableSchema[] LaterTables => [.. Tables.Select(t => t.Name is "charge" or "billing_account"
+    /// <summary>The tables after ALTER TABLE … ADD of charge, billing_account and bill.</summary>
+    public TableSchema[] LaterTables => [.. Tables.Select(t => t.Name is "charge" or "billing_account" or "bill"
         ? t with { Columns = t.Columns.Add(new ColumnSchema { Name = LaterColumn, Ordinal = t.Columns.Length + 1, DataType = "int", ColumnType = "int", Nullable = true, HasDefault = true }) }
         : t)];
 

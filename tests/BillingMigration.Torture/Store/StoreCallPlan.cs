@@ -20,7 +20,7 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
         {
             < 18 => Post(Charge()),
             < 26 => Pay(),
-            < 36 => BillRun(),
+            < 36 => BillRun(knowsLater),
             < 41 => Insert(BillingEntity.Charge, Keyed(Charge()), null),
             < 46 => Unit(units.Next(Some(BillingEntity.Account), Some, Number, BillOf)),
             < 51 => Account(),
@@ -129,13 +129,16 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
         return Once(() => new PayCall(n, mirror, id, amount));
     }
 
-    private StoreCall BillRun()
+    private StoreCall BillRun(bool knowsLater)
     {
         var account = Some(BillingEntity.Account);
         var bill = BillOf(account);
         bill = random.Next(6) == 0 ? bill.SetItem("bill_id", 900_000L + random.Next(5)) : bill;
         var n = number;
-        return Once(() => new BillRunCall(n, mirror, account, bill));
+        // Who does not know the column cannot repeat it.
+        return knowsLater && random.Next(2) == 0
+            ? new BillRunCall(n, mirror, account, bill.SetItem(SimulatedShop.LaterColumn, random.Next(1_000)))
+            : Once(() => new BillRunCall(n, mirror, account, bill));
     }
 
     private ImmutableDictionary<string, object?> BillOf(long account) => Values(
@@ -151,7 +154,7 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
     });
 
     private UpdateCall Later(bool knows) => knows
-        ? Update(random.Next(2) == 0 ? BillingEntity.Charge : BillingEntity.Account, Values((SimulatedShop.LaterColumn, random.Next(1_000))))
+        ? Update(random.Next(3) switch { 0 => BillingEntity.Charge, 1 => BillingEntity.Bill, _ => BillingEntity.Account }, Values((SimulatedShop.LaterColumn, random.Next(1_000))))
         : Update(BillingEntity.Charge, Values(("quantity", random.Next(1, 9))));
 
     private UpdateCall Update(string entity, ImmutableDictionary<string, object?> values) => new(number, Entity(entity), Some(entity), values);

@@ -371,6 +371,11 @@ internal sealed class BillRunCall(int number, StoreMirror mirror, long account, 
                 yield return $"made a bill of {record["total"]} for charges of {net + vat}";
             }
 
+            if (bill.TryGetValue(SimulatedShop.LaterColumn, out var later) && !Equals(Convert.ToInt64(later, null), record.Get<long>(SimulatedShop.LaterColumn)))
+            {
+                yield return $"made a bill without its {SimulatedShop.LaterColumn}";
+            }
+
             isMade = true;
             var mine = before.Of(BillingEntity.Charge).Concat(deltas.Where(d => d.Model == charges && d.Before!.IsNull(BillColumn)).Select(d => d.After!)).Where(c => new BillingRecord(charges, c).Text("bill_id") == billed).ToArray();
             if (Round(mine.Sum(c => BillingAmounts.Of(charges, c, "amount"))) != net)

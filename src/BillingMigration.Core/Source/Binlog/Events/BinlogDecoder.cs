@@ -5,7 +5,7 @@ namespace BillingMigration.Source.Binlog;
 /// Events are total: truncated or damaged bytes are an error with the place, never a wrong event. Not thread-safe.
 /// </summary>
 /// <param name="source">Disposed with the decoder.</param>
-/// <param name="file">Name of the file that is read directly.</param>
+/// <param name="file">Name of the file that is read directly; null: a server sends the events.</param>
 public sealed class BinlogDecoder(IBinlogSource source, string? file = null) : IAsyncDisposable
 {
     private readonly EventChecksum checksum = new();
@@ -183,13 +183,14 @@ public sealed class BinlogDecoder(IBinlogSource source, string? file = null) : I
                 return stop;
             case BinlogEventType.Incident:
                 throw EventErrors.Incident(EventBodies.IncidentMessage(body.Span), File, end);
-            case BinlogEventType.StartEncryption:
+            // A server that encrypts its files sends their events in clear.
+            case BinlogEventType.StartEncryption when file is not null:
                 throw EventErrors.Encrypted(File);
             // Statements that are logged as such are told by their QUERY; the rest says nothing about rows.
             case BinlogEventType.IntVar or BinlogEventType.Rand or BinlogEventType.UserVar or BinlogEventType.BeginLoadQuery or BinlogEventType.AppendBlock
                 or BinlogEventType.DeleteFile or BinlogEventType.Ignorable or BinlogEventType.RowsQuery or BinlogEventType.PreviousGtids
                 or BinlogEventType.TransactionContext or BinlogEventType.ViewChange
-                or BinlogEventType.AnnotateRows or BinlogEventType.BinlogCheckpoint or BinlogEventType.MariaDbGtidList:
+                or BinlogEventType.AnnotateRows or BinlogEventType.BinlogCheckpoint or BinlogEventType.MariaDbGtidList or BinlogEventType.StartEncryption:
                 return null;
             default:
                 return (header.Flags & EventHeader.IgnorableFlag) != 0 ? null : throw EventErrors.UnknownEvent((int)header.Type, File, end);
