@@ -37,7 +37,8 @@ internal sealed class ServerScript : IAsyncDisposable
     /// <param name="variables">Environment variables for the server, besides those of this process.</param>
     public static async Task<ServerScript> StartAsync(string name, IReadOnlyDictionary<string, string> variables, params string[] options)
     {
-        var (data, slot) = TakeSlot(name);
+        // A MySQL's data keep how names are compared.
+        var (data, slot) = TakeSlot(options.Any(o => o.StartsWith("--lower-case-table-names", StringComparison.Ordinal)) ? $"{name}-names" : name);
         var script = new ServerScript(name, FreePort(), data, slot);
         foreach (var (variable, value) in variables)
         {

@@ -30,7 +30,7 @@ public sealed class NameTests(TestServers servers)
             server,
             """
             CREATE TABLE Bill (id INT PRIMARY KEY, amount INT);
-            CREATE TABLE charge (id INT PRIMARY KEY, bill INT, amount INT, FOREIGN KEY (bill) REFERENCES bill (id) ON DELETE CASCADE);
+            CREATE TABLE charge (id INT PRIMARY KEY, bill INT NOT NULL, amount INT, FOREIGN KEY (bill) REFERENCES bill (id) ON DELETE CASCADE);
             INSERT INTO bill VALUES (1, 100), (2, 200), (3, 300); INSERT INTO charge VALUES (1, 1, 10), (2, 2, 20), (3, 3, 30);
             """,
             Definition,
