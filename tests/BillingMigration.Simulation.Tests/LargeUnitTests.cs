@@ -1,7 +1,6 @@
 // The calls of these tests end in virtual time, which nothing outside cancels.
 #pragma warning disable xUnit1051
 
-using System.Collections.Immutable;
 using BillingMigration.Model;
 using BillingMigration.Store.DynamoDb;
 using BillingMigration.Testing;
@@ -14,27 +13,28 @@ public sealed class LargeUnitTests : IDisposable
 {
     private const long Account = 17;
 
-    private readonly SimulatedStores stores = new(SimulatedStores.Network);
+    private readonly LargeUnitShop shop = new();
+    private readonly SimulatedStores stores;
     private readonly SimulatedProcess owner;
     private readonly DynamoDbBillingStore owning;
     private readonly DynamoDbBillingStore other;
 
     public LargeUnitTests()
     {
+        (stores, owner) = (shop.Stores, shop.Process);
         stores.MigrateAccount(Account);
-        owner = new SimulatedProcess(stores.Time, "owner");
-        owning = stores.Time.Run(() => stores.Shop.OpenAsync(owner, new Random(5)));
+        owning = shop.OpenOwner();
         other = stores.Open("other");
     }
 
-    public void Dispose() => stores.Dispose();
+    public void Dispose() => shop.Dispose();
 
     [Fact]
     public void A_charge_that_is_released_while_a_run_is_at_work_is_not_billed_twice()
     {
-        Migrate(200);
+        stores.MigrateCharges(Account, 200);
         var (parts, isHeld) = (0, false);
-        At("subtotal :s", () =>
+        shop.At("subtotal :s", () =>
         {
             // What decides, one part, and this.
             if (++parts != 3)
@@ -48,8 +48,8 @@ public sealed class LargeUnitTests : IDisposable
         });
         stores.Run(async () =>
         {
-            var run = owning.RunBillAsync(Account, Bill("NEW"));
-            await UntilAsync(() => isHeld);
+            var run = owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW"));
+            await shop.UntilAsync(() => isHeld);
             var billed = (await ChargesAsync()).First(c => c["bill_id"] is not null);
             var released = other.UpdateAsync(billed, SampleRows.Values(("bill_id", null)));
             await run;
@@ -61,17 +61,17 @@ public sealed class LargeUnitTests : IDisposable
     [Fact]
     public void Nothing_more_is_billed_to_a_bill_that_is_there()
     {
-        Migrate(120);
+        stores.MigrateCharges(Account, 120);
         stores.Migrate(BillingEntity.Charge, 900, [.. SampleRows.Charge(Account, 50m).SetItem("bill_id", Account).Select(v => (v.Key, v.Value))]);
-        At("\"bill_number\":{\"S\"", () =>
+        shop.At("\"bill_number\":{\"S\"", () =>
         {
             owner.Kill();
             return null;
         });
         stores.Run(async () =>
         {
-            _ = owning.RunBillAsync(Account, Bill("NEW"));
-            await UntilAsync(() => owner.IsDead);
+            _ = owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW"));
+            await shop.UntilAsync(() => owner.IsDead);
             var charge = (await other.GetAsync(BillingEntity.Charge, "charge_id", 900L))!;
             await other.UpdateAsync(charge, SampleRows.Values(("bill_id", null)));
             await stores.PassAsync(TimeSpan.FromMinutes(2));
@@ -82,20 +82,17 @@ public sealed class LargeUnitTests : IDisposable
     [Fact]
     public void A_run_whose_sum_fits_bills_all_whatever_order_they_come_in()
     {
-        Migrate(101, 9_950_000_000m);
-        for (var n = 0; n < 60; n++)
-        {
-            stores.Migrate(BillingEntity.Charge, 500 + n, [.. SampleRows.Charge(Account, -9_950_000_000m).SetItem("tax_amount", 0m).Select(v => (v.Key, v.Value))]);
-        }
+        stores.MigrateCharges(Account, 101, amount: 9_950_000_000m);
+        stores.MigrateCharges(Account, 60, first: 500, amount: -9_950_000_000m);
 
-        Assert.Equal(41 * 9_950_000_000m, stores.Run(() => owning.RunBillAsync(Account, Bill("NEW")))!["subtotal"]);
+        Assert.Equal(41 * 9_950_000_000m, stores.Run(() => owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW")))!["subtotal"]);
         Assert.Equal(161, Bills()["NEW"].Charges);
     }
 
     [Fact]
     public void That_there_is_nothing_to_bill_is_not_said_of_a_run_that_lands_late()
     {
-        Migrate(120);
+        stores.MigrateCharges(Account, 120);
         var (sent, isOther) = (0, false);
         stores.DynamoDb.Script = r =>
         {
@@ -116,9 +113,9 @@ public sealed class LargeUnitTests : IDisposable
         BillingRecord? mine = null;
         stores.Run(async () =>
         {
-            var first = owning.RunBillAsync(Account, Bill("MINE"));
-            await UntilAsync(() => sent > 1);
-            var second = other.RunBillAsync(Account, Bill("OTHER"));
+            var first = owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "MINE"));
+            await shop.UntilAsync(() => sent > 1);
+            var second = other.RunBillAsync(Account, SimulatedStores.NewBill(Account, "OTHER"));
             (mine, _) = (await first, await second);
             await other.PostChargeAsync(SampleRows.Charge(Account, 10m));
             await stores.PassAsync(TimeSpan.FromMinutes(2));
@@ -130,13 +127,13 @@ public sealed class LargeUnitTests : IDisposable
     [Fact]
     public void An_owner_that_is_gone_is_followed_in_a_minute_whatever_its_clock_was()
     {
-        Migrate(120);
+        stores.MigrateCharges(Account, 120);
         owner.Clock.WallOffset = TimeSpan.FromHours(6);
         DieWhenDecided();
         stores.Run(async () =>
         {
-            _ = owning.RunBillAsync(Account, Bill("NEW"));
-            await UntilAsync(() => owner.IsDead);
+            _ = owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW"));
+            await shop.UntilAsync(() => owner.IsDead);
             await other.PostChargeAsync(SampleRows.Charge(Account, 10m));
         });
         Assert.Equal((120, 0), (Bills()["NEW"].Charges, stores.OpenUnits()));
@@ -145,7 +142,7 @@ public sealed class LargeUnitTests : IDisposable
     [Fact]
     public void Who_has_taken_over_and_is_gone_is_followed_by_the_owner()
     {
-        Migrate(400);
+        stores.MigrateCharges(Account, 400);
         var parts = 0;
         var third = new SimulatedProcess(stores.Time, "third");
         third.Clock.WallOffset = TimeSpan.FromHours(6);
@@ -166,8 +163,8 @@ public sealed class LargeUnitTests : IDisposable
         };
         stores.Run(async () =>
         {
-            var run = owning.RunBillAsync(Account, Bill("NEW"));
-            await UntilAsync(() => parts > 1);
+            var run = owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW"));
+            await shop.UntilAsync(() => parts > 1);
             _ = taking.FinishAllLargeUnitsAsync(CancellationToken.None);
             Assert.Equal(400m, (await run)!["subtotal"]);
         });
@@ -180,7 +177,7 @@ public sealed class LargeUnitTests : IDisposable
     public void A_unit_of_a_process_that_stood_still_is_done_once_and_never_said_to_be_undone(bool machine)
     {
         var isFirst = true;
-        At("TransactItems", () =>
+        shop.At("TransactItems", () =>
         {
             if (!isFirst)
             {
@@ -213,7 +210,7 @@ public sealed class LargeUnitTests : IDisposable
         stores.Run(async () =>
         {
             _ = owning.DeleteAsync((await owning.GetAsync(BillingEntity.Bill, "bill_id", Account))!);
-            await UntilAsync(() => owner.IsDead);
+            await shop.UntilAsync(() => owner.IsDead);
             await stores.PassAsync(TimeSpan.FromSeconds(1));
             await other.PostChargeAsync(SampleRows.Charge(18L, 10m));
             var bill = (await other.RunBillAsync(18L, SampleRows.Bill(18L, "AGAIN").SetItem("bill_id", Account)))!;
@@ -229,18 +226,12 @@ public sealed class LargeUnitTests : IDisposable
     [InlineData("billing_account")]
     public void Rows_too_wide_for_one_condition_are_billed_and_deleted_in_parts(string wide)
     {
-        using var wider = new SimulatedStores(SimulatedStores.Network, t => t.Name != wide ? t : t with
-        {
-            Columns = [.. t.Columns, .. Enumerable.Range(1, 130).Select(n => new ColumnSchema { Name = $"extra_{n}", Ordinal = t.Columns.Length + n, DataType = "int", ColumnType = "int", Nullable = true, HasDefault = true })],
-        });
+        using var wider = new SimulatedStores(SimulatedStores.Network, t => LargeUnitShop.Wide(t, wide, 130));
         wider.MigrateAccount(Account);
-        for (var n = 0; n < 150; n++)
-        {
-            wider.Migrate(BillingEntity.Charge, 100 + n, [.. SampleRows.Charge(Account, 1m).SetItem("tax_amount", 0m).Select(v => (v.Key, v.Value))]);
-        }
+        wider.MigrateCharges(Account, 150);
 
         var store = wider.Open();
-        Assert.Equal(150m, wider.Run(() => store.RunBillAsync(Account, Bill("NEW")))!["subtotal"]);
+        Assert.Equal(150m, wider.Run(() => store.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW")))!["subtotal"]);
         wider.Run(async () => await store.DeleteAsync((await store.GetAsync(BillingEntity.Account, "account_id", Account))!));
         Assert.DoesNotContain(wider.Items().Keys, k => k.StartsWith("ACCOUNT#17/", StringComparison.Ordinal));
         Assert.Equal(0, wider.OpenUnits());
@@ -250,13 +241,13 @@ public sealed class LargeUnitTests : IDisposable
     public void The_number_of_a_bill_that_was_set_aside_is_nobody_elses_and_its_charges_are_found_wherever_they_went()
     {
         stores.MigrateAccount(18);
-        Migrate(300);
+        stores.MigrateCharges(Account, 300);
         DieAtPart(4);
-        var item = Poison(() => owning.RunBillAsync(Account, Bill("NEW").SetItem("bill_id", 5_000L)), NoBill)!;
+        var item = Poison(() => owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW").SetItem("bill_id", 5_000L)), NoBill)!;
         Wait(TimeSpan.FromMinutes(2));
         stores.Run(async () =>
         {
-            Assert.Equal(StoreError.DuplicateKey, (await Assert.ThrowsAsync<StoreException>(() => other.RunBillAsync(Account, Bill("OTHER").SetItem("bill_id", 5_000L)))).Error);
+            Assert.Equal(StoreError.DuplicateKey, (await Assert.ThrowsAsync<StoreException>(() => other.RunBillAsync(Account, SimulatedStores.NewBill(Account, "OTHER").SetItem("bill_id", 5_000L)))).Error);
             var billed = (await ChargesAsync()).First(c => c["bill_id"] is not null);
             await other.UpdateAsync(billed, SampleRows.Values(("account_id", 18L)));
         });
@@ -270,11 +261,11 @@ public sealed class LargeUnitTests : IDisposable
     [Fact]
     public void What_was_set_aside_is_in_nobodys_way_even_when_who_set_it_aside_dies_at_it()
     {
-        Migrate(120);
+        stores.MigrateCharges(Account, 120);
         var helper = new SimulatedProcess(stores.Time, "helper");
         _ = stores.Time.Run(() => stores.Shop.OpenAsync(helper, new Random(7)));
         DieWhenDecided();
-        Poison(() => owning.RunBillAsync(Account, Bill("NEW")), NoBill);
+        Poison(() => owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW")), NoBill);
         stores.DynamoDb.Script = r =>
         {
             if (r.Operation == "UpdateItem" && r.Json.Contains("SET reason", StringComparison.Ordinal))
@@ -291,9 +282,9 @@ public sealed class LargeUnitTests : IDisposable
     [Fact]
     public void A_bill_run_that_was_set_aside_is_undone_when_it_is_tried_again()
     {
-        Migrate(300);
+        stores.MigrateCharges(Account, 300);
         DieAtPart(3);
-        var item = Poison(() => owning.RunBillAsync(Account, Bill("NEW")), NoBill)!;
+        var item = Poison(() => owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW")), NoBill)!;
         Wait(TimeSpan.FromMinutes(2));
         Assert.Equal((0, 1), (Bills().Count - 1, stores.OpenUnits()));
         Assert.NotEqual(300, stores.Run(ChargesAsync).Count(c => c["bill_id"] is null));
@@ -301,16 +292,16 @@ public sealed class LargeUnitTests : IDisposable
         Assert.NotNull(stores.ChangeIntent("reason", null));
         Wait(TimeSpan.FromMinutes(2));
         Assert.Equal((300, 0), (stores.Run(ChargesAsync).Count(c => c["bill_id"] is null), stores.OpenUnits()));
-        Assert.Equal(300m, stores.Run(() => other.RunBillAsync(Account, Bill("NEW")))!["subtotal"]);
+        Assert.Equal(300m, stores.Run(() => other.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW")))!["subtotal"]);
         Assert.Equal(300, Bills()["NEW"].Charges);
     }
 
     [Fact]
     public void What_a_run_that_is_undone_forgets_is_its_own_call()
     {
-        Migrate(300);
+        stores.MigrateCharges(Account, 300);
         DieAtPart(3);
-        var item = Poison(() => owning.RunBillAsync(Account, Bill("NEW"), "K"), NoBill)!;
+        var item = Poison(() => owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW"), "K"), NoBill)!;
         Wait(TimeSpan.FromMinutes(2));
         stores.Run(async () =>
         {
@@ -329,7 +320,7 @@ public sealed class LargeUnitTests : IDisposable
     [InlineData(true)]
     public void A_deletion_that_was_set_aside_goes_on_when_it_is_tried_again_unless_its_row_came_again(bool again)
     {
-        Migrate(300);
+        stores.MigrateCharges(Account, 300);
         DieAtPart(5);
         var item = Poison(async () => await owning.DeleteAsync((await owning.GetAsync(BillingEntity.Account, "account_id", Account))!), """{"pk":{"S":"x"},"sk":{"S":"y"},"entity":{"S":"BILLING_ACCOUNT"},"account_id":{"S":"nonsense"}}""")!;
         Wait(TimeSpan.FromMinutes(2));
@@ -349,9 +340,9 @@ public sealed class LargeUnitTests : IDisposable
     [Fact]
     public void An_owner_that_comes_back_does_not_say_that_a_unit_is_done_that_was_set_aside()
     {
-        Migrate(300);
+        stores.MigrateCharges(Account, 300);
         var parts = 0;
-        At("subtotal :s", () =>
+        shop.At("subtotal :s", () =>
         {
             if (++parts == 4)
             {
@@ -362,8 +353,8 @@ public sealed class LargeUnitTests : IDisposable
         });
         stores.Run(async () =>
         {
-            var run = owning.RunBillAsync(Account, Bill("NEW"));
-            await UntilAsync(() => parts > 3);
+            var run = owning.RunBillAsync(Account, SimulatedStores.NewBill(Account, "NEW"));
+            await shop.UntilAsync(() => parts > 3);
             await stores.SetIntentAsync("item", NoBill);
             Assert.Equal("WriteOutcomeUnknown", (await Assert.ThrowsAsync<MigrationException>(() => run)).ErrorId);
         });
@@ -378,7 +369,7 @@ public sealed class LargeUnitTests : IDisposable
         stores.Run(async () =>
         {
             _ = begin();
-            await UntilAsync(() => owner.IsDead);
+            await shop.UntilAsync(() => owner.IsDead);
             await stores.PassAsync(TimeSpan.FromSeconds(1));
         });
         return stores.ChangeIntent("item", item);
@@ -390,7 +381,7 @@ public sealed class LargeUnitTests : IDisposable
     private void DieAtPart(int number)
     {
         var parts = 0;
-        At("subtotal :s", () =>
+        shop.At("subtotal :s", () =>
         {
             if (++parts == number)
             {
@@ -401,33 +392,11 @@ public sealed class LargeUnitTests : IDisposable
         });
     }
 
-    private void DieWhenDecided() => At("decided = :d", () =>
+    private void DieWhenDecided() => shop.At("decided = :d", () =>
     {
         owner.Kill();
         return null;
     });
-
-    /// <param name="text">Of the owner's transaction.</param>
-    private void At(string text, Func<Fault?> happens) =>
-        stores.DynamoDb.Script = r => r.Process == owner && r.Operation == "TransactWriteItems" && r.Json.Contains(text, StringComparison.Ordinal) ? happens() : null;
-
-    private async Task UntilAsync(Func<bool> isSo)
-    {
-        while (!isSo())
-        {
-            await stores.PassAsync(TimeSpan.FromMilliseconds(1));
-        }
-    }
-
-    private void Migrate(int charges, decimal amount = 1m)
-    {
-        for (var n = 0; n < charges; n++)
-        {
-            stores.Migrate(BillingEntity.Charge, 100 + n, [.. SampleRows.Charge(Account, amount).SetItem("tax_amount", 0m).Select(v => (v.Key, v.Value))]);
-        }
-    }
-
-    private static ImmutableDictionary<string, object?> Bill(string number) => SampleRows.Bill(Account, number).RemoveRange(["subtotal", "tax_amount", "total"]);
 
     private Task<IReadOnlyList<BillingRecord>> ChargesAsync() => other.ListAsync(new RecordQuery(BillingEntity.Charge).Where("account_id", Account));
 

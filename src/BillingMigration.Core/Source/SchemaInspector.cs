@@ -105,10 +105,14 @@ public static class SchemaInspector
         }
 
         // MariaDB calls a base table with system versioning SYSTEM VERSIONED; views and sequences have types of their own.
-        const string Sql = "SELECT TABLE_NAME, ENGINE, TABLE_ROWS, AVG_ROW_LENGTH, TABLE_TYPE, TABLE_SCHEMA FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND ";
+        const string Sql = """
+            SELECT TABLE_NAME, ENGINE, TABLE_ROWS, AVG_ROW_LENGTH, TABLE_TYPE, TABLE_SCHEMA
+            FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND 
+            """;
         await foreach (var row in query.ReadTablesAsync(Sql, string.Empty, cancellationToken))
         {
-            yield return new TableRows(row.GetString(5), row.GetString(0), row.Text(1), row.Number(2) ?? 0, row.Number(3) ?? 0, row.GetString(4) == "SYSTEM VERSIONED");
+            var isVersioned = row.GetString(4) == "SYSTEM VERSIONED";
+            yield return new TableRows(row.GetString(5), row.GetString(0), row.Text(1), row.Number(2) ?? 0, row.Number(3) ?? 0, isVersioned);
         }
 
         if (fresh is not null)

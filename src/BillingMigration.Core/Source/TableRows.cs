@@ -9,7 +9,9 @@ internal sealed partial class TableRows(string database, string name, string? en
 {
     private readonly List<(string Name, List<string?> Columns)> keys = [];
 
-    /// <summary>As the server spells it, and the change stream does: a definition may spell it otherwise where <c>lower_case_table_names</c> is not 0.</summary>
+    /// <summary>
+    /// As the server spells it, and the change stream does: a definition may spell it otherwise where <c>lower_case_table_names</c> is not 0.
+    /// </summary>
     public string Database { get; } = database;
 
     public string Name { get; } = name;

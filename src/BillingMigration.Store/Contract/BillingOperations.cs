@@ -83,7 +83,9 @@ public static class BillingOperations
     /// An amount below zero is a refund of what was paid: the account owes it again. A bill that is marked as paid stays so, with its date, also when
     /// the refund leaves something open of it: what status it has then is for the application to say, with an update.
     /// </remarks>
-    /// <param name="amount">With no more decimals than the bill and the account have; not more than what is open, and a refund not more than what was paid.</param>
+    /// <param name="amount">
+    /// With no more decimals than the bill and the account have; not more than what is open, and a refund not more than what was paid.
+    /// </param>
     /// <param name="at">When it was paid, in UTC.</param>
     public static Task<BillingRecord> PayAsync(
         this IBillingStore store, object bill, decimal amount, DateTime at, BillingColumns? columns = null, CancellationToken cancellationToken = default) =>

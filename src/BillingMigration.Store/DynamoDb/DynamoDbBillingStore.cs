@@ -170,8 +170,11 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
             .Select(k => k.Select(c => EntityModel.Find(entity.Row, null, c)).ToImmutableArray())
             .Where(k => k.All(given.Contains)).Select(k => (ImmutableArray<int>?)k).FirstOrDefault();
 
-    /// <summary>The one row that there can be, as the table has it now: an index shows its former image for a while, and the former holder of a value.</summary>
-    private async IAsyncEnumerable<RowBuffer> OneAsync(BoundQuery query, ImmutableArray<int> key, AccessPath path, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>
+    /// The one row that there can be, as the table has it now: an index shows its former image for a while, and the former holder of a value.
+    /// </summary>
+    private async IAsyncEnumerable<RowBuffer> OneAsync(
+        BoundQuery query, ImmutableArray<int> key, AccessPath path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var like = RowBuffer.AllNull(query.Model.Row.Length);
         foreach (var condition in query.Conditions.Where(c => c.IsEqual))

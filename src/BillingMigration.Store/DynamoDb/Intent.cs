@@ -373,6 +373,30 @@ internal sealed class IntentLog(TableSide side)
 /// <summary>Sends parts of a large unit.</summary>
 internal static class IntentWork
 {
+    /// <summary>Sends all that is read, some at a time, and reads it anew until each part was done as it was made.</summary>
+    /// <param name="read">What is left to be done.</param>
+    /// <param name="most">Of what is read, for one <paramref name="send"/>.</param>
+    /// <param name="send">False: what it was made from has changed.</param>
+    public static async Task UntilDoneAsync<T>(Func<IAsyncEnumerable<T>> read, int most, Func<List<T>, Task<bool>> send)
+    {
+        for (var isDone = false; !isDone;)
+        {
+            isDone = true;
+            var some = new List<T>();
+            await foreach (var one in read())
+            {
+                some.Add(one);
+                if (some.Count == most)
+                {
+                    isDone &= await send(some);
+                    some.Clear();
+                }
+            }
+
+            isDone &= some.Count == 0 || await send(some);
+        }
+    }
+
     /// <returns>False: what it was made from has changed, and is looked for again.</returns>
     /// <exception cref="StoreException">Another goes on with the unit.</exception>
     /// <exception cref="PartitionHeldException">Another large unit is at work there.</exception>

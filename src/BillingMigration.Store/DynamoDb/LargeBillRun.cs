@@ -7,10 +7,9 @@ using BillingMigration.Model;
 namespace BillingMigration.Store.DynamoDb;
 
 /// <summary>
-/// Bills an account's unbilled charges in parts. First it takes the account's partition, so that nobody writes there any more, and asks everything
-/// that could refuse it, of the very charges that it then bills;
-/// until then it can be undone. Each part gives charges the bill's number and adds their sums to the intent, in one transaction. The bill with its
-/// sums is written last.
+/// Bills an account's unbilled charges in parts. First it takes the account's partition, and those of charges elsewhere, so that nobody writes there
+/// any more, and asks everything that could refuse it, of the very charges that it then bills; until then it can be undone. Each part gives charges
+/// the bill's number and adds their sums to the intent, in one transaction. The bill with its sums is written last.
 /// </summary>
 internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, UnitBuilder builder, TransactionSender sender, IntentLog log) : ILargeWork
 {
@@ -83,23 +82,8 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
 
         if (!IntentLog.IsSo(noted, IntentLog.Done))
         {
-            for (var isDone = false; !isDone;)
-            {
-                isDone = true;
-                var some = new List<RowBuffer>();
-                await foreach (var row in run.UnbilledAsync(intent.Row, ofVersion: false, cancellationToken))
-                {
-                    some.Add(row);
-                    if (some.Count == MostAtOnce)
-                    {
-                        isDone &= await BillAsync(some, cancellationToken);
-                        some.Clear();
-                    }
-                }
-
-                isDone &= some.Count == 0 || await BillAsync(some, cancellationToken);
-            }
-
+            await IntentWork.UntilDoneAsync(
+                () => run.UnbilledAsync(intent.Row, ofVersion: false, cancellationToken), MostAtOnce, some => BillAsync(some, cancellationToken));
             for (var failures = 1; !IntentLog.IsSo(await NotedAsync(cancellationToken), IntentLog.Done) && !await MakeAsync(cancellationToken); failures++)
             {
                 if (failures == MostFailures)
@@ -125,23 +109,7 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
         var noted = await NotedAsync(cancellationToken);
         if (!IntentLog.IsSo(noted, IntentLog.Done) && !IntentLog.IsSo(noted, IntentLog.Undone))
         {
-            for (var isDone = false; !isDone;)
-            {
-                isDone = true;
-                var some = new List<(RowBuffer Charge, RowChange Change)>();
-                await foreach (var billed in run.BilledAsync(intent.Row, cancellationToken))
-                {
-                    some.Add(billed);
-                    if (some.Count == MostAtOnce / 2)
-                    {
-                        isDone &= await UnbillAsync(some, cancellationToken);
-                        some.Clear();
-                    }
-                }
-
-                isDone &= some.Count == 0 || await UnbillAsync(some, cancellationToken);
-            }
-
+            await IntentWork.UntilDoneAsync(() => run.BilledAsync(intent.Row, cancellationToken), MostAtOnce / 2, some => UnbillAsync(some, cancellationToken));
             await LeaveAsync(noted, cancellationToken);
         }
 

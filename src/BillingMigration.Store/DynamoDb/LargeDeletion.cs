@@ -125,22 +125,8 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
 
         foreach (var reference in Reference.To(side.Model, parent).Where(r => !r.Forbids))
         {
-            for (var isDone = false; !isDone;)
-            {
-                isDone = true;
-                var some = new List<RowBuffer>();
-                await foreach (var child in ChildrenAsync(reference, row, cancellationToken))
-                {
-                    some.Add(child);
-                    if (some.Count == MostAtOnce)
-                    {
-                        isDone &= await LeaveAsync(reference, some, cancellationToken);
-                        some.Clear();
-                    }
-                }
-
-                isDone &= some.Count == 0 || await LeaveAsync(reference, some, cancellationToken);
-            }
+            await IntentWork.UntilDoneAsync(
+                () => ChildrenAsync(reference, row, cancellationToken), MostAtOnce, some => LeaveAsync(reference, some, cancellationToken));
         }
 
         following.Remove(NameOf(parent, row));

@@ -21,7 +21,8 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
 
     /// <inheritdoc cref="FindAsync(EntityModel, RowBuffer, ImmutableArray{int}, CancellationToken)"/>
     /// <param name="otherwise">Where no key finds rows by these columns alone, a way on which the row lies; null: there must be one.</param>
-    public async Task<RowBuffer?> FindAsync(EntityModel entity, RowBuffer like, ImmutableArray<int> columns, AccessPath? otherwise, CancellationToken cancellationToken)
+    public async Task<RowBuffer?> FindAsync(
+        EntityModel entity, RowBuffer like, ImmutableArray<int> columns, AccessPath? otherwise, CancellationToken cancellationToken)
     {
         if (KeyOf(entity, like, columns) is { } key)
         {
@@ -268,9 +269,11 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
         AccessPath.TryFind(entity, Conditions(like, columns), null, Rank(entity, columns));
 
     /// <summary>Keys that find texts as the source compares them come first.</summary>
-    private static Func<KeyModel, int> Rank(EntityModel entity, ImmutableArray<int> columns) => key => columns.Any(c => entity.ComparesByCollation(c) && !key.IsCollated(c)) ? 1 : 0;
+    private static Func<KeyModel, int> Rank(EntityModel entity, ImmutableArray<int> columns) =>
+        key => columns.Any(c => entity.ComparesByCollation(c) && !key.IsCollated(c)) ? 1 : 0;
 
-    private async Task<RowBuffer?> FindOnAsync(AccessPath path, EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
+    private async Task<RowBuffer?> FindOnAsync(
+        AccessPath path, EntityModel entity, RowBuffer like, ImmutableArray<int> columns, CancellationToken cancellationToken)
     {
         await foreach (var row in ListAsync(entity, like, columns, path, cancellationToken))
         {

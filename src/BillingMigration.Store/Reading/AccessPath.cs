@@ -46,7 +46,8 @@ internal sealed record AccessPath(KeyModel Key, ImmutableArray<string> Partition
     /// <returns>Null: there is none.</returns>
     public static AccessPath? TryFind(EntityModel model, ImmutableArray<BoundQueryCondition> conditions, BoundQuery? query, Func<KeyModel, int>? rank = null) =>
         model.Keys.Select(key => Try(model, key, conditions, query)).OfType<(AccessPath Path, int Used)>()
-            .OrderBy(w => rank?.Invoke(w.Path.Key) ?? 0).ThenByDescending(w => w.Used).ThenBy(w => w.Path.Partitions.Length).ThenBy(w => w.Path.Key.Index is null ? 0 : 1)
+            .OrderBy(w => rank?.Invoke(w.Path.Key) ?? 0).ThenByDescending(w => w.Used)
+            .ThenBy(w => w.Path.Partitions.Length).ThenBy(w => w.Path.Key.Index is null ? 0 : 1)
             .FirstOrDefault().Path;
 
     /// <summary>An index that answers the conditions: what is equal in its partition key, a range in its sort key.</summary>
