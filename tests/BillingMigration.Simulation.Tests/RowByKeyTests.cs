@@ -27,6 +27,9 @@ public sealed class RowByKeyTests
             Assert.Equal(paid, await other.FindAsync(BillingEntity.Bill, "bill_number", "B1"));
             Assert.Equal(paid, Assert.Single(await other.ListAsync(new RecordQuery(BillingEntity.Bill).Where("bill_number", "B1").Where("status", "PAID"))));
             Assert.Empty(await other.ListAsync(new RecordQuery(BillingEntity.Bill).Where("bill_id", 1L).Where("amount_paid", 0m)));
+            var total = Assert.Single(await other.TotalAsync(new TotalQuery(BillingEntity.Bill, "amount_paid") { GroupBy = ["status"] }.Where("bill_number", "B1")));
+            Assert.Equal((1L, "158.00", "PAID"), (total.Count, total.Sums[0], total.Group[0]));
+            Assert.Equal(0L, Assert.Single(await other.TotalAsync(new TotalQuery(BillingEntity.Bill, "amount_paid").Where("bill_number", "B1").Where("status", "ISSUED"))).Count);
         });
     }
 
@@ -75,6 +78,18 @@ public sealed class RowByKeyTests
         var claims = stores.DynamoDb.Items(stores.Shop.Definition.Target.ControlTableName).Select(i => i.Key.Partition.Text)
             .Where(k => k.Contains("#UNIQUE#", StringComparison.Ordinal));
         Assert.Contains("#SUBSCRIBER#PRIMARY#", Assert.Single(claims), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_unique_key_over_a_column_that_is_left_out_is_named()
+    {
+        using var stores = new SimulatedStores(
+            SimulatedStores.Network, t => t.Name != "customer" ? t : t with { UniqueKeys = t.UniqueKeys.Add(new UniqueKeySchema("of_tax_id", ["customer_type", "tax_id"])) },
+            d => d.Replace("\"tax_id\": { \"sensitive\": true }", "\"tax_id\": { \"exclude\": true }", StringComparison.Ordinal));
+        var gap = Assert.Single(StoreFit.Check(stores.Shop.Model));
+        Assert.Equal((BillingEntity.Customer, true, false), (gap.Entity, gap.IsLoose, gap.IsRefused));
+        Assert.Equal([StoreOperation.Insert, StoreOperation.Update], gap.Operations);
+        Assert.Contains("key of_tax_id holds tax_id, which the definition leaves out", gap.Problem, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -156,37 +156,46 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
         // The row may hold the key in other letters: that is the same to the key, and another to who looks for it.
         await finder.FindAsync(entity, key, entity.PrimaryKey, cancellationToken) is { } row && !row.Differs(key, entity.PrimaryKey) ? row : null;
 
-    private protected override IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken)
+    private protected override IAsyncEnumerable<RowBuffer> ReadAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken) =>
+        KeyIn(query.Model, query.Conditions, path) is { } key ? OneAsync(query, key, path, cancellationToken) : FindAsync(query, path, cancellationToken);
+
+    private async IAsyncEnumerable<RowBuffer> OneAsync(
+        BoundQuery query, ImmutableArray<int> key, AccessPath path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var equal = query.Conditions.Where(c => c.IsEqual).Select(c => c.Index).ToHashSet();
-        return path.Key.Index is not null && Model.Definition.View is null && KeyIn(query.Model, equal) is { } key
-            ? OneAsync(query, key, path, cancellationToken)
-            : FindAsync(query, path, cancellationToken);
+        if (await OneAsync(query.Model, query.Conditions, key, path, cancellationToken) is { } row && query.Matches(row))
+        {
+            yield return row;
+        }
     }
 
-    /// <summary>A unique key all of whose columns are given.</summary>
-    private static ImmutableArray<int>? KeyIn(EntityModel entity, HashSet<int> given) =>
-        entity.Table.WholeUniqueKeys().Select(k => k.Columns).Prepend(entity.Table.PrimaryKey)
+    /// <summary>A unique key all of whose columns are given, where the way would be an index.</summary>
+    private ImmutableArray<int>? KeyIn(EntityModel entity, ImmutableArray<BoundQueryCondition> conditions, AccessPath path)
+    {
+        if (path.Key.Index is null || Model.Definition.View is not null)
+        {
+            return null;
+        }
+
+        var given = conditions.Where(c => c.IsEqual).Select(c => c.Index).ToHashSet();
+        return entity.Table.WholeUniqueKeys().Select(k => k.Columns).Prepend(entity.Table.PrimaryKey)
             .Select(k => k.Select(c => EntityModel.Find(entity.Row, null, c)).ToImmutableArray())
             .Where(k => k.All(given.Contains)).Select(k => (ImmutableArray<int>?)k).FirstOrDefault();
+    }
 
     /// <summary>
     /// The one row that there can be, as the table has it now: an index shows its former image for a while, and the former holder of a value.
     /// </summary>
-    private async IAsyncEnumerable<RowBuffer> OneAsync(
-        BoundQuery query, ImmutableArray<int> key, AccessPath path, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async Task<RowBuffer?> OneAsync(
+        EntityModel entity, ImmutableArray<BoundQueryCondition> conditions, ImmutableArray<int> key, AccessPath path, CancellationToken cancellationToken)
     {
-        var like = RowBuffer.AllNull(query.Model.Row.Length);
-        foreach (var condition in query.Conditions.Where(c => c.IsEqual))
+        var like = RowBuffer.AllNull(entity.Row.Length);
+        foreach (var condition in conditions.Where(c => c.IsEqual))
         {
             like.Set(condition.Index, condition.Values!.Value[0]!);
         }
 
         // The row may hold the value in other letters, and not fulfil the other conditions.
-        if (await finder.FindAsync(query.Model, like, key, path, cancellationToken) is { } row && query.Matches(row))
-        {
-            yield return row;
-        }
+        return await finder.FindAsync(entity, like, key, path, cancellationToken) is { } row && conditions.All(c => c.Holds(entity, row)) ? row : null;
     }
 
     private IAsyncEnumerable<RowBuffer> FindAsync(BoundQuery query, AccessPath path, CancellationToken cancellationToken)
@@ -199,6 +208,16 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
     private protected override async Task<IReadOnlyList<TotalRow>> TotalAsync(BoundTotals query, AccessPath path, CancellationToken cancellationToken)
     {
         var all = new TotalGroups(query);
+        if (KeyIn(query.Model, query.Conditions, path) is { } key)
+        {
+            if (await OneAsync(query.Model, query.Conditions, key, path, cancellationToken) is { } row)
+            {
+                all.Add(row);
+            }
+
+            return all.ToRows();
+        }
+
         await Parallel.ForEachAsync(path.Partitions, new ParallelOptions { MaxDegreeOfParallelism = MostReaders, CancellationToken = cancellationToken }, async (partition, token) =>
         {
             var own = new TotalGroups(query);

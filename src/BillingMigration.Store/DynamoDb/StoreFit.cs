@@ -57,7 +57,7 @@ public sealed class StoreFit
         var hasGeneratedKey = entity.Attributes.Any(a => a.Column.AutoIncrement);
         RequireUnique(StoreOperation.Insert, entity, v => !hasGeneratedKey || v.Constraint != UniqueValue.PrimaryKey);
         RequireParents(StoreOperation.Insert, entity);
-        NamePartialKeys(StoreOperation.Insert, entity);
+        NameLooseKeys(StoreOperation.Insert, entity);
     }
 
     private void CheckUpdate(EntityModel entity)
@@ -66,22 +66,30 @@ public sealed class StoreFit
         RequireItem(StoreOperation.Update, entity, entity);
         RequireUnique(StoreOperation.Update, entity, v => v.Constraint != UniqueValue.PrimaryKey);
         RequireParents(StoreOperation.Update, entity);
-        NamePartialKeys(StoreOperation.Update, entity);
+        NameLooseKeys(StoreOperation.Update, entity);
     }
 
-    /// <summary>Claims hold whole columns: what the source makes unique of a part of one, or of an expression, the table does not.</summary>
-    private void NamePartialKeys(StoreOperation operation, EntityModel entity)
+    /// <summary>Claims hold whole columns that items have: what the source makes unique of a part of one, of an expression or of what is left out, the table does not.</summary>
+    private void NameLooseKeys(StoreOperation operation, EntityModel entity)
     {
         foreach (var name in entity.Table.PartialKeys)
         {
             var columns = name == UniqueValue.PrimaryKey ? entity.Table.PrimaryKey : entity.Table.UniqueKeys.FirstOrDefault(k => k.Name == name)?.Columns;
             var made = columns is { } known ? $"the beginning of a column ({string.Join(", ", known)})" : "an expression";
-            found.Add((operation, new StoreGap(
-                entity.Entity, [], entity.Entity, columns ?? [],
-                $"The source's key {name} makes {made} unique, and the table cannot: it takes rows that the source refuses.",
-                "Give the source a unique key over whole columns instead, for example over a further column into which applications write that value.")
-            { IsRefused = false, IsLoose = true }));
+            Add(name, columns ?? [], $"makes {made} unique",
+                "Give the source a unique key over whole columns instead, for example over a further column into which applications write that value.");
         }
+
+        foreach (var key in entity.Table.WholeUniqueKeys())
+        {
+            if (key.Columns.Where(c => EntityModel.Find(entity.Row, null, c) < 0).ToArray() is { Length: > 0 } missing)
+            {
+                Add(key.Name, key.Columns, $"holds {string.Join(", ", missing)}, which the definition leaves out", "Take \"exclude\" away from it.");
+            }
+        }
+
+        void Add(string name, ImmutableArray<string> columns, string what, string remedy) => found.Add((operation, new StoreGap(
+            entity.Entity, [], entity.Entity, columns, $"The source's key {name} {what}, and the table cannot: it takes rows that the source refuses.", remedy) { IsRefused = false, IsLoose = true }));
     }
 
     /// <param name="entity">Its rows go, with those of <paramref name="deleted"/>.</param>
