@@ -45,6 +45,11 @@ internal sealed class ControlItemBuilder
             map["offset"] = Number(offset);
         }
 
+        if (position.Mark is { } mark)
+        {
+            map["mark"] = new AttributeValue { M = new() { ["file"] = new(mark.File), ["offset"] = Number(mark.Offset), ["madeAt"] = Number(mark.MadeAt) } };
+        }
+
         return new AttributeValue { M = map };
     }
 
@@ -178,7 +183,7 @@ internal sealed class ControlItem
             return null;
         }
 
-        var map = new ControlItem(value.IsMSet ? value.M : throw Unreadable($"attribute '{attribute}' is not a map"), $"{name}, {attribute}");
+        var map = Within(attribute, value);
         return new SourcePosition
         {
             Flavor = map.Enum<SourceFlavor>("flavor"),
@@ -186,8 +191,13 @@ internal sealed class ControlItem
             Gtid = map.OptionalString("gtid"),
             File = map.OptionalString("file"),
             Offset = map.OptionalLong("offset"),
+            Mark = map.attributes.TryGetValue("mark", out var mark) && map.Within("mark", mark) is var made
+                ? new BinlogMark(made.String("file"), made.Long("offset"), checked((uint)made.Long("madeAt"))) : null,
         };
     }
+
+    private ControlItem Within(string attribute, AttributeValue value) =>
+        new(value.IsMSet ? value.M : throw Unreadable($"attribute '{attribute}' is not a map"), $"{name}, {attribute}");
 
     public MigrationException Unreadable(string why) => new(
         "ControlItemUnreadable",

@@ -11,16 +11,12 @@ internal delegate bool RowChanged(EntityModel model, RowBuffer? before, RowBuffe
 /// <summary>Reads from the binlog which rows of migrated tables changed between two positions.</summary>
 internal sealed class ChangeProbe(MigrationSession session, BillingModel model, CharsetTable charsets)
 {
+    private BinlogMark? known;
     private readonly BinlogConnectionOptions options = new() { BaseDirectory = session.Source.BaseDirectory, StopAtEnd = true };
 
     /// <summary>Whether a migrated row changed behind <paramref name="from"/> and up to <paramref name="to"/>; true also when it cannot be told.</summary>
     public async Task<bool> AnyAsync(SourcePosition from, SourcePosition to, CancellationToken cancellationToken)
     {
-        if (Covers(from, to))
-        {
-            return false;
-        }
-
         var any = false;
         try
         {
@@ -33,10 +29,15 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
     }
 
     /// <summary>Shows every change of a migrated row; the visitor ends the reading by returning false.</summary>
-    /// <returns>False when some change cannot be told from the binlog: a statement, a cascade that is not logged.</returns>
-    /// <exception cref="MigrationException">The binlog cannot be read, or no longer has the position.</exception>
+    /// <returns>False when some change cannot be told from the binlog: a statement, a cascade that is not logged, or whether it is the one of the position.</returns>
+    /// <exception cref="MigrationException">The binlog cannot be read, no longer has the position, or is another one (<c>SourceHistoryChanged</c>).</exception>
     public async Task<bool> ReadAsync(SourcePosition from, SourcePosition to, RowChanged changed, CancellationToken cancellationToken)
     {
+        if (!await IsSameHistoryAsync(from, cancellationToken))
+        {
+            return false;
+        }
+
         if (Covers(from, to))
         {
             return true;
@@ -96,6 +97,27 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
         }
 
         return true;
+    }
+
+    /// <summary>Places of one history cannot be held against another's.</summary>
+    private async Task<bool> IsSameHistoryAsync(SourcePosition from, CancellationToken cancellationToken)
+    {
+        if (from.Mark is null || from.Mark == known)
+        {
+            return true;
+        }
+
+        await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
+        switch (await SourceHistory.FindAsync(session.Source, connection, from, anew: false, session.Time, cancellationToken))
+        {
+            case SourceHistoryState.Another:
+                throw IntegrityErrors.HistoryChanged(from, session.Source.Source.Host);
+            case SourceHistoryState.Unknown:
+                return false;
+            default:
+                known = from.Mark;
+                return true;
+        }
     }
 
     private static bool Covers(SourcePosition from, SourcePosition to) => new StreamPoint(from, from).HasReached(to);

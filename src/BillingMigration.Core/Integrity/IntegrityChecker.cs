@@ -73,8 +73,11 @@ public sealed class IntegrityChecker(MigrationSession session, IntegrityOptions 
     }
 
     /// <summary>A position whose every transaction is visible to every row read later, where taking one needs no lock.</summary>
-    private Task<SourcePosition> StartAsync(MySqlConnection connection, CancellationToken cancellationToken) =>
-        Session.Source.Server is { Flavor: SourceFlavor.MySql, GtidMode: false }
-            ? SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken)
-            : SnapshotPosition.TakeStartAsync(connection, Session.Source.Server, cancellationToken);
+    private async Task<SourcePosition> StartAsync(MySqlConnection connection, CancellationToken cancellationToken)
+    {
+        var position = Session.Source.Server is { Flavor: SourceFlavor.MySql, GtidMode: false }
+            ? await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken)
+            : await SnapshotPosition.TakeStartAsync(connection, Session.Source.Server, cancellationToken);
+        return await SourceHistory.MarkAsync(Session.Source, connection, position, Session.Time, cancellationToken);
+    }
 }

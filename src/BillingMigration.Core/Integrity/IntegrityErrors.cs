@@ -1,4 +1,5 @@
 using BillingMigration.Control;
+using BillingMigration.Source;
 
 namespace BillingMigration.Integrity;
 
@@ -14,6 +15,11 @@ internal static class IntegrityErrors
     public static MigrationException NoGoodVerdict(string migration) => new(
         "NoGoodVerdict", MigrationErrorKind.WrongState,
         $"There is no verdict of {migration} that passed for the whole table, so -Since has nothing to begin at. Run Test-MigrationIntegrity without -Since first.", migration);
+
+    public static MigrationException HistoryChanged(SourcePosition from, string host) => new(
+        "SourceHistoryChanged", MigrationErrorKind.WrongState,
+        $"The binlog of {host} is another one than that of {from}: it was begun anew (RESET BINARY LOGS AND GTIDS, RESET MASTER), or the server was restored or copied. Which rows changed cannot be read from it. "
+        + "Run Sync-BillingChanges -Restart, which compares every entity with the source, and then Test-MigrationIntegrity without -Since.", host);
 
     public static MigrationException ChangesUnknown(IntegrityVerdict since) => new(
         "ChangesUnknown", MigrationErrorKind.WrongState,

@@ -104,7 +104,8 @@ public sealed class SnapshotExporter(MigrationSession session, SnapshotOptions o
             {
                 RunId = now.ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture) + "-" + Guid.NewGuid().ToString("N")[..6],
                 StartedAt = now,
-                Start = await SnapshotPosition.TakeStartAsync(connection, Session.Source.Server, cancellationToken),
+                Start = await SourceHistory.MarkAsync(
+                    Session.Source, connection, await SnapshotPosition.TakeStartAsync(connection, Session.Source.Server, cancellationToken), Session.Time, cancellationToken),
                 State = SnapshotState.Running,
                 ShardCount = Options.ShardCount,
                 ModelDigest = scope.Model.Digest,

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net.Security;
 using BillingMigration.Definition;
@@ -48,6 +49,9 @@ public sealed class SourceConnections : IAsyncDisposable
 
     /// <summary>For the binlog connection, which is another protocol on the same server.</summary>
     internal SourceCredential Credential { get; }
+
+    /// <summary>When binlog files were made, of those that were looked into: by name, in Unix seconds.</summary>
+    internal ConcurrentDictionary<string, uint> BinlogFiles { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Where a relative CA file is.</summary>
     internal string? BaseDirectory { get; }

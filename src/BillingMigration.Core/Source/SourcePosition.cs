@@ -6,6 +6,11 @@ public enum SourceFlavor
     MariaDb,
 }
 
+/// <summary>A binlog file that a server had: in another history a file of that name was made at another time, or is shorter.</summary>
+/// <param name="Offset">Bytes that it had at least.</param>
+/// <param name="MadeAt">Unix seconds, as its FORMAT_DESCRIPTION event says.</param>
+internal sealed record BinlogMark(string File, long Offset, uint MadeAt);
+
 /// <summary>
 /// A place in the source's binlog. As a snapshot's start it is a lower bound: every transaction in it was visible to every row read
 /// afterwards.
@@ -25,6 +30,9 @@ public sealed record SourcePosition
 
     /// <summary>Byte offset in <see cref="File"/>.</summary>
     public long? Offset { get; init; }
+
+    /// <summary>What the server's binlog was like then; null where nobody looked.</summary>
+    internal BinlogMark? Mark { get; init; }
 
     public override string ToString() => (Gtid, File) switch
     {

@@ -53,6 +53,11 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
         }
 
         var checkpoint = await FindCheckpointAsync(tables, cancellationToken);
+        if (Options.Restart)
+        {
+            checkpoint = await FromNowAsync(checkpoint, tables, cancellationToken);
+        }
+
         var setAside = new HashSet<string>(StringComparer.Ordinal);
         await foreach (var row in Session.Control.SetAsideAsync(checkpoint.RunId, cancellationToken))
         {
@@ -106,6 +111,24 @@ public sealed class ChangeFollower(MigrationSession session, SyncOptions options
         // After a crash the table may be ahead of the checkpoint, by no more than the source had written until now.
         await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
         return found with { State = SyncState.Converging, Horizon = await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken) };
+    }
+
+    /// <summary>What was changed since the checkpoint is found by a comparison.</summary>
+    private async Task<SyncCheckpoint> FromNowAsync(SyncCheckpoint checkpoint, BoundTables tables, CancellationToken cancellationToken)
+    {
+        await using var connection = await Session.Source.OpenConnectionAsync(cancellationToken);
+        var start = await SnapshotPosition.TakeStartAsync(connection, Session.Source.Server, cancellationToken);
+        return checkpoint with
+        {
+            Position = await SourceHistory.MarkAsync(Session.Source, connection, start, Session.Time, cancellationToken),
+            Seen = null,
+            PassedSnapshot = false,
+            Horizon = await SnapshotPosition.TakeEndAsync(connection, Session.Source.Server, cancellationToken),
+            FormerParents = [],
+            ToCompare = [.. tables.Model.Entities.Select(e => e.Entity)],
+            State = SyncState.Converging,
+            IsLast = false,
+        };
     }
 
     private SyncCheckpoint First(SnapshotRun run, SourcePosition end, BoundTables tables) => new()

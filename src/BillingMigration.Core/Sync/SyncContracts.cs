@@ -69,6 +69,9 @@ public sealed record SyncOptions
     /// <summary>Wait for a lost source for as long as it takes, instead of the retry policy's time.</summary>
     public bool Follow { get; init; }
 
+    /// <summary>Begin where the source stands now, and compare every entity with it, instead of reading what lies between.</summary>
+    public bool Restart { get; init; }
+
     /// <summary>Stop, checkpointed, after this long.</summary>
     public TimeSpan? MaxDuration { get; init; }
 

@@ -55,6 +55,7 @@ internal sealed class SyncGoal(MigrationSession session, SyncUntil? until) : IDi
             {
                 askedAt = session.Time.GetTimestamp();
                 target = await AskAsync(cancellationToken);
+                SourceChange.EnsureNotBehind(session.Source, applied.Seen, target);
             }
 
             if (target.ServerIdentity != applied.Seen.ServerIdentity)

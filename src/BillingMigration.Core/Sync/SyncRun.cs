@@ -176,6 +176,11 @@ internal sealed class SyncRun : IAsyncDisposable
             {
                 return false;
             }
+            catch (MigrationException e) when (e.ErrorId is "BinlogReadFailed" or "BinlogPurged" or "BinlogDiverged")
+            {
+                await SourceChange.EnsureSameHistoryAsync(session, ledger.Applied.Restart, abort);
+                throw;
+            }
             catch (Exception e) when (!abort.IsCancellationRequested && e is not MigrationException { Kind: not MigrationErrorKind.Unreachable } && SourceErrors.IsTransient(e) && IsSourceTrouble(writing))
             {
                 // What is read and not yet written comes again.

@@ -81,6 +81,9 @@ internal sealed class TransactionReader(BoundTables tables, StreamTracker tracke
             case XaPrepareEvent prepare:
                 Prepare(prepare);
                 break;
+            case FormatDescriptionEvent head:
+                tracker.Open(head);
+                break;
             case RotateEvent rotate when !InTransaction:
                 tracker.Move(rotate.NextFile, rotate.NextOffset);
                 step = StreamStep.Place;

@@ -5,7 +5,7 @@ using BillingMigration.Sync;
 
 namespace BillingMigration.PowerShell.Commands;
 
-/// <summary>Writes the source's changes into the billing table; run again, it goes on where it was.</summary>
+/// <summary>Writes the source's changes into the billing table; run again, it goes on where it was, with -Restart from where the source stands now, by a comparison.</summary>
 [Cmdlet(VerbsData.Sync, "BillingChanges", SupportsShouldProcess = true)]
 [OutputType(typeof(SyncResult), typeof(ReverseResult))]
 public sealed class SyncBillingChangesCommand : SessionCmdlet
@@ -53,7 +53,7 @@ public sealed class SyncBillingChangesCommand : SessionCmdlet
 
         var follower = new ChangeFollower(session, Options(session));
         var definition = session.Definition;
-        var what = $"Write the changes of {definition.Source.Database} of {definition.Source.Host}:{definition.Source.Port} into table {definition.Target.Table}.";
+        var what = $"Write the changes of {definition.Source.Database} of {definition.Source.Host}:{definition.Source.Port} into table {definition.Target.Table}{(Restart ? ", from where the source stands now, and compare all of both" : "")}.";
         if (!ShouldProcess(what, what, "Sync-BillingChanges"))
         {
             return;
@@ -115,12 +115,6 @@ public sealed class SyncBillingChangesCommand : SessionCmdlet
     private SyncOptions Options(MigrationSession session)
     {
         CheckDuration();
-        if (Restart)
-        {
-            throw new MigrationException(
-                "RestartOnlyReverse", MigrationErrorKind.InvalidArgument, "-Restart is for -Direction Reverse. To begin the way forward anew, run Export-BillingSnapshot -Restart.", Restart);
-        }
-
         if (Follow && Until is not null)
         {
             throw new MigrationException(
@@ -131,6 +125,7 @@ public sealed class SyncBillingChangesCommand : SessionCmdlet
         {
             Until = Follow ? null : Until is null ? new SyncUntil.CaughtUp() : SyncUntil.Parse(Until, session.Source.Server),
             Follow = Follow,
+            Restart = Restart,
             MaxDuration = MaxDuration,
             SetAside = SetAside,
             BytesPerSecond = BytesPerSecond,

@@ -74,6 +74,11 @@ internal sealed class SwitchGates(MigrationSession session, SwitchOptions option
         await using var connection = await session.Source.OpenConnectionAsync(cancellationToken);
         var now = await SnapshotPosition.TakeEndAsync(connection, session.Source.Server, cancellationToken);
         var applied = sync.Seen ?? sync.Position;
+        if (await SourceHistory.FindAsync(session.Source, connection, applied, anew: true, session.Time, cancellationToken) is not SourceHistoryState.Same)
+        {
+            return new SwitchGate(Name, false, "the source's binlog is not the one that was followed: it was begun anew, purged, or the server was restored; run Sync-BillingChanges, which says how to go on.", CanForce: false);
+        }
+
         var lag = new StreamPoint(applied, applied).HasReached(now) ? TimeSpan.Zero : session.Time.GetUtcNow() - sync.SavedAt;
         return lag <= options.MaxLag
             ? new SwitchGate(Name, true, string.Create(CultureInfo.InvariantCulture, $"consistent, {lag.TotalSeconds:0} s behind."))

@@ -13,6 +13,7 @@ internal sealed class StreamTracker
     private readonly List<Prepared> prepared = [];
     private string? file;
     private long offset;
+    private BinlogMark? mark;
 
     /// <param name="identity">Of the server that the stream comes from: files and offsets are its own.</param>
     public StreamTracker(SourcePosition start, string identity)
@@ -22,6 +23,7 @@ internal sealed class StreamTracker
         if (start.ServerIdentity == identity)
         {
             (file, offset) = (start.File, start.Offset ?? 0);
+            mark = start.Mark;
         }
 
         if (start.Gtid is not null && start.Flavor == SourceFlavor.MySql)
@@ -37,6 +39,16 @@ internal sealed class StreamTracker
 
     /// <param name="Before">Where the stream stood in front of it.</param>
     private sealed record Prepared(string Xid, string? Gtid, SourcePosition Before);
+
+    /// <summary>A file begins.</summary>
+    public void Open(FormatDescriptionEvent head)
+    {
+        // By GTID the stream may begin in front of where it stood.
+        if (head.UnixSeconds > 0 && (mark is null || StreamPoint.Compare((head.File, 0), (mark.File, 0)) > 0))
+        {
+            mark = new BinlogMark(head.File, 0, head.UnixSeconds);
+        }
+    }
 
     /// <summary>A transaction has ended.</summary>
     public void End(string? gtid, BinlogEvent last)
@@ -118,5 +130,6 @@ internal sealed class StreamTracker
         Gtid = set?.ToString() ?? seenPosition?.ToString(),
         File = file,
         Offset = file is null ? null : offset,
+        Mark = mark is not null && mark.File == file ? mark with { Offset = Math.Max(mark.Offset, offset) } : mark,
     };
 }
