@@ -225,6 +225,8 @@ task_test() {
   need_dotnet; need_servers
   task_build
   mkdir -p artifacts/test
+  # Many that live for seconds: compiling them well costs more than it gives. Benchmarks leave it as it is.
+  export JAVA_TOOL_OPTIONS="${JAVA_TOOL_OPTIONS:-} -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
   local project given=0
   ! servers_given || given=1
   start_for_a_while mysql mariadb dynamodb-local

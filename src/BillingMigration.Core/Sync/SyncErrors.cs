@@ -3,6 +3,7 @@ using BillingMigration.Control;
 using BillingMigration.Model;
 using BillingMigration.Snapshot;
 using BillingMigration.Source;
+using BillingMigration.Source.Binlog;
 using BillingMigration.Source.Changes;
 
 namespace BillingMigration.Sync;
@@ -12,9 +13,6 @@ internal static class SyncErrors
 {
     public const string RowImageUnfit = "BinlogRowImageUnfit";
 
-    /// <summary>The way on where the binlog between the checkpoint and now cannot be read: all else stays as it is.</summary>
-    internal const string FromNow = "Run Sync-BillingChanges -Restart: it goes on from where the source stands now, and compares every entity with the source.";
-
     public static MigrationException SnapshotIncomplete(string migration, SnapshotRun? run) => new(
         "SnapshotIncomplete", MigrationErrorKind.WrongState,
         run is null
@@ -23,12 +21,12 @@ internal static class SyncErrors
 
     public static MigrationException IdentityChanged(SourcePosition position, string identity, string host) => new(
         "SourceIdentityChanged", MigrationErrorKind.WrongState,
-        $"The checkpoint {position} is a place in the binlog of server {position.ServerIdentity}, and {host} is server {identity}: without GTIDs its files are others. Connect to the first server, or leave it: {FromNow}", host);
+        $"The checkpoint {position} is a place in the binlog of server {position.ServerIdentity}, and {host} is server {identity}: without GTIDs its files are others. Connect to the first server, or leave it: {BinlogErrors.FromNow}", host);
 
     public static MigrationException HistoryChanged(SourcePosition position, string host) => new(
         "SourceHistoryChanged", MigrationErrorKind.WrongState,
         $"The binlog of {host} is another one than that of the checkpoint {position}: it was begun anew (RESET BINARY LOGS AND GTIDS, RESET MASTER), or the server was restored or copied. "
-        + $"What was changed since the checkpoint cannot be read from it. {FromNow}", host);
+        + $"What was changed since the checkpoint cannot be read from it. {BinlogErrors.FromNow}", host);
 
     public static MigrationException SchemaChanged(StatementOutcome statement, string place) => new(
         "SchemaChanged", MigrationErrorKind.WrongState,
@@ -52,16 +50,16 @@ internal static class SyncErrors
 
     public static MigrationException RowImageIncomplete(EntityModel table, string place) => new(
         RowImageUnfit, MigrationErrorKind.WrongState,
-        $"The binlog has a change of {table.Table.Name} at {place} without all of its columns: a session had binlog_row_image other than FULL. SET GLOBAL binlog_row_image = FULL, let every application connect again. "
-        + FromNow, table.Table.Name);
+        $"The binlog has a change of {table.Table.Name} at {place} without all of its columns: a session had binlog_row_image other than FULL. SET GLOBAL binlog_row_image = FULL, let every application connect again, and begin it anew with Export-BillingSnapshot -Restart, "
+        + "where -Entity names what the table is migrated as.", table.Table.Name);
 
     public static MigrationException RolledBack(string place) => new(
         "TransactionRolledBack", MigrationErrorKind.WrongState,
-        $"The binlog has a transaction with rows of migrated tables at {place} that was rolled back after it had changed tables that cannot be: what of it holds cannot be told. {FromNow}", place);
+        $"The binlog has a transaction with rows of migrated tables at {place} that was rolled back after it had changed tables that cannot be: what of it holds cannot be told. {BinlogErrors.FromNow}", place);
 
     public static MigrationException XaTooLarge(string xid, string place) => new(
         "XaTooLarge", MigrationErrorKind.LimitExceeded,
-        $"The XA transaction {xid}, at {place}, changes more rows than can be held until it ends (256 MB). End it on the source. {FromNow}", place);
+        $"The XA transaction {xid}, at {place}, changes more rows than can be held until it ends (256 MB). End it on the source. {BinlogErrors.FromNow}", place);
 
     public static MigrationException LeaseLost(Lease lease, string migration) => new(
         "LeaseLost", MigrationErrorKind.Busy,

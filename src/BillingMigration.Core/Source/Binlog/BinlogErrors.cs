@@ -5,6 +5,9 @@ namespace BillingMigration.Source.Binlog;
 /// <summary>What goes wrong with the change stream, in words for the operator.</summary>
 internal static class BinlogErrors
 {
+    /// <summary>The way on where the binlog between a checkpoint and now cannot be read: the snapshot stays.</summary>
+    internal const string FromNow = "Sync-BillingChanges -Restart goes on from where the source stands now, and compares every entity with it.";
+
     private const int AccessDenied = 1045;
     private const int DatabaseAccessDenied = 1044;
     private const int PrivilegeMissing = 1227;
@@ -44,21 +47,21 @@ internal static class BinlogErrors
         {
             return new MigrationException(
                 "BinlogDiverged", MigrationErrorKind.WrongState,
-                $"The source {place} does not know transactions that have been applied already ({start.Gtid}): {ErrorText.Sentence(error)} It lost them in a failover or a restore. Connect to a server that has them, or begin a new snapshot with Export-BillingSnapshot -Restart.", place, error);
+                $"The source {place} does not know transactions that have been applied already ({start.Gtid}): {ErrorText.Sentence(error)} It lost them in a failover or a restore. Connect to a server that has them; without one, {FromNow}", place, error);
         }
 
         if (Says(error, "purged") || Says(error, "Could not find first log"))
         {
             return new MigrationException(
                 "BinlogPurged", MigrationErrorKind.NotFound,
-                $"The source {place} no longer has the binlogs from {Describe(start)} on: {ErrorText.Sentence(error)} Begin a new snapshot with Export-BillingSnapshot -Restart, and keep binlogs for longer than an export takes (SET GLOBAL binlog_expire_logs_seconds = 604800, MariaDB before 10.6: expire_logs_days = 7).", place, error);
+                $"The source {place} no longer has the binlogs from {Describe(start)} on: {ErrorText.Sentence(error)} {FromNow} Keep binlogs for longer than an export takes, and than the longest pause (SET GLOBAL binlog_expire_logs_seconds = 604800, MariaDB before 10.6: expire_logs_days = 7).", place, error);
         }
 
         if (Says(error, "GTID_MODE = OFF") || Says(error, "AUTO_POSITION mode"))
         {
             return new MigrationException(
                 "SourceGtidModeOff", MigrationErrorKind.WrongState,
-                $"The source {place} no longer uses GTIDs, and the position to start from is a GTID set: {ErrorText.Sentence(error)} Set gtid_mode = ON again, or begin a new snapshot with Export-BillingSnapshot -Restart.", place, error);
+                $"The source {place} no longer uses GTIDs, and the position to start from is a GTID set: {ErrorText.Sentence(error)} Set gtid_mode = ON again; without GTIDs, {FromNow}", place, error);
         }
 
         if (Says(error, "max_allowed_packet"))

@@ -134,14 +134,14 @@ public sealed record SourceReplicationSettings
         {
             throw new MigrationException(
                 "BinlogFormatUnfit", MigrationErrorKind.WrongState,
-                $"The source has binlog_format = {format}: its binlog holds statements, from which rows cannot be told. SET GLOBAL binlog_format = ROW (SET PERSIST on MySQL), let every application connect again, and begin a new snapshot with Export-BillingSnapshot -Restart.", "binlog_format");
+                $"The source has binlog_format = {format}: its binlog holds statements, from which rows cannot be told. SET GLOBAL binlog_format = ROW (SET PERSIST on MySQL), and let every application connect again. Where changes are followed already, {BinlogErrors.FromNow}", "binlog_format");
         }
 
         if (BinlogRowImage is { } image && !Is(image, "FULL"))
         {
             throw new MigrationException(
                 "BinlogRowImageUnfit", MigrationErrorKind.WrongState,
-                $"The source has binlog_row_image = {image}: its binlog leaves out columns, from which whole items cannot be made. SET GLOBAL binlog_row_image = FULL (SET PERSIST on MySQL), let every application connect again, and begin a new snapshot with Export-BillingSnapshot -Restart.", "binlog_row_image");
+                $"The source has binlog_row_image = {image}: its binlog leaves out columns, from which whole items cannot be made. SET GLOBAL binlog_row_image = FULL (SET PERSIST on MySQL), and let every application connect again. Where changes are followed already, {BinlogErrors.FromNow}", "binlog_row_image");
         }
 
         if (BinlogDoDb.Length > 0 ? !Lists(BinlogDoDb, Database, StringComparison.Ordinal) : Lists(BinlogIgnoreDb, Database, StringComparison.OrdinalIgnoreCase))
@@ -151,7 +151,7 @@ public sealed record SourceReplicationSettings
                 : ("binlog_ignore_db", BinlogIgnoreDb, $"Take {Database} out of the option in the server's configuration");
             throw new MigrationException(
                 "BinlogFiltered", MigrationErrorKind.WrongState,
-                $"The source has {option} = {value}: changes of the database {Database} never reach its binlog, so they cannot be followed. {remedy}, restart the server, and begin a new snapshot with Export-BillingSnapshot -Restart.", option);
+                $"The source has {option} = {value}: changes of the database {Database} never reach its binlog, so they cannot be followed. {remedy}, and restart the server. Where changes are followed already, {BinlogErrors.FromNow}", option);
         }
 
         if (!LogReplicaUpdates && ReplicaRole is ReplicaRole.Replica or ReplicaRole.ReplicaBySigns or ReplicaRole.ClusterNode)
@@ -171,7 +171,7 @@ public sealed record SourceReplicationSettings
         var other = ReplicaRole == ReplicaRole.ReplicaBySigns ? ", or, if it is no replica any more, GRANT REPLICA MONITOR ON *.* TO the account, which proves it" : ", or name the server that it replicates from as source.host in migration.json";
         return new MigrationException(
             "ReplicaUpdatesNotLogged", MigrationErrorKind.WrongState,
-            $"The source {role} and has {LogReplicaUpdatesName} = OFF: what it receives from there never reaches its own binlog, so it cannot be followed. Start it with {LogReplicaUpdatesName}=ON{other}. Then begin a new snapshot with Export-BillingSnapshot -Restart.",
+            $"The source {role} and has {LogReplicaUpdatesName} = OFF: what it receives from there never reaches its own binlog, so it cannot be followed. Start it with {LogReplicaUpdatesName}=ON{other}. Where changes are followed already, {BinlogErrors.FromNow}",
             LogReplicaUpdatesName);
     }
 

@@ -194,7 +194,7 @@ public sealed class BinlogTroubleTests(PurgeableServers servers) : IClassFixture
         while (await OldestAsync(server) != last);
         var error = await FailsAsync(server, start);
         Assert.Equal(("BinlogPurged", MigrationErrorKind.NotFound), (error.ErrorId, error.Kind));
-        Assert.Contains("Export-BillingSnapshot -Restart", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Sync-BillingChanges -Restart", error.Message, StringComparison.Ordinal);
         Assert.Contains("binlog_expire_logs_seconds", error.Message, StringComparison.Ordinal);
     }
 

@@ -32,7 +32,7 @@ internal static class EventErrors
 
     public static MigrationException Incident(string message, string file, long endOffset) => new(
         "BinlogIncident", MigrationErrorKind.WrongState,
-        string.Create(CultureInfo.InvariantCulture, $"The source wrote an incident into its binlog at {file}:{endOffset} ({message}): changes may be missing behind it. Begin anew with Export-BillingSnapshot -Restart."),
+        string.Create(CultureInfo.InvariantCulture, $"The source wrote an incident into its binlog at {file}:{endOffset} ({message}): changes may be missing behind it. {BinlogErrors.FromNow}"),
         string.Create(CultureInfo.InvariantCulture, $"{file}:{endOffset}"));
 
     public static MigrationException Encrypted(string file) => new(
