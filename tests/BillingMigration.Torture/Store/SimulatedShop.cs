@@ -47,6 +47,15 @@ internal sealed class SimulatedShop : IDisposable
         return definition with { Entities = definition.Entities.Add(calls) };
     }
 
+    /// <summary>The sample with service agreements in the partition of their subscriber's account, by a lookup.</summary>
+    public static string WithLookups(string sample) => sample.Replace(
+        "\"pk\": \"ACCOUNT#{account_id}\",\n      \"sk\": \"SUBSCRIBER#{subscriber_id:D20}#AGREEMENT",
+        "\"lookups\": { \"sub\": { \"table\": \"subscriber\", \"on\": { \"subscriber_id\": \"subscriber_id\" } } },\n      \"pk\": \"ACCOUNT#{sub.account_id}\",\n      \"sk\": \"SUBSCRIBER#{subscriber_id:D20}#AGREEMENT", StringComparison.Ordinal);
+
+    /// <summary>Charges whose descriptions have 16 MB.</summary>
+    public static TableSchema WithLongTexts(TableSchema table) => table.Name != "charge" ? table
+        : table with { Columns = [.. table.Columns.Select(c => c.Name == "description" ? c with { DataType = "mediumtext", ColumnType = "mediumtext", MaxLength = 16_777_215 } : c)] };
+
     public MigrationDefinition Definition { get; }
 
     /// <summary>As the first processes know them.</summary>

@@ -150,7 +150,7 @@ internal abstract class StoreCall(int number)
     }
 
     /// <summary>When all is quiet.</summary>
-    public IEnumerable<string> CheckEnd()
+    public virtual IEnumerable<string> CheckEnd()
     {
         foreach (var wrong in CheckEffects())
         {

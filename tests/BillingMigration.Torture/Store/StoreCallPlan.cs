@@ -13,6 +13,9 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
     private readonly bool hasCalls = mirror.Model.Entities.Any(e => e.Entity == BillingEntity.Call);
     private int number;
 
+    /// <summary>Some charges have texts of up to 110,000 bytes.</summary>
+    public bool HasLargeRows { get; init; }
+
     public StoreCall Next(bool knowsLater)
     {
         number++;
@@ -26,7 +29,8 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
             < 51 => Account(),
             < 55 => Subscriber(),
             < 57 => random.Next(2) == 0 ? Bill() : MovedBill(),
-            < 61 => Agreement(),
+            < 60 => Agreement(),
+            < 61 => Update(BillingEntity.Agreement, Values(("subscriber_id", Some(BillingEntity.Subscriber)))),
             < 64 => Update(BillingEntity.Charge, Values(("description", $"call {number}"))),
             < 66 => Update(BillingEntity.Charge, Values(("amount", Amount()))),
             < 68 => Update(BillingEntity.Charge, Values(("bill_id", random.Next(3) > 0 ? null : Some(BillingEntity.Bill)))),
@@ -65,7 +69,7 @@ internal sealed class StoreCallPlan(StoreMirror mirror, Random random)
 
     public static ImmutableDictionary<string, object?> Subscriber(long account, string phone) => Values(("account_id", account), ("phone_number", phone), ("activated_at", At));
 
-    private ImmutableDictionary<string, object?> Charge() => Charge(Some(BillingEntity.Account), Amount(), $"charge {number}")
+    private ImmutableDictionary<string, object?> Charge() => Charge(Some(BillingEntity.Account), Amount(), $"charge {number}{(HasLargeRows && random.Next(4) == 0 ? new string('x', random.Next(110_000)) : "")}")
         .SetItem("charged_at", At.AddMinutes(random.Next(1_000)))
         .SetItem("bill_id", random.Next(8) == 0 ? Some(BillingEntity.Bill) : null)
         .SetItem("subscriber_id", random.Next(4) == 0 ? Some(BillingEntity.Subscriber) : null);

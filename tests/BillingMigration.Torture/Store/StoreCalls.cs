@@ -103,8 +103,20 @@ internal sealed class UpdateCall(int number, EntityModel entity, long id, Immuta
             StoreError.Conflict => read is not null && (row is null || !IsRecord(entity, row, read)),
             // Of a row that is gone meanwhile, too: which of two refusals is told is nobody's promise.
             StoreError.DuplicateKey => UniqueValue.Of(entity, RowOf(entity, values)).Any(v => v.Constraint == subject && (row is null ? mirror.Has(v) : mirror.HasOther(v, entity.Describe(row)))),
-            _ => ExplainsKeys(mirror, entity, RowOf(entity, values), error, subject),
+            // A foreign key may have other columns of the row besides.
+            _ => ExplainsKeys(mirror, entity, RowOf(entity, values), error, subject) || (row is not null && ExplainsKeys(mirror, entity, Updated(row), error, subject)),
         };
+    }
+
+    private RowBuffer Updated(RowBuffer row)
+    {
+        var after = row.Copy();
+        foreach (var (name, value) in values)
+        {
+            ChangePlanner.SetValue(entity, after, EntityModel.Find(entity.Row, null, name), value);
+        }
+
+        return after;
     }
 
     private static Dictionary<string, object?> ValuesOf(BillingRecord record) => record.Columns.ToDictionary(c => c, c => record[c]);

@@ -38,9 +38,9 @@ internal sealed class StoreTorture : IDisposable
         dynamoDb = new SimulatedDynamoDb(time, options.Seed, options.Cruelty);
         // Opening a store and setting the table up go by clocks of the SDK, which are not simulated.
         dynamoDb.Script = r => Traced(r).Process.Name == "setup" || r.Operation == "DescribeTable" || r.Caller is null ? Fault.None : null;
-        shop = new SimulatedShop(time, dynamoDb);
+        shop = new SimulatedShop(time, dynamoDb, options.HasLargeRows ? SimulatedShop.WithLongTexts : null, options.HasLookups ? SimulatedShop.WithLookups : null);
         mirror = new StoreMirror(BillingModel.Bind(shop.Definition, SimulatedShop.ByName(shop.LaterTables)), time);
-        plan = new StoreCallPlan(mirror, random);
+        plan = new StoreCallPlan(mirror, random) { HasLargeRows = options.HasLargeRows };
         left = options.Calls;
     }
 
@@ -117,9 +117,11 @@ internal sealed class StoreTorture : IDisposable
             var balance = account == 3 ? BillingAmounts.Most - 50_000_000m : 0;
             yield return Row(BillingEntity.Account, StoreCallPlan.Account(1 + (account % 2), $"A{account}").SetItem("balance", balance));
             yield return Row(BillingEntity.Subscriber, StoreCallPlan.Subscriber(account, $"+{account}"));
-            for (var charge = 0; charge < (account == 2 ? options.LargeAccount : 3); charge++)
+            // What they have in all is about what a transaction takes.
+            for (var charge = 0; charge < (account != 2 ? 3 : options.HasLargeRows ? options.LargeAccount / 3 : options.LargeAccount); charge++)
             {
-                yield return Row(BillingEntity.Charge, StoreCallPlan.Charge(account, account == 2 && options.Seed % 2 == 0 ? 7_600_000_000m + charge : 1 + charge, "migrated").SetItem("subscriber_id", charge % 10 == 0 ? 1 + (account % 4) : null));
+                var text = options.HasLargeRows && account == 2 ? new string('x', random.Next(60_000, 110_000)) : "migrated";
+                yield return Row(BillingEntity.Charge, StoreCallPlan.Charge(account, account == 2 && options.Seed % 2 == 0 ? 7_600_000_000m + charge : 1 + charge, text).SetItem("subscriber_id", charge % 10 == 0 ? 1 + (account % 4) : null));
             }
         }
     }

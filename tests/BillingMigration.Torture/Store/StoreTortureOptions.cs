@@ -20,6 +20,12 @@ internal sealed record StoreTortureOptions
     /// <summary>Charges that the large account has from the beginning.</summary>
     public int LargeAccount { get; init; } = 130;
 
+    /// <summary>The item of a service agreement lies in the partition of its subscriber's account, which its own row does not say.</summary>
+    public bool HasLookups => Seed % 3 == 1;
+
+    /// <summary>Some charges have texts of up to 110,000 bytes.</summary>
+    public bool HasLargeRows => Seed % 8 == 5;
+
     /// <summary>Processes are killed and frozen, and clocks jump.</summary>
     public bool Kills { get; init; } = true;
 

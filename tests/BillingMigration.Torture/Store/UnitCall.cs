@@ -11,7 +11,11 @@ internal sealed class UnitCall(int number, StoreMirror mirror, ImmutableArray<Un
     /// <summary>Fewer changes than that, with all that belongs to them, one transaction always takes.</summary>
     private const int Few = 25;
 
+    private const int Large = 50_000;
+
     private BillingRecord?[]? read;
+    private RowBuffer?[]? written;
+    private string? wrongAnswer;
 
     public override string ToString() => $"{Number} unit: {string.Join("; ", steps)}";
 
@@ -43,8 +47,28 @@ internal sealed class UnitCall(int number, StoreMirror mirror, ImmutableArray<Un
             };
         }
 
-        await store.WriteAsync(Once is null ? work : work.Once(Once.Key), cancellationToken);
+        var answer = await store.WriteAsync(Once is null ? work : work.Once(Once.Key), cancellationToken);
+        // One with a key is answered with the rows as they are by then.
+        for (var i = 0; i < steps.Length && Once is null && written is not null && !answer.IsDefaultOrEmpty; i++)
+        {
+            if (steps[i].Kind != StepKind.Add && (answer[i] is { } record ? written[i] is null || !IsRecord(steps[i].Model, written[i]!, record) : written[i] is not null))
+            {
+                wrongAnswer ??= $"was answered with {answer[i]?.ToString() ?? "no row"} for {steps[i]}, which is {(written[i] is null ? "gone" : "another")}";
+            }
+        }
     }
+
+    public override IEnumerable<string> CheckEnd() => wrongAnswer is null ? base.CheckEnd() : base.CheckEnd().Append(wrongAnswer);
+
+    /// <summary>The rows of the steps as the unit has left them.</summary>
+    private static RowBuffer? WrittenBy(UnitStep step, StoreMirror before, IReadOnlyList<RowDelta> deltas) => step.Kind switch
+    {
+        StepKind.Insert => deltas.FirstOrDefault(d => d.Model == step.Model && d.Before is null)?.After,
+        _ => deltas.FirstOrDefault(d => d.Model == step.Model && d.Before is { } row && IsOf(step, row)) is { } delta ? delta.After : before.Find(step.Model.Entity, step.Id),
+    };
+
+    private static bool IsOf(UnitStep step, RowBuffer row) =>
+        new BillingRecord(step.Model, row).Get<long>(KeyOf(step.Model)) == step.Id;
 
     public override IEnumerable<string> Check(StoreMirror before, IReadOnlyList<RowDelta> deltas)
     {
@@ -55,6 +79,7 @@ internal sealed class UnitCall(int number, StoreMirror mirror, ImmutableArray<Un
             yield return $"was done, where {error} {subject} had to refuse it";
         }
 
+        written = [.. steps.Select(s => WrittenBy(s, before, deltas))];
         var expected = made.Errors.Count > 0 ? [] : made.Changed.ToDictionary(c => c.Name);
         foreach (var delta in made.Errors.Count > 0 ? [] : deltas)
         {
@@ -96,7 +121,7 @@ internal sealed class UnitCall(int number, StoreMirror mirror, ImmutableArray<Un
                 yield return (error, subject);
             }
 
-            if (steps.Any(s => s.Kind == StepKind.Delete || (s.Model.Entity == BillingEntity.Bill && s.Values.ContainsKey("account_id"))) && made.Changed.Count() + Children > Few)
+            if (steps.Any(s => s.Kind == StepKind.Delete || (s.Model.Entity == BillingEntity.Bill && s.Values.ContainsKey("account_id"))) && made.Changed.Count() + Children > (made.Changed.Any(c => (c.After ?? c.Before)!.Used > Large) ? 5 : Few))
             {
                 yield return (StoreError.TooManyRows, "*");
             }
