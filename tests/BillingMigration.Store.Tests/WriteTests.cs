@@ -52,6 +52,49 @@ public sealed class WriteTests(SampleStores stores)
 
     [Theory]
     [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
+    public async Task A_unit_is_answered_with_its_rows_as_all_its_changes_leave_them(Backend backend)
+    {
+        await using var shop = await ShopAsync(backend);
+        await using var store = await shop.OpenAsync(backend);
+        var account = (await store.GetAsync(BillingEntity.Account, "account_id", 1, Cancel))!;
+        var key = Key("account_id", 1L);
+        var rows = await store.WriteAsync(new UnitOfWork().Update(account, Values(("credit_limit", 5m))).Add(BillingEntity.Account, key, "balance", 7m), Cancel);
+        Assert.Equal(account.Get<decimal>("balance") + 7, rows[0]!["balance"]);
+        Assert.Equal(rows[0], await store.GetAsync(BillingEntity.Account, "account_id", 1, Cancel));
+        Assert.Null(rows[1]);
+
+        // What goes with a row, or loses its reference to it.
+        var customer = await store.InsertAsync(BillingEntity.Customer, Values(("customer_number", "NEW"), ("address", "{}")), Cancel);
+        account = await store.InsertAsync(BillingEntity.Account, Account("NEW").SetItem("customer_id", customer["customer_id"]), Cancel);
+        var subscriber = await store.InsertAsync(BillingEntity.Subscriber, Values(("account_id", account["account_id"]), ("phone_number", "+777"), ("activated_at", At)), Cancel);
+        var charge = await store.InsertAsync(BillingEntity.Charge, Charge(account.Get<long>("account_id"), 1).SetItem("subscriber_id", subscriber["subscriber_id"]), Cancel);
+        rows = await store.WriteAsync(new UnitOfWork().Update(charge, Values(("description", "x"))).Delete(subscriber), Cancel);
+        Assert.Null(rows[0]!["subscriber_id"]);
+        Assert.Equal(rows[0], await store.GetAsync(BillingEntity.Charge, "charge_id", charge["charge_id"]!, Cancel));
+        Assert.Null(rows[1]);
+        rows = await store.WriteAsync(new UnitOfWork().Update(rows[0]!, Values(("description", "y"))).Insert(BillingEntity.Charge, Charge(account.Get<long>("account_id"), 2)).Delete(account), Cancel);
+        Assert.Equal([null, null, null], rows);
+    }
+
+    [Theory]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
+    public async Task A_bill_below_zero_is_paid_when_all_of_it_was_given_back(Backend backend)
+    {
+        await using var shop = await ShopAsync(backend);
+        await using var store = await shop.OpenAsync(backend);
+        var bill = await store.InsertAsync(BillingEntity.Bill, Bill(1, "CREDIT").SetItem("subtotal", -10m).SetItem("tax_amount", 0m).SetItem("total", -10m), Cancel);
+        foreach (var (amount, paid, status) in new[] { (0m, 0m, "ISSUED"), (-4m, -4m, "ISSUED"), (-6m, -10m, "PAID") })
+        {
+            bill = await store.PayAsync(bill["bill_id"]!, amount, At, null, Cancel);
+            Assert.Equal((paid, status), (bill["amount_paid"], bill["status"]));
+        }
+
+        // That nothing is paid says nothing of when it was paid.
+        Assert.Equal(At, (await store.PayAsync(bill["bill_id"]!, 0, At.AddDays(9), null, Cancel))["paid_at"]);
+    }
+
+    [Theory]
+    [MemberData(nameof(SampleStores.Backends), MemberType = typeof(SampleStores))]
     public async Task What_was_changed_since_it_was_read_is_a_conflict(Backend backend)
     {
         await using var shop = await ShopAsync(backend);

@@ -13,6 +13,8 @@ public static class SampleRows
         return values.ToImmutableDictionary(v => v.Column, v => v.Value);
     }
 
+    public static ImmutableDictionary<string, object> Key(string column, object value) => ImmutableDictionary<string, object>.Empty.Add(column, value);
+
     public static ImmutableDictionary<string, object?> Charge(object account, decimal amount) => Values(
         ("account_id", account), ("charge_type", "USAGE"), ("description", "a call"), ("amount", amount), ("tax_amount", amount * 0.19m), ("charged_at", At));
 

@@ -183,7 +183,9 @@ public static class BillingOperations
             }
 
             var values = Change(names.AmountPaid, paid);
-            if (paid >= found.Get<decimal>(names.Total))
+            var total = found.Get<decimal>(names.Total);
+            var isPaid = total < 0 ? paid <= total : paid >= total;
+            if (isPaid && (amount != 0 || !names.PaidStatus.Equals(found[names.BillStatus])))
             {
                 values = values.SetItem(names.BillStatus, names.PaidStatus).SetItem(names.PaidAt, DateTime.SpecifyKind(at, DateTimeKind.Unspecified));
             }

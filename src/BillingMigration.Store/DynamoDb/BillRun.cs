@@ -142,7 +142,7 @@ internal sealed class BillRun
     {
         await foreach (var row in side.Rows.ChildrenAsync(OfBill, bill, RowFinder.KeyOf(Bill.Model, bill, null)!.Value, cancellationToken))
         {
-            yield return (row, new RowChange(Charge, row, OfBill.Released(row)) { IsFound = true });
+            yield return (row, new RowChange(Charge, row, await side.Rows.WithLookupsAsync(Charge, OfBill.Released(row), [], cancellationToken)) { IsFound = true });
         }
     }
 

@@ -32,7 +32,7 @@ internal sealed class ControlKeys(MigrationDefinition definition, byte[] secret)
     /// <param name="parent">Has the columns that are referred to.</param>
     public AttributeValue References(Reference reference, RowBuffer parent)
     {
-        var values = string.Join('\u0001', reference.ParentColumns.Select(c => ComparedText.Of(reference.Parent.Row[c].Column, parent[c])));
+        var values = JoinedText.Of(reference.ParentColumns.Select(c => ComparedText.Of(reference.Parent.Row[c].Column, parent[c])));
         return Key($"REF#{reference.Name}#{Hash(values)}", "")[EntityModel.PartitionKey];
     }
 

@@ -247,7 +247,8 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
         {
             return await write();
         }
-        catch (Exception e) when (e is Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException || TargetErrors.IsTransient(e))
+        catch (Exception e) when (e is Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException or MigrationException { ErrorId: "TargetThrottled" }
+            || TargetErrors.IsTransient(e))
         {
             throw Named(e);
         }
@@ -256,7 +257,10 @@ public sealed class DynamoDbBillingStore : BillingStore, ILargeUnits, IWarmStore
             throw new NotRoutedException(Named(broken));
         }
 
-        MigrationException Named(Exception error) => TargetErrors.From(error, target.Endpoint, $"Writing to table '{Model.Definition.Target.Table}'");
+        // What a write reads first is throttled as the write is.
+        MigrationException Named(Exception error) => error is MigrationException || StoreCalls.IsThrottling(error)
+            ? StoreErrors.Throttled(Model.Definition.Target.Table, StoreTimes.Patience, error)
+            : TargetErrors.From(error, target.Endpoint, $"Writing to table '{Model.Definition.Target.Table}'");
     }
 
     /// <summary>Rows that no key has in the wanted order: what is found is sorted here.</summary>

@@ -117,10 +117,10 @@ internal sealed class DynamoDbWriter
                     }
 
                     var rows = await Unsent.RunAsync(gate, () => ResolveAsync(changes, epoch, cancellationToken));
-                    var parts = await Unsent.RunAsync(gate, () => builder.BuildAsync([.. changes.Zip(rows)], found, epoch, taken, cancellationToken));
+                    var (parts, written) = await Unsent.RunAsync(gate, () => builder.BuildAsync([.. changes.Zip(rows)], found, epoch, taken, cancellationToken));
                     require?.Invoke(parts);
                     parts.RequireFits(changes[0].Model.Entity);
-                    answers.Add(parts, [.. rows.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))]);
+                    answers.Add(parts, [.. written.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))]);
                     var sent = await sender.SendAsync(parts, token, cancellationToken);
                     if (sent.Done is { } done)
                     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
 using Amazon.DynamoDBv2.Model;
@@ -61,6 +62,11 @@ internal sealed class IntentLog(TableSide side)
     /// </summary>
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
 
+    private const int MostPlain = 100_000;
+
+    /// <summary>Bytes of an item that are left beside all else in it, of 400 KB.</summary>
+    private const int MostPacked = 390_000;
+
     /// <summary>Each is three items of a transaction, with the intent's own.</summary>
     public const int MostHeld = 45;
 
@@ -79,7 +85,7 @@ internal sealed class IntentLog(TableSide side)
             ["what"] = new(intent.What),
             ["owner"] = new(intent.Owner),
             ["entity"] = new(intent.Entity.Entity),
-            ["item"] = new(intent.Item),
+            ["item"] = Packed(intent),
             ["columns"] = new(JsonSerializer.Serialize(intent.Columns)),
             ["rows"] = new() { N = "0" },
             ["parts"] = new() { N = "0" },
@@ -361,9 +367,39 @@ internal sealed class IntentLog(TableSide side)
 
     private static AttributeValue Number(decimal value) => new() { N = value.ToString(CultureInfo.InvariantCulture) };
 
+    /// <summary>A row of up to 400 KB has its bytes in BASE64 in the text of its item.</summary>
+    private static AttributeValue Packed(Intent intent)
+    {
+        if (intent.Item.Length <= MostPlain)
+        {
+            return new AttributeValue(intent.Item);
+        }
+
+        var packed = new MemoryStream();
+        using (var packing = new BrotliStream(packed, CompressionLevel.Fastest, leaveOpen: true))
+        {
+            packing.Write(Encoding.UTF8.GetBytes(intent.Item));
+        }
+
+        packed.Position = 0;
+        return packed.Length <= MostPacked ? new AttributeValue { B = packed } : throw StoreErrors.BillTooLarge(intent.Entity.Entity, packed.Length, MostPacked);
+    }
+
+    private static string Unpacked(AttributeValue item)
+    {
+        if (item.B is not { } packed)
+        {
+            return item.S;
+        }
+
+        packed.Position = 0;
+        using var unpacking = new StreamReader(new BrotliStream(packed, CompressionMode.Decompress, leaveOpen: true), Encoding.UTF8);
+        return unpacking.ReadToEnd();
+    }
+
     /// <returns>Null: it is of an entity that this definition does not have.</returns>
     public Intent? Read(Dictionary<string, AttributeValue> item) => side.Model.Entities.FirstOrDefault(e => e.Entity == item["entity"].S) is { } entity
-        ? new Intent(item["what"].S, item[EntityModel.SortKey].S, item["owner"].S, entity, item["item"].S)
+        ? new Intent(item["what"].S, item[EntityModel.SortKey].S, item["owner"].S, entity, Unpacked(item["item"]))
         {
             IsDecided = IsSo(item, Decided), IsAside = IsSo(item, Aside), Columns = JsonSerializer.Deserialize<BillingColumns>(item["columns"].S)!,
         }
@@ -395,6 +431,37 @@ internal static class IntentWork
 
             isDone &= some.Count == 0 || await send(some);
         }
+    }
+
+    /// <summary>Sends rows in parts, as many in each as a transaction takes.</summary>
+    /// <param name="make">The part of some of them.</param>
+    /// <returns>False: what one of them was made from has changed.</returns>
+    /// <inheritdoc cref="SendAsync"/>
+    public static async Task<bool> InPartsAsync<T>(TransactionSender sender, List<T> rows, Func<List<T>, Task<UnitParts>> make)
+    {
+        var (isDone, most) = (true, rows.Count);
+        for (var next = 0; next < rows.Count;)
+        {
+            var some = rows[next..Math.Min(rows.Count, next + most)];
+            var parts = await make(some);
+            try
+            {
+                if (parts.Fits || some.Count == 1)
+                {
+                    isDone &= await SendAsync(sender, parts);
+                    next += some.Count;
+                    continue;
+                }
+            }
+            catch (StoreException e) when (e.Error == StoreError.TooManyRows && some.Count > 1)
+            {
+                // What stands in the items besides these rows counts too.
+            }
+
+            most = some.Count / 2;
+        }
+
+        return isDone;
     }
 
     /// <returns>False: what it was made from has changed, and is looked for again.</returns>

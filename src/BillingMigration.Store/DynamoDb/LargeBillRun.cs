@@ -83,7 +83,8 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
         if (!IntentLog.IsSo(noted, IntentLog.Done))
         {
             await IntentWork.UntilDoneAsync(
-                () => run.UnbilledAsync(intent.Row, ofVersion: false, cancellationToken), MostAtOnce, some => BillAsync(some, cancellationToken));
+                () => run.UnbilledAsync(intent.Row, ofVersion: false, cancellationToken), MostAtOnce,
+                some => IntentWork.InPartsAsync(sender, some, part => PartAsync(part, cancellationToken)));
             for (var failures = 1; !IntentLog.IsSo(await NotedAsync(cancellationToken), IntentLog.Done) && !await MakeAsync(cancellationToken); failures++)
             {
                 if (failures == MostFailures)
@@ -109,7 +110,8 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
         var noted = await NotedAsync(cancellationToken);
         if (!IntentLog.IsSo(noted, IntentLog.Done) && !IntentLog.IsSo(noted, IntentLog.Undone))
         {
-            await IntentWork.UntilDoneAsync(() => run.BilledAsync(intent.Row, cancellationToken), MostAtOnce / 2, some => UnbillAsync(some, cancellationToken));
+            await IntentWork.UntilDoneAsync(() => run.BilledAsync(intent.Row, cancellationToken), MostAtOnce / 2,
+                some => IntentWork.InPartsAsync(sender, some, part => UnbillAsync(part, cancellationToken)));
             await LeaveAsync(noted, cancellationToken);
         }
 
@@ -141,29 +143,6 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
     public static BillingRecord? Made(Intent intent, BillRun run, Dictionary<string, AttributeValue> noted) =>
         IntentLog.SumsOf(noted) is { Rows: > 0, Sums: var sums } ? new BillingRecord(intent.Entity, run.WithSums(intent.Row, sums)) : null;
 
-    private async Task<bool> BillAsync(List<RowBuffer> charges, CancellationToken cancellationToken)
-    {
-        var isDone = true;
-        for (var next = 0; next < charges.Count;)
-        {
-            // Each charge is one item, unless it is in another partition or has unique values with the bill's number.
-            var some = charges[next..];
-            for (var parts = await PartAsync(some, cancellationToken); ; parts = await PartAsync(some, cancellationToken))
-            {
-                if (parts.Fits || some.Count == 1)
-                {
-                    isDone &= await IntentWork.SendAsync(sender, parts);
-                    next += some.Count;
-                    break;
-                }
-
-                some = some[..(some.Count / 2)];
-            }
-        }
-
-        return isDone;
-    }
-
     private async Task<UnitParts> PartAsync(List<RowBuffer> charges, CancellationToken cancellationToken)
     {
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
@@ -180,24 +159,13 @@ internal sealed class LargeBillRun(TableSide side, Intent intent, BillRun run, U
         return parts;
     }
 
-    private async Task<bool> UnbillAsync(List<(RowBuffer Charge, RowChange Change)> billed, CancellationToken cancellationToken)
+    private async Task<UnitParts> UnbillAsync(List<(RowBuffer Charge, RowChange Change)> billed, CancellationToken cancellationToken)
     {
-        var isDone = true;
-        for (var next = 0; next < billed.Count;)
-        {
-            var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
-            var (sums, first) = (new BillSums(0, 0), next);
-            for (; next < billed.Count && !parts.IsFull(builder.MostOf(run.Charge)); next++)
-            {
-                await builder.AddLeavingAsync(parts, [billed[next].Change], cancellationToken);
-                sums += run.SumsOf(billed[next].Charge);
-            }
-
-            log.GoOn(parts, intent, first - next, new BillSums(-sums.Subtotal, -sums.Tax));
-            isDone &= await IntentWork.SendAsync(sender, parts);
-        }
-
-        return isDone;
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+        await builder.AddLeavingAsync(parts, [.. billed.Select(b => b.Change)], cancellationToken);
+        var sums = billed.Aggregate(new BillSums(0, 0), (sum, b) => sum + run.SumsOf(b.Charge));
+        log.GoOn(parts, intent, -billed.Count, new BillSums(-sums.Subtotal, -sums.Tax));
+        return parts;
     }
 
     /// <summary>Writes the bill with what its charges add up to; without charges, gives back what was claimed for it.</summary>

@@ -66,7 +66,7 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
                     else
                     {
                         await holding.WantAsync(Partition(reference.Child, child));
-                        await holding.WantAsync(Partition(reference.Child, reference.Released(child)));
+                        await holding.WantAsync(Partition(reference.Child, await ReleasedAsync(reference, child, cancellationToken)));
                         await foreach (var (other, name) in side.Rows.OfReleasedAsync(reference, child, cancellationToken))
                         {
                             Forbid(NameOf(other.Child, name), other.Name);
@@ -142,28 +142,30 @@ internal sealed class LargeDeletion(TableSide side, Intent intent, UnitBuilder b
             }
         }
 
-        var isDone = true;
-        for (var next = 0; next < children.Count;)
+        return await IntentWork.InPartsAsync(sender, children, some => PartAsync(reference, some, cancellationToken));
+    }
+
+    private async Task<UnitParts> PartAsync(Reference reference, List<RowBuffer> children, CancellationToken cancellationToken)
+    {
+        var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
+        foreach (var child in children)
         {
-            var first = next;
-            var parts = new UnitParts(side.Model.Definition, side.Keys) { Holder = intent.Id };
-            for (; next < children.Count && !parts.IsFull(builder.MostOf(reference.Child)); next++)
-            {
-                await builder.AddLeavingAsync(parts, [new RowChange(reference.Child, children[next], reference.Cascades ? null : reference.Released(children[next])) { IsFound = true }], cancellationToken);
-            }
-
-            if (intent.IsAside)
-            {
-                // Its partition is not its own any more: what belongs to a row that came again is not its to delete.
-                parts.Require(ItemCodec.Attributes(RowFinder.KeyOf(intent.Entity, intent.Row, null)!.Value), ItemCondition.Absent, new Refusal.Told(StoreErrors.ThereAgain(intent.Entity, intent.Row)));
-            }
-
-            log.GoOn(parts, intent, next - first);
-            isDone &= await IntentWork.SendAsync(sender, parts);
+            var after = reference.Cascades ? null : await ReleasedAsync(reference, child, cancellationToken);
+            await builder.AddLeavingAsync(parts, [new RowChange(reference.Child, child, after) { IsFound = true }], cancellationToken);
         }
 
-        return isDone;
+        if (intent.IsAside)
+        {
+            // Its partition is not its own any more: what belongs to a row that came again is not its to delete.
+            parts.Require(ItemCodec.Attributes(RowFinder.KeyOf(intent.Entity, intent.Row, null)!.Value), ItemCondition.Absent, new Refusal.Told(StoreErrors.ThereAgain(intent.Entity, intent.Row)));
+        }
+
+        log.GoOn(parts, intent, children.Count);
+        return parts;
     }
+
+    private Task<RowBuffer> ReleasedAsync(Reference reference, RowBuffer child, CancellationToken cancellationToken) =>
+        side.Rows.WithLookupsAsync(reference.Child, reference.Released(child), [], cancellationToken);
 
     /// <summary>All children; of those that came last a query may not show each.</summary>
     private async IAsyncEnumerable<RowBuffer> ChildrenAsync(Reference reference, RowBuffer parent, [EnumeratorCancellation] CancellationToken cancellationToken)

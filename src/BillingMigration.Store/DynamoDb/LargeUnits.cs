@@ -22,7 +22,7 @@ internal sealed class LargeUnits(TableSide side, IWriteGate? gate)
         async () =>
         {
             var intent = await NewAsync(Intent.Deletion, entity, row, new(), cancellationToken);
-            return (intent, Deletes(intent), RowFinder.KeyOf(entity, row, null)!.Value.Pk);
+            return (intent, Deletes(intent), RowFinder.KeyOf(entity, intent.Row, null)!.Value.Pk);
         },
         (entity, false),
         cancellationToken);

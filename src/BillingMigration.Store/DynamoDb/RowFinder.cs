@@ -101,7 +101,26 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
         var rows = new List<(EntityModel, RowBuffer)>();
         foreach (var some in version.Recent.Chunk(UnitParts.Most))
         {
-            var found = await calls.ReadAtOnceAsync([.. some.Select(k => (model.Definition.Target.Table, ItemCodec.Attributes(k)))], cancellationToken);
+            await AddAsync(some);
+        }
+
+        return rows;
+
+        async Task AddAsync(ItemKey[] some)
+        {
+            Dictionary<string, AttributeValue>?[] found;
+            try
+            {
+                found = await calls.ReadAtOnceAsync([.. some.Select(k => (model.Definition.Target.Table, ItemCodec.Attributes(k)))], cancellationToken);
+            }
+            catch (Exception e) when (some.Length > 1 && TooLarge.InAll(e))
+            {
+                // Each is to be seen after what brought it, not all at one moment.
+                await AddAsync(some[..(some.Length / 2)]);
+                await AddAsync(some[(some.Length / 2)..]);
+                return;
+            }
+
             foreach (var item in found.OfType<Dictionary<string, AttributeValue>>())
             {
                 if (model.Entities.FirstOrDefault(e => e.Entity == item[EntityModel.EntityAttribute].S) is { } entity
@@ -111,8 +130,6 @@ internal sealed class RowFinder(BillingModel model, StoreCalls calls, ControlKey
                 }
             }
         }
-
-        return rows;
     }
 
     /// <summary>The item with everything that stands in it, also what the model does not know.</summary>

@@ -19,6 +19,9 @@ internal static class RowImage
     /// <summary>True where a condition on all columns does not fit.</summary>
     public static bool IsWide(EntityModel entity) => ShareOf(entity) > 1;
 
+    /// <summary>True where another process may hold rows by the version, because it knows more columns: it is moved with each of them.</summary>
+    public static bool MayBeWide(EntityModel entity) => ShareOf(entity) > 0.3;
+
     /// <param name="item">The row as an item.</param>
     /// <param name="unknown">Attributes that the model does not know, which must still be so too.</param>
     public static ItemCondition Is(EntityModel entity, Dictionary<string, AttributeValue> item, IEnumerable<KeyValuePair<string, AttributeValue>>? unknown = null)

@@ -53,7 +53,7 @@ internal sealed class StoreCalls(IAmazonDynamoDB client, StoreTimes times, TimeP
                 var answer = await RunAsync((client, token) => client.TransactGetItemsAsync(request, token), cancellationToken);
                 return [.. answer.Responses.Select(r => r.Item is { Count: > 0 } item ? item : null)];
             }
-            catch (TransactionCanceledException) when (time.GetElapsedTime(began) < StoreTimes.Patience)
+            catch (TransactionCanceledException e) when (!TooLarge.InAll(e) && time.GetElapsedTime(began) < StoreTimes.Patience)
             {
                 await PauseAsync(failures, cancellationToken);
             }

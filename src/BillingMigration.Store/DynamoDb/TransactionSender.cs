@@ -71,7 +71,10 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
 
     /// <summary>Sends a form of a unit until it has an answer.</summary>
     /// <param name="cancellationToken">Until the first attempt is sent; from then on it is not called back, as a COMMIT is not.</param>
-    /// <exception cref="StoreException"><see cref="StoreError.Conflict"/>: others were in the way all the time.</exception>
+    /// <exception cref="StoreException">
+    /// <see cref="StoreError.Conflict"/>: others were in the way all the time. <see cref="StoreError.TooManyRows"/>: it is more than a transaction takes. <see cref="StoreError.ValueInvalid"/>:
+    /// a row is larger than an item may be.
+    /// </exception>
     /// <exception cref="NotRoutedException">The gate is closed.</exception>
     /// <exception cref="MigrationException"><c>Throttled</c>, <c>TargetRefused</c>, and the names of trouble with the way. What was sent before may still be done: see <see cref="SettleAsync"/>.</exception>
     public async Task<Sent> SendAsync(UnitParts parts, UnitToken token, CancellationToken cancellationToken)
@@ -108,6 +111,14 @@ internal sealed class TransactionSender(TableSide side, IWriteGate? gate)
                 catch (IdempotentParameterMismatchException)
                 {
                     return new Sent(await FindDoneAsync(token), []);
+                }
+                catch (Exception e) when (TooLarge.InAll(e))
+                {
+                    throw StoreErrors.TooLargeInAll(table, e);
+                }
+                catch (Exception e) when (TooLarge.AsItem(e))
+                {
+                    throw StoreErrors.RowTooLarge(table, e);
                 }
                 catch (TransactionCanceledException e)
                 {

@@ -32,6 +32,6 @@ internal sealed record UniqueValue(string Entity, string Constraint, ImmutableAr
         }
 
         return keys.Where(k => k.Columns.All(c => c >= 0 && !row.IsNull(c)))
-            .Select(k => new UniqueValue(model.Entity, k.Name, [.. k.Columns], string.Join('\u0001', k.Columns.Select(c => ComparedText.Of(model.Row[c].Column, row[c])))));
+            .Select(k => new UniqueValue(model.Entity, k.Name, [.. k.Columns], JoinedText.Of(k.Columns.Select(c => ComparedText.Of(model.Row[c].Column, row[c])))));
     }
 }

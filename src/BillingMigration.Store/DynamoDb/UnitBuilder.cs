@@ -33,14 +33,14 @@ internal sealed class UnitFindings
                 case Refusal.Held by:
                     held = by.Partition;
                     break;
-                case Refusal.Claimed claimed when !changes[claimed.Change].HasGeneratedKey || claimed.Value.Constraint != UniqueValue.PrimaryKey:
+                case Refusal.Claimed claimed when claimed.Change < 0 || !changes[claimed.Change].HasGeneratedKey || claimed.Value.Constraint != UniqueValue.PrimaryKey:
                     Left.Remove(claimed.Value);
                     if (await side.Rows.FindClaimAsync(claimed.Value, cancellationToken) is { } claim)
                     {
                         // Until a large unit ends, its claims are its own, also when it was set aside.
                         held = claim.Holder is not { } holder || await side.FindIntentAsync(holder, cancellationToken) is not { } intent ? held
                             : intent.ContainsKey("reason") ? throw StoreErrors.Duplicate(claimed.Value.Constraint) : claim.Item.Pk;
-                        Left[claimed.Value] = held is not null || await side.Rows.HolderAsync(changes[claimed.Change].Model, claimed.Value, claim, cancellationToken) is null
+                        Left[claimed.Value] = held is not null || await side.Rows.HolderAsync(side.Model[claimed.Value.Entity], claimed.Value, claim, cancellationToken) is null
                             ? claim.Version : throw StoreErrors.Duplicate(claimed.Value.Constraint);
                     }
 
@@ -68,9 +68,10 @@ internal sealed class UnitBuilder(TableSide side)
     /// <param name="epoch">Of the route.</param>
     /// <param name="taken">What the unit has taken for itself before.</param>
     /// <param name="cancellationToken">Nothing is written.</param>
+    /// <returns>The parts, and of each change the row as the unit leaves it: null where it is deleted, or was only added to.</returns>
     /// <exception cref="StoreException">The unit is refused.</exception>
     /// <exception cref="PartitionHeldException">A large unit is at work there.</exception>
-    public async Task<UnitParts> BuildAsync(
+    public async Task<(UnitParts Parts, ImmutableArray<RowBuffer?> Rows)> BuildAsync(
         IReadOnlyList<(PlannedChange Change, RowBuffer? Row)> asked, UnitFindings found, long? epoch, UnitLock? taken, CancellationToken cancellationToken)
     {
         var parts = new UnitParts(side.Model.Definition, side.Keys) { Epoch = epoch, Lock = taken };
@@ -89,6 +90,23 @@ internal sealed class UnitBuilder(TableSide side)
 
         for (var i = 0; i < asked.Count; i++)
         {
+            try
+            {
+                read[i] = await ChangeAsync(i) ?? read[i];
+            }
+            catch (StoreException e) when (e.Error != StoreError.ParentMissing)
+            {
+                // The source is told of the changes before first.
+                await rows.RefuseOrphansAsync(cancellationToken);
+                throw;
+            }
+        }
+
+        await AddAsync(parts, rows, found, cancellationToken);
+        return (parts, [.. read.Select(r => r?.After)]);
+
+        async Task<RowChange?> ChangeAsync(int i)
+        {
             var (change, row) = asked[i];
             var entity = change.Model;
             if (change.Add is { } sum)
@@ -103,7 +121,7 @@ internal sealed class UnitBuilder(TableSide side)
             }
             else if (read[i] is not { } known)
             {
-                await rows.InsertAsync(entity, row!, i, change.GeneratedKey >= 0, cancellationToken);
+                return await rows.InsertAsync(entity, row!, i, change.GeneratedKey >= 0, cancellationToken);
             }
             else if (row is null)
             {
@@ -113,10 +131,9 @@ internal sealed class UnitBuilder(TableSide side)
             {
                 await rows.UpdateAsync(known, Merged(known.After ?? throw StoreErrors.Gone(entity, known.Row), change.Before!, row), cancellationToken);
             }
-        }
 
-        await AddAsync(parts, rows, found, cancellationToken);
-        return parts;
+            return null;
+        }
     }
 
     /// <summary>Adds what is made of the rows: the same for a unit and for a part of a large one.</summary>
@@ -133,9 +150,6 @@ internal sealed class UnitBuilder(TableSide side)
 
         await FollowMovedAsync(parts, changes, cancellationToken);
     }
-
-    /// <summary>Items that a change of one row may be: with its version, its former item, its unique values, and its references before and after.</summary>
-    public int MostOf(EntityModel entity) => 4 + (2 * (entity.Table.UniqueKeys.Length + 1)) + (3 * Reference.Of(side.Model, entity).Length);
 
     /// <summary>Adds the writes of rows alone, for a part of a large unit that has claimed and required all else.</summary>
     /// <returns>The items as they will be; null for those deleted.</returns>
@@ -333,7 +347,7 @@ internal sealed class UnitBuilder(TableSide side)
     /// </summary>
     private void Touch(UnitParts parts, EntityModel entity, string partition)
     {
-        if (RowImage.IsWide(entity) || UniqueValue.HasPrimaryKey(entity) || !Reference.Of(side.Model, entity).IsEmpty || !Reference.To(side.Model, entity).IsEmpty)
+        if (RowImage.MayBeWide(entity) || UniqueValue.HasPrimaryKey(entity) || !Reference.Of(side.Model, entity).IsEmpty || !Reference.To(side.Model, entity).IsEmpty)
         {
             parts.Touch(partition);
         }
@@ -484,6 +498,12 @@ internal sealed class UnitBuilder(TableSide side)
 
         foreach (var change in changes.Where(c => c is { Before: null, After: null }))
         {
+            if (!UniqueValue.HasPrimaryKey(change.Model) && RowFinder.KeyOf(change.Model, change.Row, null) is { } key
+                && !changes.Any(c => c.Model == change.Model && c.Before is { } before && RowFinder.KeyOf(c.Model, before, null) == key))
+            {
+                parts.Require(ItemCodec.Attributes(key), ItemCondition.Absent, Taken(change));
+            }
+
             foreach (var value in UniqueValue.Of(change.Model, change.Row))
             {
                 parts.RequireUnclaimed(change.Place, value, found.Left.GetValueOrDefault(value));

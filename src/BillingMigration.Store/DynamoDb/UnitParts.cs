@@ -43,7 +43,7 @@ internal abstract record Refusal
     public sealed record Held(string Partition) : Refusal;
 
     /// <summary>Another row has the unique value, or had it when the claim was put.</summary>
-    /// <param name="Change">Of the unit, by its place.</param>
+    /// <param name="Change">Of the unit, by its place; -1: of a row that the unit has found.</param>
     public sealed record Claimed(int Change, UniqueValue Value) : Refusal;
 
     /// <summary>A key that was generated is another row's: somebody has given it by hand.</summary>
@@ -65,6 +65,9 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
     /// <summary>Limits of a transaction: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html</summary>
     public const int Most = 100;
     public const long MostBytes = 4 * 1024 * 1024;
+
+    /// <summary>Characters of keys that are kept of each of the last units.</summary>
+    private const int MostBrought = 10_000;
 
     private readonly List<(TransactWriteItem Item, Refusal Refusal)> parts = [];
     private readonly Dictionary<string, int> places = new(StringComparer.Ordinal);
@@ -92,10 +95,6 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
     public long? Epoch { get; init; }
 
     public int Count => parts.Count + versions.Count;
-
-    /// <summary>True when a further row might be too much for a part of a large unit.</summary>
-    /// <param name="row">Items that it may be, with its claims and references.</param>
-    public bool IsFull(int row) => Count > Most - row - 1 || bytes > MostBytes / 4;
 
     /// <summary>The item that most other units meet this one at.</summary>
     public string Hottest => versions.Count > 0 ? versions.Keys.First() : parts.Count > 0 ? NameOf(parts[0].Item) : "";
@@ -375,9 +374,11 @@ internal sealed class UnitParts(MigrationDefinition definition, ControlKeys keys
         var set = "";
         if (came.TryGetValue(partition, out var brought))
         {
-            // Parts of a large unit meet nobody who decides by the partition: they push nothing out.
-            var last = PartitionVersions.Came.Take(Holder is null ? PartitionVersions.Came.Count : 1).ToArray();
-            set = $"SET {string.Join(", ", last.Select((name, i) => $"#{name}={(i == 0 ? ":r" : $"if_not_exists(#{last[i - 1]},:e)")}"))} ";
+            // Parts of a large unit meet nobody who decides by the partition: they push nothing out. Of many long keys these alone are kept: the item has 400 KB.
+            var isMuch = brought.Sum(k => k.Pk.Length + k.Sk.Length) > MostBrought;
+            var last = PartitionVersions.Came.Take(Holder is null && !isMuch ? PartitionVersions.Came.Count : 1).ToArray();
+            var gone = isMuch && Holder is null ? $"REMOVE {string.Join(", ", PartitionVersions.Came.Skip(1))} " : "";
+            set = $"SET {string.Join(", ", last.Select((name, i) => $"#{name}={(i == 0 ? ":r" : $"if_not_exists(#{last[i - 1]},:e)")}"))} {gone}";
             foreach (var name in last)
             {
                 names[$"#{name}"] = name;

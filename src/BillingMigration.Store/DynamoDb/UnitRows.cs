@@ -47,24 +47,30 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
     public RowChange? Find(EntityModel entity, RowBuffer key) => rows.LastOrDefault(r => r.Model == entity && entity.IsSame(r.After ?? r.Row, key, entity.PrimaryKey));
 
     /// <exception cref="StoreException">The source would refuse it.</exception>
-    public Task InsertAsync(EntityModel entity, RowBuffer row, int place, bool hasGeneratedKey, CancellationToken cancellationToken)
+    public async Task<RowChange> InsertAsync(EntityModel entity, RowBuffer row, int place, bool hasGeneratedKey, CancellationToken cancellationToken)
     {
         if (Find(entity, row) is { After: not null })
         {
             throw StoreErrors.Duplicate(UniqueValue.PrimaryKey);
         }
 
-        var change = new RowChange(entity, null, row) { Place = place, HasGeneratedKey = hasGeneratedKey };
+        var change = new RowChange(entity, null, await WithLookupsAsync(entity, row, cancellationToken)) { Place = place, HasGeneratedKey = hasGeneratedKey };
         rows.Add(change);
-        return HoldAsync(change, null, cancellationToken);
+        await HoldAsync(change, null, cancellationToken);
+        return change;
     }
 
     /// <inheritdoc cref="InsertAsync"/>
-    public Task UpdateAsync(RowChange change, RowBuffer after, CancellationToken cancellationToken)
+    public async Task UpdateAsync(RowChange change, RowBuffer after, CancellationToken cancellationToken)
     {
+        if (Find(change.Model, after) is { After: not null } other && other != change)
+        {
+            throw StoreErrors.Duplicate(UniqueValue.PrimaryKey);
+        }
+
         var was = change.After;
-        change.After = after;
-        return HoldAsync(change, was, cancellationToken);
+        change.After = await WithLookupsAsync(change.Model, after, cancellationToken);
+        await HoldAsync(change, was, cancellationToken);
     }
 
     /// <summary>Deletes a row, and its children with it, or their references; one that is gone already stays so.</summary>
@@ -94,7 +100,7 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
                     await foreach (var child in side.Rows.ChildrenAsync(reference, parent.Row, key, cancellationToken))
                     {
                         Know(reference.Child, child, isFound: true);
-                        RequireFew();
+                        RequireFew(reference);
                     }
                 }
             }
@@ -142,7 +148,7 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
                     forbidden.Add((Know(other.Child, row, isFound: true), other.Name));
                 }
 
-                child.After = reference.Released(was);
+                child.After = await WithLookupsAsync(reference.Child, reference.Released(was), cancellationToken);
                 Release(child, UniqueValue.Of(child.Model, was).Except(UniqueValue.Of(child.Model, child.After)));
             }
         }
@@ -155,6 +161,16 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
                 Release(row, UniqueValue.Of(row.Model, was));
                 open.Add(row);
             }
+        }
+    }
+
+    /// <exception cref="StoreException"><see cref="StoreError.ParentMissing"/>: of the rows so far, one has no parent.</exception>
+    public async Task RefuseOrphansAsync(CancellationToken cancellationToken)
+    {
+        // Others were seen when they were looked for.
+        foreach (var (key, _, _, missing) in parents.Where(p => p.Refusal is Refusal.Told && !rows.Any(r => RowFinder.KeyOf(r.Model, r.Row, null) == p.Key)))
+        {
+            _ = await side.Rows.ItemAsync(key, cancellationToken) ?? throw missing;
         }
     }
 
@@ -174,11 +190,19 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
         }
     }
 
-    private void RequireFew()
+    /// <summary>The row with the columns of its lookups, which may be rows of the unit: its item's key is made with them.</summary>
+    private Task<RowBuffer> WithLookupsAsync(EntityModel entity, RowBuffer row, CancellationToken cancellationToken) =>
+        entity.Definition.Lookups.IsEmpty ? Task.FromResult(row)
+            : side.Rows.WithLookupsAsync(entity, row, Announced is var (model, announced) ? [.. rows, new RowChange(model, null, announced)] : rows, cancellationToken);
+
+    /// <param name="by">By which the rows were found.</param>
+    private void RequireFew(Reference by)
     {
         if (rows.Count > UnitParts.Most)
         {
-            throw StoreErrors.TooMany(rows[0].Model.Entity, rows.Count, UnitParts.Most);
+            // Of so many children that nothing deletes, the unit itself cannot have deleted each.
+            throw by.Forbids && !Reference.Of(side.Model, by.Child).Any(r => r.Cascades) ? StoreErrors.HasChildren(by.Name)
+                : StoreErrors.TooMany(rows[0].Model.Entity, rows.Count, UnitParts.Most);
         }
     }
 
@@ -197,6 +221,19 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
         foreach (var reference in Reference.Of(side.Model, entity).Where(r => r.IsSet(row) && (was is null || was.Differs(row, r.ChildColumns))))
         {
             await RequireParentAsync(change, reference, row, cancellationToken);
+        }
+
+        RequireLookups(entity, row);
+    }
+
+    /// <summary>A row whose key is made with a parent's column has none without the parent.</summary>
+    private void RequireLookups(EntityModel entity, RowBuffer row)
+    {
+        if (!entity.Definition.Lookups.IsEmpty && RowFinder.KeyOf(entity, row, null) is null)
+        {
+            var tables = entity.Definition.Lookups.Values.Select(l => l.Table).ToHashSet(StringComparer.OrdinalIgnoreCase);
+            throw Reference.Of(side.Model, entity).FirstOrDefault(r => tables.Contains(r.Parent.Table.Name) && r.IsSet(row)) is { } reference
+                ? StoreErrors.ParentMissing(reference.Name) : StoreErrors.NoKey(entity);
         }
     }
 
@@ -236,11 +273,11 @@ internal sealed class UnitRows(TableSide side, UnitParts parts)
         ItemKey key;
         if (own.LastOrDefault(r => r.After is { } after && parent.IsSame(after, wanted, columns)) is { } written)
         {
-            key = RowFinder.KeyOf(parent, await side.Rows.WithLookupsAsync(parent, written.After!, rows, cancellationToken), null)!.Value;
+            key = RowFinder.KeyOf(parent, written.After!, null)!.Value;
         }
         else if (Announced is var (model, announced) && model == parent && parent.IsSame(announced, wanted, columns))
         {
-            key = RowFinder.KeyOf(parent, await side.Rows.WithLookupsAsync(parent, announced, rows, cancellationToken), null)!.Value;
+            key = RowFinder.KeyOf(parent, announced, null)!.Value;
         }
         else if (own.Length > 0)
         {

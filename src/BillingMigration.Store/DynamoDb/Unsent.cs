@@ -23,7 +23,7 @@ internal static class Unsent
     /// <summary>True for what passes without anybody's doing, or when credentials or permissions are put right: it says nothing of the unit itself.</summary>
     public static bool Passes(Exception exception) => IsTrouble(exception)
         || exception is StoreException { HasWaited: true } or PartitionHeldException
-        || exception is Amazon.Runtime.AmazonServiceException or Amazon.Runtime.AmazonClientException
+        || exception is Amazon.Runtime.AmazonServiceException { ErrorCode: not "ValidationException" } or Amazon.Runtime.AmazonClientException
         || exception is MigrationException
         {
             Kind: MigrationErrorKind.LimitExceeded or MigrationErrorKind.AuthenticationFailed or MigrationErrorKind.PermissionDenied or MigrationErrorKind.Busy,

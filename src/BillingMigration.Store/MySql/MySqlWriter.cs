@@ -63,6 +63,7 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
             written.Add(row);
         }
 
+        await ReadTouchedAsync(connection, transaction, changes, written, cancellationToken);
         unit?.Pass();
         try
         {
@@ -76,6 +77,32 @@ internal sealed partial class MySqlWriter(StoreConnections connections, IWriteGa
         }
 
         return [.. written.Select((row, i) => row is null ? null : new BillingRecord(changes[i].Model, row))];
+    }
+
+    /// <summary>Rows that other changes of the unit have changed as well: by an addition, or by what goes with a row that is deleted.</summary>
+    private static async Task ReadTouchedAsync(
+        MySqlConnection connection, MySqlTransaction transaction, ImmutableArray<PlannedChange> changes, List<RowBuffer?> written, CancellationToken cancellationToken)
+    {
+        var deletes = changes.Any(c => c is { After: null, Add: null });
+        for (var i = 0; i < changes.Length; i++)
+        {
+            var model = changes[i].Model;
+            if (written[i] is { } row && (deletes || changes.Any(c => c.Add is { } sum && c.Model == model && model.IsSame(row, sum.Key, model.PrimaryKey))))
+            {
+                var select = new SelectStatement(model);
+                await using var command = new MySqlCommand(select.ByKeys([row]), connection, transaction);
+                await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+                var now = new RowBuffer(model.Row.Length);
+                if (!await reader.ReadAsync(cancellationToken))
+                {
+                    written[i] = null;
+                    continue;
+                }
+
+                new RowReader(model, select).Read(reader, now);
+                written[i] = now;
+            }
+        }
     }
 
     /// <exception cref="StoreException"><see cref="StoreError.Conflict"/>.</exception>

@@ -104,7 +104,7 @@ internal sealed class TotalGroups(BoundTotals query)
 internal static class TotalOrder
 {
     /// <summary>Equal for equal groups.</summary>
-    public static string KeyOf(ImmutableArray<string?> group) => string.Join('\u0001', group.Select(value => value ?? "\u0002"));
+    public static string KeyOf(ImmutableArray<string?> group) => JoinedText.Of(group);
 
     /// <summary>By the groups' texts, NULL first, whatever the backend's collation.</summary>
     public static IReadOnlyList<TotalRow> Sort(IEnumerable<TotalRow> rows) => [.. rows.Order(Comparer<TotalRow>.Create((one, other) =>

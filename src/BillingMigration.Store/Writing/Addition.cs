@@ -19,7 +19,9 @@ internal sealed record Addition(RowBuffer Key, int Column, string By, ImmutableA
     {
         var attribute = entity.Attributes.FirstOrDefault(a => a.RowIndex == Column);
         int[] changed = [Column, .. Now.Select(n => n.Column)];
-        var inKeys = entity.Keys.SelectMany(k => k.PartitionKey.Concat(k.SortKey).SelectMany(t => t.RowIndexes).Concat(k.When is { } when ? [when.RowIndex] : []));
+        var named = entity.Table.PrimaryKey.Concat(entity.Table.UniqueKeys.SelectMany(k => k.Columns)).Concat(entity.Table.ForeignKeys.SelectMany(k => k.Columns))
+            .Concat(entity.Definition.Lookups.Values.SelectMany(l => l.On.Keys)).Select(c => EntityModel.Find(entity.Row, null, c));
+        var inKeys = entity.Keys.SelectMany(k => k.PartitionKey.Concat(k.SortKey).SelectMany(t => t.RowIndexes).Concat(k.When is { } when ? [when.RowIndex] : [])).Concat(named);
         if (attribute is not { Encrypted: false, Form: AttributeForm.Decimal } || attribute.Column.Precision > 37 || inKeys.Any(changed.Contains)
             || Now.Any(n => entity.Attributes.FirstOrDefault(a => a.RowIndex == n.Column) is not { Encrypted: false }))
         {

@@ -172,6 +172,11 @@ internal sealed class ChangePlanner(BillingModel model, TimeProvider time)
             RequireDecimals(entity, column, add.By);
         }
 
+        if (ReferringTo(entity, column) is { } child)
+        {
+            throw MovedParent(entity, column, child);
+        }
+
         RefuseGenerated(entity);
         ImmutableArray<(int, byte[])> now = [.. entity.Attributes.Where(a => a.Column.UpdatedAutomatically && a.RowIndex != column).Select(a => (a.RowIndex, Now(entity, a.RowIndex)))];
         return new PlannedChange(entity, null, null, -1, []) { Add = new Addition(key, column, Addition.Text(add.By), now) };

@@ -76,6 +76,21 @@ internal static class StoreErrors
     public static StoreException TooMany(string entity, int rows, int most) =>
         new(StoreError.TooManyRows, entity, $"The unit changes {rows} items and rows of the control table together, and {most} are the most that DynamoDB writes at once. Divide it.");
 
+    public static StoreException NoKey(EntityModel entity) => new(
+        StoreError.ValueInvalid, entity.Entity,
+        $"A row of {entity.Entity} has no key: it is made with columns of {string.Join(", ", entity.Definition.Lookups.Values.Select(l => l.Table).Distinct())}, and the row refers to none that is there.");
+
+    public static StoreException TooLargeInAll(string table, Exception cause) => new(
+        StoreError.TooManyRows, table, "The rows that the unit changes have more than 4 MB in all, which is the most that DynamoDB writes at once. Nothing of it is written. Divide it.", cause);
+
+    public static StoreException RowTooLarge(string table, Exception cause) => new(
+        StoreError.ValueInvalid, table,
+        "A row of the unit would be larger than an item may be (400 KB), with its keys and with columns that only other processes know. Nothing of the unit is written. Make the row smaller.", cause);
+
+    public static StoreException BillTooLarge(string entity, long bytes, long most) => new(
+        StoreError.TooManyRows, entity,
+        $"The row of {entity} has {bytes:N0} bytes, and {most:N0} are the most that one of more than about 100 charges may have when it is made. Nothing is written. Make it without its largest value, and set that afterwards.");
+
     public static StoreException TooLarge(string entity, long bytes, long most) =>
         new(StoreError.TooManyRows, entity, $"The unit has {bytes:N0} bytes, and {most:N0} are the most that DynamoDB writes at once. Divide it.");
 }
