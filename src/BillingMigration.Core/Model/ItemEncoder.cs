@@ -168,6 +168,17 @@ public sealed class ItemEncoder
         var sortKey = keys[(2 * index) + 1];
         var first = FirstWithValue(partitionKey.Templates, row);
         var second = FirstWithValue(sortKey.Templates, row);
+        foreach (var column in index == 0 ? model.ExactTexts : [])
+        {
+            if (RawText.Is(row[column]))
+            {
+                refusal = new RowRefusal(
+                    "KeyNotInUnicode",
+                    $"a text of its key, in column {model.Row[column].Column.Name}, has bytes of {model.Row[column].Column.CharacterSet} that Unicode has as another text's: as an item it would take another row's place");
+                return false;
+            }
+        }
+
         if (first < 0 || second < 0)
         {
             if (index == 0)

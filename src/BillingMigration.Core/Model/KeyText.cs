@@ -6,5 +6,7 @@ namespace BillingMigration.Model;
 public static class KeyText
 {
     public static string Of(ColumnSchema column, ReadOnlySpan<byte> value) =>
-        AttributeForms.For(column, null) == AttributeForm.Binary ? Convert.ToHexString(value) : Encoding.UTF8.GetString(value);
+        AttributeForms.For(column, null) == AttributeForm.Binary ? Convert.ToHexString(value)
+        : RawText.Is(value) ? RawText.ToText(value)
+        : Encoding.UTF8.GetString(value);
 }

@@ -27,7 +27,7 @@ public sealed class SelectStatement
     {
         this.model = model;
         key = [.. model.PrimaryKey.Select(i => model.Row[i].Column)];
-        var columns = model.Row.Select(c => Expression(c.Column, c.Lookup is null ? Self : c.Lookup)).Concat(OrdinalKeys());
+        var columns = model.Row.Select((c, i) => c.Lookup is { } lookup ? Expression(c.Column, lookup) : ExactExpression(i)).Concat(OrdinalKeys());
         select = $"SELECT {string.Join(", ", columns)} FROM {Name(model.Table.Name)} {Self} FORCE INDEX (PRIMARY){Joins()}";
     }
 
@@ -93,7 +93,8 @@ public sealed class SelectStatement
     }
 
     /// <summary>A value as it stands in a statement.</summary>
-    internal static string Literal(ColumnSchema column, ReadOnlySpan<byte> value) => IsOrdinal(column) || column.CharacterSet is not null
+    internal static string Literal(ColumnSchema column, ReadOnlySpan<byte> value) => RawText.MayBe(column) && RawText.Is(value) ? RawText.Literal(column, value)
+        : IsOrdinal(column) || column.CharacterSet is not null
         ? $"_utf8mb4 X'{Convert.ToHexString(value)}'"
         : Literal(column, KeyText.Of(column, value));
 
@@ -139,13 +140,27 @@ public sealed class SelectStatement
         return converts ? $"CAST(CONVERT({name} USING utf8mb4) AS BINARY)" : $"CAST({name} AS BINARY)";
     }
 
+    /// <summary>A text of a key that does not come back from Unicode as it was is read as <see cref="RawText"/>.</summary>
+    private string ExactExpression(int index)
+    {
+        var text = Expression(index);
+        if (!model.ExactTexts.Contains(index))
+        {
+            return text;
+        }
+
+        var (name, charset) = (ColumnName(index), model.Row[index].Column.CharacterSet);
+        var bytes = $"CAST({name} AS BINARY)";
+        return $"IF(CAST(CONVERT(CONVERT({name} USING utf8mb4) USING {charset}) AS BINARY) <=> {bytes}, {text}, CONCAT(X'FF', {bytes}))";
+    }
+
     internal static string Name(string identifier) => $"`{identifier.Replace("`", "``", StringComparison.Ordinal)}`";
 
     private static bool IsOrdinal(ColumnSchema column) => column.DataType is "enum" or "set";
 
     private IEnumerable<string> OrdinalKeys() => key.Where(IsOrdinal).Select(c => $"CAST({Self}.{Name(c.Name)} + 0 AS BINARY)");
 
-    private string KeyColumns() => string.Join(", ", key.Select(c => IsOrdinal(c) ? $"CAST({Self}.{Name(c.Name)} + 0 AS BINARY)" : Expression(c, Self)));
+    private string KeyColumns() => string.Join(", ", key.Select((c, i) => IsOrdinal(c) ? $"CAST({Self}.{Name(c.Name)} + 0 AS BINARY)" : ExactExpression(model.PrimaryKey[i])));
 
     private string OrderBy(string prefix) => string.Join(", ", key.Select(c => prefix + Name(c.Name)));
 
@@ -215,7 +230,7 @@ public sealed class SelectStatement
             case "date" or "datetime" or "timestamp" or "time":
                 return value.AsSpan().IndexOfAnyExcept(TimeCharacters) < 0 ? $"'{value}'" : throw Damaged(column);
             default:
-                return $"_utf8mb4 X'{Convert.ToHexString(Encoding.UTF8.GetBytes(value))}'";
+                return RawText.MayBe(column) && RawText.OfText(value) is { } raw ? RawText.Literal(column, raw) : $"_utf8mb4 X'{Convert.ToHexString(Encoding.UTF8.GetBytes(value))}'";
         }
     }
 

@@ -13,6 +13,7 @@ public sealed class CharsetTable
 {
     private const int LeadFrom = 0x80;
     private const int TrailFrom = 0x30;
+    private const int MostAsked = 200;
 
     private readonly ImmutableDictionary<int, string> nameOfCollation;
     private readonly Dictionary<string, ICharset> loaded = [];
@@ -82,9 +83,34 @@ public sealed class CharsetTable
         await using var most = new MySqlCommand("SELECT maxlen FROM information_schema.CHARACTER_SETS WHERE character_set_name = @name", connection);
         most.Parameters.AddWithValue("@name", name);
         var longest = Convert.ToInt32(await most.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture);
-        return longest == 1
-            ? new SingleByteCharset([.. single.Select(c => c ?? "?"u8.ToArray())])
-            : new MultiByteCharset(await AskAllAsync(connection, name, longest, single, cancellationToken));
+        if (longest == 1)
+        {
+            byte[][] all = [.. single.Select(c => c ?? "?"u8.ToArray())];
+            return new SingleByteCharset(all, await AskTwinsAsync(connection, name, all.Select((c, b) => KeyValuePair.Create(b, c)), cancellationToken));
+        }
+
+        var characters = await AskAllAsync(connection, name, longest, single, cancellationToken);
+        return new MultiByteCharset(characters, await AskTwinsAsync(connection, name, characters, cancellationToken));
+    }
+
+    /// <summary>Of several byte sequences that are one character in UTF-8, those that it does not become again.</summary>
+    private static async Task<HashSet<int>> AskTwinsAsync(MySqlConnection connection, string name, IEnumerable<KeyValuePair<int, byte[]>> characters, CancellationToken cancellationToken)
+    {
+        var twins = new HashSet<int>();
+        foreach (var some in characters.GroupBy(c => Convert.ToHexString(c.Value), c => c.Key).Where(g => g.Count() > 1).Chunk(MostAsked))
+        {
+            var expressions = some.Select(g => $"CAST(CONVERT(_utf8mb4 X'{g.Key}' USING {name}) AS BINARY)");
+            await using var command = new MySqlCommand($"SELECT {string.Join(", ", expressions)}", connection);
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            await reader.ReadAsync(cancellationToken);
+            for (var i = 0; i < some.Length; i++)
+            {
+                var own = reader.IsDBNull(i) ? -1 : ((byte[])reader.GetValue(i)).Aggregate(0, (code, b) => (code << 8) | b);
+                twins.UnionWith(some[i].Where(code => code != own));
+            }
+        }
+
+        return twins;
     }
 
     private static async Task<Dictionary<int, byte[]>> AskAllAsync(MySqlConnection connection, string name, int longest, IReadOnlyList<byte[]?> single, CancellationToken cancellationToken)

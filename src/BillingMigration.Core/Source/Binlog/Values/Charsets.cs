@@ -11,14 +11,31 @@ internal interface ICharset
 
     /// <returns>Bytes written.</returns>
     int ToUtf8(ReadOnlySpan<byte> value, Span<byte> utf8);
+
+    /// <summary>True when the text comes back from UTF-8 as the same bytes.</summary>
+    bool IsExact(ReadOnlySpan<byte> value);
 }
 
 /// <summary>One byte a character: the 256 characters as the server gave them.</summary>
-internal sealed class SingleByteCharset(byte[][] characters) : ICharset
+/// <param name="twins">Characters that UTF-8 has as another one's.</param>
+internal sealed class SingleByteCharset(byte[][] characters, HashSet<int> twins) : ICharset
 {
     private readonly int widest = characters.Max(c => c.Length);
 
     public int MostUtf8Bytes(int bytes) => bytes * widest;
+
+    public bool IsExact(ReadOnlySpan<byte> value)
+    {
+        foreach (var b in value)
+        {
+            if (twins.Contains(b))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     public int ToUtf8(ReadOnlySpan<byte> value, Span<byte> utf8)
     {
@@ -43,26 +60,48 @@ internal sealed class SingleByteCharset(byte[][] characters) : ICharset
 
 /// <summary>A character set of one to three bytes a character, by the server's own table.</summary>
 /// <param name="characters">By the bytes of the character, first byte highest; lengths are told apart by the value.</param>
-internal sealed class MultiByteCharset(Dictionary<int, byte[]> characters) : ICharset
+/// <param name="twins">Characters that UTF-8 has as another one's.</param>
+internal sealed class MultiByteCharset(Dictionary<int, byte[]> characters, HashSet<int> twins) : ICharset
 {
     private const int MostBytes = 3;
 
     public int MostUtf8Bytes(int bytes) => bytes * 4;
+
+    public bool IsExact(ReadOnlySpan<byte> value)
+    {
+        for (var at = 0; at < value.Length;)
+        {
+            var (character, code, length) = Next(value[at..]);
+            if (character is null || twins.Contains(code))
+            {
+                return false;
+            }
+
+            at += length;
+        }
+
+        return true;
+    }
+
+    private (byte[]? Character, int Code, int Length) Next(ReadOnlySpan<byte> value)
+    {
+        var (code, length) = (0, 0);
+        byte[]? character = null;
+        while (character is null && length < MostBytes && length < value.Length)
+        {
+            code = (code << 8) | value[length++];
+            characters.TryGetValue(code, out character);
+        }
+
+        return (character, code, length);
+    }
 
     public int ToUtf8(ReadOnlySpan<byte> value, Span<byte> utf8)
     {
         var used = 0;
         for (var at = 0; at < value.Length;)
         {
-            var code = 0;
-            byte[]? character = null;
-            var length = 0;
-            while (character is null && length < MostBytes && at + length < value.Length)
-            {
-                code = (code << 8) | value[at + length++];
-                characters.TryGetValue(code, out character);
-            }
-
+            var (character, _, length) = Next(value[at..]);
             if (character is null)
             {
                 // MySQL lets some bytes in that are no character (8EA0 in ujis), and prints each as a question mark.
@@ -85,6 +124,8 @@ internal sealed class MultiByteCharset(Dictionary<int, byte[]> characters) : ICh
 internal sealed class WideCharset(int bytesPerUnit, bool littleEndian, bool pairs) : ICharset
 {
     public int MostUtf8Bytes(int bytes) => (bytes + bytesPerUnit) * 2;
+
+    public bool IsExact(ReadOnlySpan<byte> value) => true;
 
     public int ToUtf8(ReadOnlySpan<byte> value, Span<byte> utf8)
     {
@@ -134,6 +175,8 @@ internal sealed class WideCharset(int bytesPerUnit, bool littleEndian, bool pair
 internal sealed class EncodingCharset(Encoding encoding, (char A, char B)? swapped) : ICharset
 {
     public int MostUtf8Bytes(int bytes) => bytes * 4;
+
+    public bool IsExact(ReadOnlySpan<byte> value) => true;
 
     public int ToUtf8(ReadOnlySpan<byte> value, Span<byte> utf8)
     {

@@ -18,7 +18,8 @@ internal static class ColumnDecoders
     });
 
     /// <exception cref="MigrationException"><c>TableLayoutUnknown</c>: the column has another type than the schema says.</exception>
-    public static ValueDecoder For(TableMapColumn column, ColumnSchema schema, CharsetTable charsets)
+    /// <param name="isExact">It is a text of a key: see <see cref="EntityModel.ExactTexts"/>.</param>
+    public static ValueDecoder For(TableMapColumn column, ColumnSchema schema, CharsetTable charsets, bool isExact)
     {
         if ((Hires(column, schema) ?? Fixed(column, schema, column.Unsigned ?? schema.Unsigned)) is { } known)
         {
@@ -34,13 +35,13 @@ internal static class ColumnDecoders
             case BinlogColumnType.Json:
                 return new JsonDecoder(LengthBytes(column), charsets.PrintsOpaqueStrings);
             case BinlogColumnType.VarCharCompressed or BinlogColumnType.BlobCompressed:
-                return new CompressedDecoder(LengthBytes(column), Text(4, column, schema, charsets));
+                return new CompressedDecoder(LengthBytes(column), Text(4, column, schema, charsets, isExact));
             case BinlogColumnType.String when schema.IsIdentifier():
                 return new IdentifierDecoder(LengthBytes(column), schema.DataType);
             case BinlogColumnType.String when schema.DataType == "binary" || (schema.DataType == "char" && schema.CharacterSet == "binary"):
                 return new BinaryDecoder(LengthBytes(column), column.Metadata);
             default:
-                return Text(LengthBytes(column), column, schema, charsets);
+                return Text(LengthBytes(column), column, schema, charsets, isExact);
         }
     }
 
@@ -109,11 +110,11 @@ internal static class ColumnDecoders
 
     private static FixedDecoder Integer(int bytes, bool unsigned) => unsigned ? new UnsignedDecoder(bytes) : new SignedDecoder(bytes);
 
-    private static LengthDecoder Text(int lengthBytes, TableMapColumn column, ColumnSchema schema, CharsetTable charsets)
+    private static LengthDecoder Text(int lengthBytes, TableMapColumn column, ColumnSchema schema, CharsetTable charsets, bool isExact)
     {
         var isBinary = AttributeForms.For(schema, null) == AttributeForm.Binary;
         var charset = isBinary ? "binary" : CharsetOf(column, schema, charsets);
-        return CharsetTable.IsUtf8(charset) ? new BytesDecoder(lengthBytes) : new TextDecoder(lengthBytes, charsets[charset], schema.DataType == "char");
+        return CharsetTable.IsUtf8(charset) ? new BytesDecoder(lengthBytes) : new TextDecoder(lengthBytes, charsets[charset], schema.DataType == "char", isExact);
     }
 
     // The event's is that of the moment when the row was written.

@@ -40,7 +40,7 @@ public sealed class RowDecoder : IRowImageReader
                 throw Unknown(map, $"its column {stored[i]!.Name} is of type {map.Columns[i].Type} in the binlog and {stored[i]!.ColumnType} in the source's schema");
             }
 
-            decoders[i] = targets[i] >= 0 ? ColumnDecoders.For(map.Columns[i], stored[i]!, charsets) : ColumnDecoders.ForSkipping(map.Columns[i], stored[i]);
+            decoders[i] = targets[i] >= 0 ? ColumnDecoders.For(map.Columns[i], stored[i]!, charsets, model.ExactTexts.Contains(targets[i])) : ColumnDecoders.ForSkipping(map.Columns[i], stored[i]);
         }
 
         // Rows from before ALTER TABLE … ADD COLUMN: in the source they have NULL there now, without a row event.

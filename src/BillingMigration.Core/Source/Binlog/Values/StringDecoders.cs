@@ -55,10 +55,17 @@ internal sealed class BinaryDecoder(int lengthBytes, int width) : LengthDecoder(
 }
 
 /// <summary>Text of another character set than UTF-8.</summary>
-internal sealed class TextDecoder(int lengthBytes, ICharset charset, bool isChar) : LengthDecoder(lengthBytes)
+/// <param name="isExact">What does not come back from UTF-8 as it was is told as <see cref="RawText"/>.</param>
+internal sealed class TextDecoder(int lengthBytes, ICharset charset, bool isChar, bool isExact) : LengthDecoder(lengthBytes)
 {
     protected override void Write(ReadOnlySpan<byte> value, RowBuffer row, int column)
     {
+        if (isExact && !charset.IsExact(value))
+        {
+            row.Set(column, [RawText.Mark, .. isChar ? value.TrimEnd((byte)' ') : value]);
+            return;
+        }
+
         var room = row.Reserve(charset.MostUtf8Bytes(value.Length)).AsSpan(row.Used);
         var length = charset.ToUtf8(value, room);
         // CHAR is padded, and comes without its padding.
