@@ -24,7 +24,7 @@ internal enum SourceHistoryState
 /// </summary>
 internal static class SourceHistory
 {
-    /// <summary>The position with what its binlog is like now.</summary>
+    /// <summary>The position with what its binlog is like now; without, where the account may ask for the position and not follow.</summary>
     public static async Task<SourcePosition> MarkAsync(
         SourceConnections source, MySqlConnection connection, SourcePosition position, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -56,7 +56,10 @@ internal static class SourceHistory
             return isPurged ? SourceHistoryState.Unknown : SourceHistoryState.Another;
         }
 
-        return file.Size >= mark.Offset && await MadeAtAsync(source, file.Name, time, cancellationToken) == mark.MadeAt ? SourceHistoryState.Same : SourceHistoryState.Another;
+        return file.Size < mark.Offset ? SourceHistoryState.Another
+            : await MadeAtAsync(source, file.Name, time, cancellationToken) is not { } madeAt ? SourceHistoryState.Unknown
+            : madeAt == mark.MadeAt ? SourceHistoryState.Same
+            : SourceHistoryState.Another;
     }
 
     private static string NameOf(string file) => file[..Math.Max(0, file.LastIndexOf('.'))];
@@ -74,7 +77,7 @@ internal static class SourceHistory
         return files;
     }
 
-    /// <summary>Unix seconds; null: the file is gone meanwhile.</summary>
+    /// <summary>Unix seconds; null: the file is gone meanwhile, or is not for this account.</summary>
     private static async Task<uint?> MadeAtAsync(SourceConnections source, string file, TimeProvider time, CancellationToken cancellationToken)
     {
         if (source.BinlogFiles.TryGetValue(file, out var known))
@@ -96,9 +99,9 @@ internal static class SourceHistory
                 }
             }
         }
-        catch (MigrationException e) when (e.ErrorId == "BinlogPurged")
+        catch (MigrationException e) when (e.ErrorId is "BinlogPurged" or "SourcePrivilegeMissing")
         {
-            // Purged since it was listed.
+            // Purged since it was listed; or REPLICATION SLAVE is missed by who follows.
         }
 
         return null;

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace BillingMigration.Source;
 
 public enum SourceFlavor
@@ -32,6 +34,7 @@ public sealed record SourcePosition
     public long? Offset { get; init; }
 
     /// <summary>What the server's binlog was like then; null where nobody looked.</summary>
+    [JsonInclude]
     internal BinlogMark? Mark { get; init; }
 
     public override string ToString() => (Gtid, File) switch
