@@ -267,6 +267,36 @@ public sealed partial class ControlTable
         }
     }
 
+    /// <summary>The same, each with what tells it from one of the same row that is set aside later.</summary>
+    internal async IAsyncEnumerable<(SetAsideRow Row, SetAsideMark Mark)> MarkedSetAsideAsync(string runId, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var item in QueryAsync(SetAsideItem.Prefix(runId), cancellationToken))
+        {
+            yield return (SetAsideItem.FromItem(item), new SetAsideMark(item["sk"].S, item.GetValueOrDefault(SetAsideItem.Mark)?.S));
+        }
+    }
+
+    /// <summary>A row is an item by now, or gone; where it was set aside again meanwhile, that stays.</summary>
+    internal async Task ForgetSetAsideAsync(SetAsideMark mark, CancellationToken cancellationToken)
+    {
+        var forget = new DeleteItemRequest
+        {
+            TableName = Table,
+            Key = Key(mark.SortKey),
+            ConditionExpression = mark.Value is null ? "attribute_not_exists(#m)" : "#m = :m",
+            ExpressionAttributeNames = new Dictionary<string, string> { ["#m"] = SetAsideItem.Mark },
+            ExpressionAttributeValues = mark.Value is null ? null : new Dictionary<string, AttributeValue> { [":m"] = new(mark.Value) },
+        };
+        try
+        {
+            await calls.RunAsync("Forgetting rows that were set aside", t => Client.DeleteItemAsync(forget, t), cancellationToken);
+        }
+        catch (ConditionalCheckFailedException)
+        {
+            // It was set aside again.
+        }
+    }
+
     private static string Saving(SnapshotRange range) => $"Saving the checkpoint of {range.Entity}, range {range.Number}";
 
     /// <summary>Writes in order, in as many transactions as their limit asks for.</summary>

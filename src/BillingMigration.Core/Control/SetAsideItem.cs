@@ -15,6 +15,9 @@ internal static class SetAsideItem
     private const int Format = 1;
     private const int DigestBytes = 16;
 
+    /// <summary>Another each time that the row is set aside.</summary>
+    public const string Mark = "mark";
+
     public static string Prefix(string runId) => $"SNAPSHOT#{runId}#SETASIDE#";
 
     /// <summary>Prefix of the rows of one entity.</summary>
@@ -32,6 +35,7 @@ internal static class SetAsideItem
         .Set("key", row.Key)
         .Set("reasonId", row.ReasonId)
         .Set("reason", row.Reason)
+        .Set(Mark, Guid.NewGuid().ToString("N"))
         .Build();
 
     /// <summary>Stands for a row's key in a sort key.</summary>

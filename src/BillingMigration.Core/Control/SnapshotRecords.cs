@@ -74,6 +74,9 @@ public sealed record SnapshotRange
     public bool Done { get; init; }
 }
 
+/// <param name="Value">Null: of a row that was set aside by an earlier version.</param>
+internal sealed record SetAsideMark(string SortKey, string? Value);
+
 /// <summary>A row that cannot be an item: its identity and the reason, never its content.</summary>
 /// <param name="Key">Primary key, <c>charge_id=42</c>; of a row that the table refused, its item's key as JSON.</param>
 public sealed record SetAsideRow(string Entity, string Key, string ReasonId, string Reason)

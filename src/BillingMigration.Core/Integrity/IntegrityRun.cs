@@ -106,6 +106,11 @@ internal sealed class IntegrityRun : IAsyncDisposable
         var result = await JudgeAsync(builder, abort);
         if (options.Method == IntegrityMethod.Full)
         {
+            if (result.Outcome == IntegrityOutcome.Passed)
+            {
+                await refused.EndAsync(abort);
+            }
+
             await session.Control.ForgetComparisonAsync(lease, context.Run.RunId, abort);
         }
 
@@ -151,6 +156,7 @@ internal sealed class IntegrityRun : IAsyncDisposable
             return state;
         }
 
+        await refused.BeginAsync(abort);
         return new ComparisonState
         {
             From = context.From,

@@ -11,13 +11,16 @@ namespace BillingMigration.Integrity;
 internal sealed class RefusedRows(MigrationSession session, IntegrityContext context, SourceLookup source, SyncWatch sync, int most) : IDisposable
 {
     private const int Batch = 10_000;
+    private const int MostForgotten = 100_000;
 
     private readonly ConcurrentDictionary<(int Entity, string Key), RowBuffer> rows = new();
     private readonly List<ItemDifference> missing = [];
     private readonly long[] accepted = new long[context.Models.Length];
     private readonly long[] missingOf = new long[context.Models.Length];
     private readonly SemaphoreSlim one = new(1);
+    private readonly HashSet<UInt128> refused = [];
     private HashSet<UInt128>? setAside;
+    private List<(UInt128 Row, SetAsideMark Mark)>? before;
 
     /// <summary>Rows by entity that are known to be set aside.</summary>
     public IReadOnlyList<long> Accepted => accepted;
@@ -35,6 +38,35 @@ internal sealed class RefusedRows(MigrationSession session, IntegrityContext con
     {
         var identity = RowIdentity.Of(context.Models[entity], row);
         rows.TryAdd((entity, context.Models[entity].Describe(identity)), identity);
+    }
+
+    /// <summary>A comparison of everything begins: what was set aside before, and is not met by it, is an item by now, or gone.</summary>
+    public async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        var all = new List<(UInt128, SetAsideMark)>();
+        await foreach (var (row, mark) in session.Control.MarkedSetAsideAsync(context.Run.RunId, cancellationToken))
+        {
+            if (context.Chosen.Any(e => context.Models[e].Entity == row.Entity))
+            {
+                all.Add((DigestOf(row), mark));
+            }
+
+            if (all.Count > MostForgotten)
+            {
+                return;
+            }
+        }
+
+        before = all;
+    }
+
+    /// <summary>The comparison has passed.</summary>
+    public async Task EndAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (_, mark) in (before ?? []).Where(b => !refused.Contains(b.Row)))
+        {
+            await session.Control.ForgetSetAsideAsync(mark, cancellationToken);
+        }
     }
 
     public async ValueTask SettleAsync(CancellationToken cancellationToken)
@@ -96,6 +128,7 @@ internal sealed class RefusedRows(MigrationSession session, IntegrityContext con
                 return false;
             }
 
+            refused.Add(Digest(SetAsideRow.RejectedByTable, key));
             accepted[entity]++;
             return true;
         }
@@ -116,6 +149,7 @@ internal sealed class RefusedRows(MigrationSession session, IntegrityContext con
         {
             if ((await SetAsideAsync(cancellationToken)).Contains(Digest(context.Models[entity].Entity, key)))
             {
+                refused.Add(Digest(context.Models[entity].Entity, key));
                 accepted[entity]++;
             }
             else
@@ -152,7 +186,7 @@ internal sealed class RefusedRows(MigrationSession session, IntegrityContext con
             var all = new HashSet<UInt128>();
             await foreach (var row in session.Control.SetAsideAsync(context.Run.RunId, cancellationToken))
             {
-                all.Add(Digest(row.ReasonId == SetAsideRow.RejectedByTable ? row.ReasonId : row.Entity, row.Key));
+                all.Add(DigestOf(row));
             }
 
             setAside = all;
@@ -160,6 +194,8 @@ internal sealed class RefusedRows(MigrationSession session, IntegrityContext con
 
         return setAside;
     }
+
+    private static UInt128 DigestOf(SetAsideRow row) => Digest(row.ReasonId == SetAsideRow.RejectedByTable ? row.ReasonId : row.Entity, row.Key);
 
     internal static UInt128 Digest(string kind, string key) => XxHash128.HashToUInt128(Encoding.UTF8.GetBytes($"{kind}\n{key}"));
 }

@@ -85,6 +85,35 @@ public sealed class ProofTests(TestServers servers)
     }
 
     [Fact]
+    public async Task A_row_that_is_mended_is_set_aside_no_more()
+    {
+        await using var scenario = await SetAsideAsync();
+        await scenario.Database.ExecuteAsync(
+            "INSERT INTO customer (customer_number, address, notes) VALUES ('HUGE', '{}', REPEAT('x', 450000)), ('GONE', '{}', REPEAT('x', 450000)), ('STAYS', '{}', REPEAT('x', 450000))");
+        await scenario.SyncAsync(new SyncOptions { SetAside = true });
+        var run = (await Control(scenario).FindSnapshotAsync(Cancel))!;
+        Assert.Equal(4, (await Control(scenario).ListSetAsideAsync(run.RunId, 10, Cancel)).Length);
+
+        await scenario.Database.ExecuteAsync("UPDATE customer SET notes = 'small' WHERE customer_id = 1 OR customer_number = 'HUGE'; DELETE FROM customer WHERE customer_number = 'GONE'");
+        await scenario.SyncAsync();
+        var full = await scenario.CheckAsync();
+        Assert.Equal((IntegrityOutcome.Passed, 1L), (full.Outcome, full.Entities.Sum(e => e.SetAside)));
+        Assert.Single(await Control(scenario).ListSetAsideAsync(run.RunId, 10, Cancel));
+
+        // One that was set aside again since the comparison began stays.
+        var before = new List<SetAsideMark>();
+        await foreach (var (_, mark) in Control(scenario).MarkedSetAsideAsync(run.RunId, Cancel))
+        {
+            before.Add(mark);
+        }
+
+        await scenario.Database.ExecuteAsync("UPDATE customer SET notes = REPEAT('y', 450000) WHERE customer_number = 'STAYS'");
+        await scenario.SyncAsync(new SyncOptions { SetAside = true });
+        await Control(scenario).ForgetSetAsideAsync(Assert.Single(before), Cancel);
+        Assert.Single(await Control(scenario).ListSetAsideAsync(run.RunId, 10, Cancel));
+    }
+
+    [Fact]
     public async Task A_row_that_the_table_refused_is_set_aside_and_not_missing()
     {
         await using var scenario = await Scenario.CreateAsync(servers, mariaDb: false, rows: 500);
