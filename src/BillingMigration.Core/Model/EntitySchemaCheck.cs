@@ -42,7 +42,7 @@ internal sealed class EntitySchemaCheck(
 
         if (table.PrimaryKey.IsEmpty)
         {
-            Add(".table", $"The table '{table.Name}' has no primary key: its rows cannot be told apart, read in ranges or followed.", "Give it a primary key, or leave the entity out.");
+            Add(".table", $"The table '{table.Name}' has no primary key, by which its rows are read in ranges, gone on from and followed; a unique key does not take its place.", "Give it one (a unique key without NULLs can become it: ALTER TABLE … ADD PRIMARY KEY), or leave the entity out.");
         }
 
         foreach (var excluded in table.PrimaryKey.Where(c => entity.Columns.TryGetValue(c, out var rule) && rule.Exclude))

@@ -21,9 +21,10 @@ public sealed class SourceConnections : IAsyncDisposable
     // UTC makes TIMESTAMP texts independent of the server's zone; an empty sql_mode keeps CHAR texts unpadded and identifiers
     // plain; a long net_write_timeout lets the reader wait for a slow target without losing its result set. What a read sees must not hang on
     // the server's defaults either: READ UNCOMMITTED shows rows that are rolled back later, without autocommit every later read sees what the
-    // first one saw, and sql_select_limit cuts results short.
+    // first one saw, sql_select_limit cuts results short, sql_big_selects refuses large ones, a short wait_timeout ends a connection between two of
+    // its pages, and max_execution_time (max_statement_time) a page that is slow.
     private const string SessionSetup =
-        "SET SESSION time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600, character_set_results = utf8mb4, autocommit = 1, sql_select_limit = 18446744073709551615; "
+        "SET SESSION time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600, character_set_results = utf8mb4, autocommit = 1, sql_select_limit = 18446744073709551615, sql_big_selects = 1, wait_timeout = 28800; "
         + "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
     private readonly string connectionString;
@@ -85,8 +86,9 @@ public sealed class SourceConnections : IAsyncDisposable
         {
             return new SourceConnections(connectionString, certificate, source, credential, baseDirectory, await IdentifyAsync(connection, cancellationToken));
         }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested && SourceErrors.IsTransient(e))
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && (e is MySqlException || SourceErrors.IsTransient(e)))
         {
+            // MariaDB lets an account in whose password has expired, and refuses its first question.
             throw SourceErrors.FromConnect(e, source);
         }
     }
@@ -103,6 +105,11 @@ public sealed class SourceConnections : IAsyncDisposable
             }
 
             return connection;
+        }
+        catch (MySqlException e) when (SourceErrors.IsOfAccount(e))
+        {
+            await connection.DisposeAsync();
+            throw SourceErrors.FromConnect(e, Source);
         }
         catch
         {
@@ -167,7 +174,8 @@ public sealed class SourceConnections : IAsyncDisposable
         try
         {
             await connection.OpenAsync(cancellationToken);
-            await using var setup = new MySqlCommand(SessionSetup, connection);
+            var limit = connection.ServerVersion.Contains("MariaDB", StringComparison.OrdinalIgnoreCase) ? "max_statement_time" : "max_execution_time";
+            await using var setup = new MySqlCommand($"{SessionSetup}; SET SESSION {limit} = 0", connection);
             await setup.ExecuteNonQueryAsync(cancellationToken);
             return connection;
         }

@@ -41,6 +41,10 @@ public static class SourceErrors
         {
             MySqlException mysql => FromServer(mysql.ErrorCode, mysql, source, place),
             ServerErrorException server => FromServer((MySqlErrorCode)server.Code, server, source, place),
+            NotSupportedException => new MigrationException(
+                "SourceLoginUnsupported", MigrationErrorKind.AuthenticationFailed,
+                $"The account logs in to the source {place} by a plugin that is not supported (SHOW CREATE USER tells which). Give it another: ALTER USER … IDENTIFIED WITH caching_sha2_password BY … (MariaDB: IDENTIFIED VIA ed25519 USING PASSWORD(…)).",
+                place, error),
             _ => Unreachable(place, error),
         };
     }
@@ -58,6 +62,7 @@ public static class SourceErrors
             "SourceColumnNotFound", MigrationErrorKind.NotFound,
             $"A column of {table} is gone since the schema was read: {ErrorText.Sentence(error)} Connect again; if the column was dropped on purpose, begin a new snapshot with -Restart.", table, error),
         _ when IsTransient(error) => null,
+        _ when IsOfAccount(error) => FromNumber((int)error.ErrorCode, error, table),
         _ => new MigrationException(
             "SourceStatementFailed", MigrationErrorKind.Unexpected,
             $"The source refused to read {table}: {error.Message.TrimEnd('.')} (error {(int)error.ErrorCode}). Remove the cause and run the same command again: it goes on from the last checkpoint.", table, error),
@@ -98,6 +103,9 @@ public static class SourceErrors
         _ => false,
     };
 
+    /// <summary>ER_USER_LIMIT_REACHED, ER_MUST_CHANGE_PASSWORD: an account that was let in, and may not go on.</summary>
+    internal static bool IsOfAccount(MySqlException error) => (int)error.ErrorCode is 1226 or 1820;
+
     /// <summary>True when the server takes no writes from this account now: it is read-only, or the account is locked.</summary>
     public static bool IsFenced(Exception error) => error switch
     {
@@ -118,6 +126,35 @@ public static class SourceErrors
         MySqlErrorCode.UnknownDatabase => new MigrationException(
             "SourceDatabaseNotFound", MigrationErrorKind.NotFound,
             $"The source {place} has no database {source.Database}. Correct \"source\": {{ \"database\" }} in migration.json.", source.Database, error),
+        _ => FromNumber((int)code, error, place),
+    };
+
+    /// <summary>Accounts and limits, by the numbers of the servers' message files: MySQL's share/messages_to_clients.txt, MariaDB's sql/share/errmsg-utf8.txt.</summary>
+    private static MigrationException FromNumber(int number, Exception error, string place) => number switch
+    {
+        // ER_ACCOUNT_HAS_BEEN_LOCKED of both, and MySQL's ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK.
+        3118 or 4151 or 3955 => new MigrationException(
+            "SourceAccountLocked", MigrationErrorKind.AuthenticationFailed,
+            $"The account of the source {place} is locked: {ErrorText.Sentence(error)} ALTER USER … ACCOUNT UNLOCK, and run the same command again.", place, error),
+        // ER_MUST_CHANGE_PASSWORD, ER_MUST_CHANGE_PASSWORD_LOGIN.
+        1820 or 1862 => new MigrationException(
+            "SourcePasswordExpired", MigrationErrorKind.AuthenticationFailed,
+            $"The password of the source account has expired on {place}: {ErrorText.Sentence(error)} ALTER USER … IDENTIFIED BY …, or PASSWORD EXPIRE NEVER, and connect with the new one.", place, error),
+        // ER_USER_LIMIT_REACHED: queries, updates or connections per hour.
+        1226 => new MigrationException(
+            "SourceAccountLimit", MigrationErrorKind.LimitExceeded,
+            $"The source account has reached a limit of its own on {place}: {ErrorText.Sentence(error)} Lift it (ALTER USER … WITH MAX_QUERIES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_USER_CONNECTIONS 0), and run the same command again.", place, error),
+        // ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS: they pass by themselves.
+        1040 or 1203 => new MigrationException(
+            "SourceTooManyConnections", MigrationErrorKind.Unreachable,
+            $"The source {place} takes no more connections: {ErrorText.Sentence(error)} Raise max_connections (max_user_connections), or let fewer connect: \"throttle\": {{ \"readers\" }} in migration.json.", place, error),
+        // ER_HOST_IS_BLOCKED, ER_HOST_NOT_PRIVILEGED.
+        1129 => new MigrationException(
+            "SourceHostBlocked", MigrationErrorKind.AuthenticationFailed,
+            $"The source {place} has blocked this machine after connections that broke: {ErrorText.Sentence(error)} On the server: TRUNCATE TABLE performance_schema.host_cache (MariaDB: FLUSH HOSTS).", place, error),
+        1130 => new MigrationException(
+            "SourceLoginRefused", MigrationErrorKind.AuthenticationFailed,
+            $"The source {place} has no account that may log in from this machine: {ErrorText.Sentence(error)} Look at the host of the account (CREATE USER 'name'@'host'), and at what address this machine has for the server.", place, error),
         _ => Unreachable(place, error),
     };
 

@@ -53,6 +53,35 @@ public sealed class SourceErrorTests(TestServers servers)
     }
 
     [Theory]
+    [InlineData(false, "ACCOUNT LOCK", "SourceAccountLocked", MigrationErrorKind.AuthenticationFailed, "ACCOUNT UNLOCK")]
+    [InlineData(true, "ACCOUNT LOCK", "SourceAccountLocked", MigrationErrorKind.AuthenticationFailed, "ACCOUNT UNLOCK")]
+    [InlineData(false, "PASSWORD EXPIRE", "SourcePasswordExpired", MigrationErrorKind.AuthenticationFailed, "PASSWORD EXPIRE NEVER")]
+    [InlineData(true, "PASSWORD EXPIRE", "SourcePasswordExpired", MigrationErrorKind.AuthenticationFailed, "PASSWORD EXPIRE NEVER")]
+    [InlineData(false, "WITH MAX_QUERIES_PER_HOUR 1", "SourceAccountLimit", MigrationErrorKind.LimitExceeded, "MAX_QUERIES_PER_HOUR 0")]
+    [InlineData(true, "WITH MAX_QUERIES_PER_HOUR 1", "SourceAccountLimit", MigrationErrorKind.LimitExceeded, "MAX_QUERIES_PER_HOUR 0")]
+    public async Task An_account_that_may_not_work_now(bool mariaDb, string change, string id, MigrationErrorKind kind, string remedy)
+    {
+        await using var account = await AccountAsync(mariaDb);
+        await account.GrantAsync($"SELECT ON {account.Database.Name}.*");
+        await account.Database.ExecuteAsync($"ALTER USER {account.User} {change}");
+        AssertSays(await FailsAsync(account.Source, account.Credential), id, kind, remedy);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Limits_of_the_servers_sessions_are_not_ours(bool mariaDb)
+    {
+        await using var account = await AccountAsync(mariaDb);
+        await account.GrantAsync($"SELECT ON {account.Database.Name}.*");
+        await using var source = await SourceConnections.OpenAsync(account.Source, account.Credential, null, Cancel);
+        await using var connection = await source.OpenConnectionAsync(Cancel);
+        var limit = mariaDb ? "max_statement_time" : "max_execution_time";
+        await using var command = new MySqlCommand($"SELECT CONCAT(@@sql_big_selects + 0, ' ', @@wait_timeout, ' ', @@{limit} = 0)", connection);
+        Assert.Equal("1 28800 1", await command.ExecuteScalarAsync(Cancel) as string);
+    }
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public async Task A_database_that_is_not_there(bool mariaDb)
