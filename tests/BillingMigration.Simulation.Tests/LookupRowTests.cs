@@ -15,7 +15,7 @@ public sealed class LookupRowTests
     public void What_is_inserted_is_found_by_whoever_deletes_its_parent()
     {
         using var stores = ByCustomer(IndexesBehind);
-        Accounts(stores, 1);
+        stores.MigrateEmptyAccount(1);
         var (store, other) = (stores.Open(), stores.Open("other"));
         stores.Run(async () =>
         {
@@ -47,7 +47,7 @@ public sealed class LookupRowTests
             d => d.Replace(Agreement, OfSubscriber, StringComparison.Ordinal)
                 .Replace(ById, $"{ById} \"gsi4\": {{ \"pk\": \"PAID_BY#{{account_id}}\", \"sk\": \"AGREEMENT#{{agreement_id:D20}}\" }},", StringComparison.Ordinal));
         stores.MigrateAccount(1);
-        Accounts(stores, 2);
+        stores.MigrateEmptyAccount(2);
         var (store, other) = (stores.Open(), stores.Open("other"));
         stores.Run(async () =>
         {
@@ -61,7 +61,8 @@ public sealed class LookupRowTests
     public void As_it_was_inserted_it_is_changed_moved_and_deleted()
     {
         using var stores = ByCustomer(SimulatedStores.Network);
-        Accounts(stores, 1, 2);
+        stores.MigrateEmptyAccount(1);
+        stores.MigrateEmptyAccount(2);
         var store = stores.Open();
         stores.Run(async () =>
         {
@@ -79,7 +80,7 @@ public sealed class LookupRowTests
     public void As_it_was_inserted_it_is_deleted_with_many_children()
     {
         using var stores = ByCustomer(SimulatedStores.Network);
-        Accounts(stores, 1);
+        stores.MigrateEmptyAccount(1);
         var store = stores.Open();
         stores.Run(async () =>
         {
@@ -100,7 +101,7 @@ public sealed class LookupRowTests
     public void In_one_unit_it_is_inserted_and_goes_with_its_parent()
     {
         using var stores = ByCustomer(SimulatedStores.Network);
-        Accounts(stores, 1);
+        stores.MigrateEmptyAccount(1);
         var store = stores.Open();
         stores.Run(async () =>
         {
@@ -114,7 +115,7 @@ public sealed class LookupRowTests
     public void Without_its_parent_it_is_refused_as_the_source_does()
     {
         using var stores = ByCustomer(SimulatedStores.Network);
-        Accounts(stores, 1);
+        stores.MigrateEmptyAccount(1);
         var store = stores.Open();
         stores.Run(async () =>
         {
@@ -143,16 +144,5 @@ public sealed class LookupRowTests
                 .Replace(Phone, $"{Phone}, \"gsi3\": {{ \"pk\": \"OF_ACCOUNT#{{account_id}}\", \"sk\": \"SUBSCRIBER#{{subscriber_id:D20}}\" }}", StringComparison.Ordinal));
         Assert.Empty(StoreFit.Check(stores.Shop.Model));
         return stores;
-    }
-
-    /// <summary>A customer and an account with each id.</summary>
-    private static void Accounts(SimulatedStores stores, params long[] ids)
-    {
-        foreach (var id in ids)
-        {
-            stores.Migrate(BillingEntity.Customer, id, ("customer_number", $"C{id}"), ("address", "{}"));
-            stores.Migrate(
-                BillingEntity.Account, id, ("customer_id", id), ("account_number", $"A{id}"), ("currency", "EUR"), ("bill_cycle_day", 5), ("opened_at", SimulatedStores.At));
-        }
     }
 }

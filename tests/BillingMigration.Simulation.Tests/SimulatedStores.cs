@@ -45,11 +45,20 @@ internal sealed class SimulatedStores : IDisposable
         DynamoDb.RunUntilQuiet();
     }
 
+    /// <summary>A customer with an account, each with this id.</summary>
+    /// <param name="values">Of the account, besides what all have.</param>
+    public void MigrateEmptyAccount(long id, params (string Column, object? Value)[] values)
+    {
+        Migrate(BillingEntity.Customer, id, ("customer_number", $"C{id}"), ("address", "{}"));
+        Migrate(
+            BillingEntity.Account, id,
+            [("customer_id", id), ("account_number", $"A{id}"), ("currency", "EUR"), ("bill_cycle_day", 5), ("opened_at", At), .. values]);
+    }
+
     /// <summary>A customer with an account, a subscriber and a bill, each with this id.</summary>
     public void MigrateAccount(long id)
     {
-        Migrate(BillingEntity.Customer, id, ("customer_number", $"C{id}"), ("address", "{}"));
-        Migrate(BillingEntity.Account, id, ("customer_id", id), ("account_number", $"A{id}"), ("currency", "EUR"), ("bill_cycle_day", 5), ("opened_at", At), ("balance", 100m));
+        MigrateEmptyAccount(id, ("balance", 100m));
         Migrate(BillingEntity.Subscriber, id, ("account_id", id), ("phone_number", $"+{id}"), ("activated_at", At));
         Migrate(BillingEntity.Bill, id, [.. SampleRows.Bill(id, $"B{id}").SetItem("total", 158m).Select(v => (v.Key, v.Value))]);
     }

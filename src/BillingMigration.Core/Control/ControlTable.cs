@@ -268,7 +268,8 @@ public sealed partial class ControlTable
     }
 
     /// <summary>The same, each with what tells it from one of the same row that is set aside later.</summary>
-    internal async IAsyncEnumerable<(SetAsideRow Row, SetAsideMark Mark)> MarkedSetAsideAsync(string runId, [EnumeratorCancellation] CancellationToken cancellationToken)
+    internal async IAsyncEnumerable<(SetAsideRow Row, SetAsideMark Mark)> MarkedSetAsideAsync(
+        string runId, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var item in QueryAsync(SetAsideItem.Prefix(runId), cancellationToken))
         {

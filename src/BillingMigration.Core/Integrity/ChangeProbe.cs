@@ -9,7 +9,8 @@ namespace BillingMigration.Integrity;
 internal delegate bool RowChanged(EntityModel model, RowBuffer? before, RowBuffer? after);
 
 /// <summary>Reads from the binlog which rows of migrated tables changed between two positions.</summary>
-internal sealed class ChangeProbe(MigrationSession session, BillingModel model, CharsetTable charsets)
+/// <param name="now">The file that the server writes, as it was seen a moment ago; null: nobody looked.</param>
+internal sealed class ChangeProbe(MigrationSession session, BillingModel model, CharsetTable charsets, BinlogMark? now)
 {
     private BinlogMark? known;
     private readonly BinlogConnectionOptions options = new() { BaseDirectory = session.Source.BaseDirectory, StopAtEnd = true };
@@ -29,8 +30,12 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
     }
 
     /// <summary>Shows every change of a migrated row; the visitor ends the reading by returning false.</summary>
-    /// <returns>False when some change cannot be told from the binlog: a statement, a cascade that is not logged, or whether it is the one of the position.</returns>
-    /// <exception cref="MigrationException">The binlog cannot be read, no longer has the position, or is another one (<c>SourceHistoryChanged</c>).</exception>
+    /// <returns>
+    /// False when some change cannot be told from the binlog: a statement, a cascade that is not logged, or whether it is the one of the position.
+    /// </returns>
+    /// <exception cref="MigrationException">
+    /// The binlog cannot be read, no longer has the position, or is another one (<c>SourceHistoryChanged</c>).
+    /// </exception>
     public async Task<bool> ReadAsync(SourcePosition from, SourcePosition to, RowChanged changed, CancellationToken cancellationToken)
     {
         if (!await IsSameHistoryAsync(from, cancellationToken))
@@ -102,7 +107,8 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
     /// <summary>Places of one history cannot be held against another's.</summary>
     private async Task<bool> IsSameHistoryAsync(SourcePosition from, CancellationToken cancellationToken)
     {
-        if (from.Mark is null || from.Mark == known)
+        // The file that a server writes is of one piece: it makes another whenever it starts.
+        if (from.Mark is not { } mark || mark == known || (mark.File, mark.MadeAt) == (now?.File, now?.MadeAt))
         {
             return true;
         }
@@ -115,7 +121,7 @@ internal sealed class ChangeProbe(MigrationSession session, BillingModel model, 
             case SourceHistoryState.Unknown:
                 return false;
             default:
-                known = from.Mark;
+                known = mark;
                 return true;
         }
     }

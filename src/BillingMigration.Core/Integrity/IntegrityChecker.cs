@@ -59,13 +59,14 @@ public sealed class IntegrityChecker(MigrationSession session, IntegrityOptions 
         var charsets = scope.Model.Entities.SelectMany(e => e.Table.Columns).Select(c => c.CharacterSet).OfType<string>().Distinct();
         var table = await CharsetTable.LoadAsync(connection, charsets, cancellationToken);
         var now = Session.Time.GetUtcNow();
+        var from = await StartAsync(connection, cancellationToken);
         return new IntegrityContext
         {
             Model = scope.Model,
             Chosen = [.. scope.Chosen.Select(e => scope.Model.Entities.IndexOf(e))],
             Run = run,
-            Changes = new ChangeProbe(Session, scope.Model, table),
-            From = await StartAsync(connection, cancellationToken),
+            Changes = new ChangeProbe(Session, scope.Model, table, from.Mark),
+            From = from,
             TableLeads = (await Session.Control.FindRouteAsync(cancellationToken)).State == RouteState.DynamoDb,
             StartedAt = now,
             VerdictId = now.ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture) + "-" + Guid.NewGuid().ToString("N")[..6],

@@ -1,5 +1,6 @@
 using BillingMigration.Control;
 using BillingMigration.Source;
+using BillingMigration.Source.Binlog;
 
 namespace BillingMigration.Integrity;
 
@@ -16,10 +17,9 @@ internal static class IntegrityErrors
         "NoGoodVerdict", MigrationErrorKind.WrongState,
         $"There is no verdict of {migration} that passed for the whole table, so -Since has nothing to begin at. Run Test-MigrationIntegrity without -Since first.", migration);
 
-    public static MigrationException HistoryChanged(SourcePosition from, string host) => new(
-        "SourceHistoryChanged", MigrationErrorKind.WrongState,
-        $"The binlog of {host} is another one than that of {from}: it was begun anew (RESET BINARY LOGS AND GTIDS, RESET MASTER), or the server was restored or copied. Which rows changed cannot be read from it. "
-        + "Run Sync-BillingChanges -Restart, which compares every entity with the source, and then Test-MigrationIntegrity without -Since.", host);
+    public static MigrationException HistoryChanged(SourcePosition from, string host) => BinlogErrors.HistoryChanged(
+        $"the position {from}", host,
+        "Run Sync-BillingChanges -Restart, which compares every entity with the source, and then Test-MigrationIntegrity without -Since.");
 
     public static MigrationException ChangesUnknown(IntegrityVerdict since) => new(
         "ChangesUnknown", MigrationErrorKind.WrongState,

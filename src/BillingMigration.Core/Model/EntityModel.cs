@@ -59,7 +59,9 @@ public sealed class EntityModel
     /// <summary>Indexes in <see cref="Row"/> of the primary key's columns, in key order.</summary>
     public ImmutableArray<int> PrimaryKey { get; private init; }
 
-    /// <summary>Columns that tell rows apart, as items or as rows, by texts of which Unicode may have several as one: they are read as <see cref="RawText"/> then.</summary>
+    /// <summary>
+    /// Columns that tell rows apart, as items or as rows, by texts of which Unicode may have several as one: they are read as <see cref="RawText"/> then.
+    /// </summary>
     internal ImmutableArray<int> ExactTexts { get; private init; } = [];
 
     /// <summary>What encrypts the attributes that are to be; null where the items of the model are not looked at.</summary>
@@ -84,11 +86,15 @@ public sealed class EntityModel
             Keys = [BindKey(definition, row, null, new IndexKeyDefinition { PartitionKey = [definition.PartitionKey], SortKey = [definition.SortKey] }),
                 .. indexes.Where(i => definition.Indexes.ContainsKey(i.Name)).Select(i => BindKey(definition, row, i, definition.Indexes[i.Name]))],
             PrimaryKey = [.. table.PrimaryKey.Select(name => Find(row, null, name))],
-            ExactTexts = [.. Enumerable.Range(0, row.Length).Where(i => row[i].Lookup is null && RawText.MayBe(row[i].Column)
-                && table.PrimaryKey.Concat(definition.PartitionKey.Columns.Concat(definition.SortKey.Columns).Where(c => c.Lookup is null).Select(c => c.Column))
-                    .Contains(row[i].Column.Name, StringComparer.OrdinalIgnoreCase))],
+            ExactTexts = [.. ExactTextsOf(definition, table, row)],
         };
         return model;
+    }
+
+    private static IEnumerable<int> ExactTextsOf(EntityDefinition definition, TableSchema table, ImmutableArray<RowColumn> row)
+    {
+        var named = definition.PartitionKey.Columns.Concat(definition.SortKey.Columns).Where(c => c.Lookup is null).Select(c => c.Column);
+        return table.PrimaryKey.Concat(named).Select(name => Find(row, null, name)).Distinct().Where(i => RawText.MayBe(row[i].Column)).Order();
     }
 
     /// <summary>A table that is not migrated: what of its rows decides which rows they refer to, and who refers to them. It has no items.</summary>

@@ -62,7 +62,7 @@ public static class SourceErrors
             "SourceColumnNotFound", MigrationErrorKind.NotFound,
             $"A column of {table} is gone since the schema was read: {ErrorText.Sentence(error)} Connect again; if the column was dropped on purpose, begin a new snapshot with -Restart.", table, error),
         _ when IsTransient(error) => null,
-        _ when IsOfAccount(error) => FromNumber((int)error.ErrorCode, error, table),
+        _ when IsOfAccount(error) => FromNumber((int)error.ErrorCode, error, $"that has {table}"),
         _ => new MigrationException(
             "SourceStatementFailed", MigrationErrorKind.Unexpected,
             $"The source refused to read {table}: {error.Message.TrimEnd('.')} (error {(int)error.ErrorCode}). Remove the cause and run the same command again: it goes on from the last checkpoint.", table, error),

@@ -19,8 +19,8 @@ internal enum SourceHistoryState
 }
 
 /// <summary>
-/// Tells a binlog from another one that has the same server's name: after RESET BINARY LOGS AND GTIDS (RESET MASTER), a restored backup, a clone. A server makes a new file whenever it starts, and
-/// a file says when it was made.
+/// Tells a binlog from another one that has the same server's name: after RESET BINARY LOGS AND GTIDS (RESET MASTER), a restored backup, a clone. A
+/// server makes a new file whenever it starts, and a file says when it was made.
 /// </summary>
 internal static class SourceHistory
 {

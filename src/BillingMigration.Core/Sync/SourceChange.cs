@@ -5,11 +5,15 @@ using BillingMigration.Source.Changes;
 
 namespace BillingMigration.Sync;
 
-/// <summary>Asks, each time that the stream is taken up, which server answers now. A position holds in its own server's history; on another server it holds by GTID only.</summary>
+/// <summary>
+/// Asks, each time that the stream is taken up, which server answers now. A position holds in its own server's history; on another server it holds by
+/// GTID only.
+/// </summary>
 internal static class SourceChange
 {
     /// <exception cref="MigrationException">
-    /// <c>SourceIdentityChanged</c>: what of the position holds on the new server cannot be told. <c>SourceHistoryChanged</c>: the server's binlog is another one than that of the position.
+    /// <c>SourceIdentityChanged</c>: what of the position holds on the new server cannot be told. <c>SourceHistoryChanged</c>: the server's binlog is
+    /// another one than that of the position.
     /// </exception>
     public static async Task CheckAsync(MigrationSession session, BillingModel model, SyncLedger ledger, CancellationToken cancellationToken)
     {
@@ -76,7 +80,8 @@ internal static class SourceChange
     /// <exception cref="MigrationException"><c>SourceHistoryChanged</c>.</exception>
     public static void EnsureNotBehind(SourceConnections source, SourcePosition read, SourcePosition now)
     {
-        if (read.ServerIdentity == now.ServerIdentity && read.File is { } file && now.File is { } there && StreamPoint.Compare((there, now.Offset ?? 0), (file, read.Offset ?? 0)) < 0)
+        if (read.ServerIdentity == now.ServerIdentity && read.File is { } file && now.File is { } there
+            && StreamPoint.Compare((there, now.Offset ?? 0), (file, read.Offset ?? 0)) < 0)
         {
             throw SyncErrors.HistoryChanged(read, source.Source.Host);
         }

@@ -23,10 +23,8 @@ internal static class SyncErrors
         "SourceIdentityChanged", MigrationErrorKind.WrongState,
         $"The checkpoint {position} is a place in the binlog of server {position.ServerIdentity}, and {host} is server {identity}: without GTIDs its files are others. Connect to the first server, or leave it: {BinlogErrors.FromNow}", host);
 
-    public static MigrationException HistoryChanged(SourcePosition position, string host) => new(
-        "SourceHistoryChanged", MigrationErrorKind.WrongState,
-        $"The binlog of {host} is another one than that of the checkpoint {position}: it was begun anew (RESET BINARY LOGS AND GTIDS, RESET MASTER), or the server was restored or copied. "
-        + $"What was changed since the checkpoint cannot be read from it. {BinlogErrors.FromNow}", host);
+    public static MigrationException HistoryChanged(SourcePosition position, string host) =>
+        BinlogErrors.HistoryChanged($"the checkpoint {position}", host, BinlogErrors.FromNow);
 
     public static MigrationException SchemaChanged(StatementOutcome statement, string place) => new(
         "SchemaChanged", MigrationErrorKind.WrongState,

@@ -8,6 +8,14 @@ internal static class BinlogErrors
     /// <summary>The way on where the binlog between a checkpoint and now cannot be read: the snapshot stays.</summary>
     internal const string FromNow = "Sync-BillingChanges -Restart goes on from where the source stands now, and compares every entity with it.";
 
+    /// <param name="of">Whose binlog it was, as a noun.</param>
+    /// <param name="wayOn">A sentence.</param>
+    internal static MigrationException HistoryChanged(string of, string host, string wayOn) => new(
+        "SourceHistoryChanged", MigrationErrorKind.WrongState,
+        $"The binlog of {host} is another one than that of {of}: it was begun anew (RESET BINARY LOGS AND GTIDS, RESET MASTER), or the server was "
+        + $"restored or copied. What was changed since then cannot be read from it. {wayOn}",
+        host);
+
     private const int AccessDenied = 1045;
     private const int DatabaseAccessDenied = 1044;
     private const int PrivilegeMissing = 1227;
